@@ -1,0 +1,41 @@
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench bench-rollback format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@echo "  ARGS=… is passed on, as in: make test ARGS='-k plan'"
+
+demo: .venv/ready ## a small real world, one bad release, and the way back from it
+	@$(BIN)/rollback-manager demo $(ARGS)
+test: .venv/ready ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+check: .venv/ready ## formatting, lint, import contracts, types
+	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/lint-imports && $(BIN)/mypy
+bench: .venv/ready ## ratios against the plain alternative
+	$(BIN)/python -m benchmarks $(ARGS)
+bench-rollback: .venv/ready ## the time from a bad release to users who are well
+	$(BIN)/python -m benchmarks.rollback $(ARGS)
+format: .venv/ready ## mend what ruff can mend
+	$(BIN)/ruff check --fix && $(BIN)/ruff format
+lock: .venv/ready ## requirements.lock from pyproject.toml; ARGS=--upgrade for newer versions
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --exclude-newer "1 week" \
+		--custom-compile-command "make lock" --output-file requirements.lock --quiet $(ARGS)
+clean: ## remove the environment, caches and built packages
+	rm -rf .venv dist .*_cache .coverage htmlcov
+
+# Each package that pip collects is one line on the screen: the rest of its output helps nobody, and
+# a silent minute looks like a hang. The pipe hides pip's exit code, so the file it leaves decides.
+.venv/locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, and \
+	$(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Installing into .venv what requirements.lock names (about a minute the first time):"
+	@$(PYTHON) -m venv --clear .venv
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
+		--requirement requirements.lock && touch $@; } | awk '/^Collecting / { print "  " $$2; fflush() }'
+	@test -e $@
+.venv/ready: .venv/locked pyproject.toml
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable . \
+		&& touch $@

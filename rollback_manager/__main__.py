@@ -1,0 +1,119 @@
+"""The launcher: finds the verb, and imports nothing before it knows which one is meant."""
+
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+USAGE_ERROR = 2
+OURS = ("rollback_manager", "workflows", "activities", "workers", "starters", "demo")
+
+
+class Verb(NamedTuple):
+    """Where a verb lives, and what it does in one line."""
+
+    module: str
+    help: str
+
+
+VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
+    "The way back": {
+        "plan": Verb("starters.plan", "show what a rollback would do, and change nothing"),
+        "start": Verb("starters.start", "say that a release is bad: decide, and roll back"),
+        "watch": Verb("starters.watch", "follow a running rollback until it ends"),
+        "status": Verb("starters.status", "show how one rollback stands"),
+        "list": Verb("starters.listing", "list the rollbacks, running and ended"),
+        "approve": Verb("starters.decide", "agree to the plan that waits for you"),
+        "reject": Verb("starters.decide", "refuse the plan that waits for you"),
+        "pause": Verb("starters.control", "hold still after the action under way"),
+        "resume": Verb("starters.control", "go on after a pause"),
+        "abort": Verb("starters.control", "stop at a safe point, or restore what was there before"),
+        "retry-step": Verb("starters.control", "try the step that failed once more"),
+        "skip-step": Verb("starters.control", "go on without the step that failed"),
+    },
+    "Afterwards": {
+        "report": Verb("starters.report", "say what happened, what it cost, what to change"),
+    },
+    "Before": {
+        "releases": Verb("starters.releases", "list the releases, and which are known good"),
+        "catalogue": Verb("starters.catalogue", "check the catalogue, each mistake with its line"),
+    },
+    "Set-up": {
+        "demo": Verb("demo.run", "roll back a bad release in a small real world"),
+        "serve": Verb("workers.serve", "run all that one machine needs: Temporal, Web UI, worker"),
+        "worker": Verb("workers.worker", "run a worker for the Temporal that you have"),
+        "doctor": Verb("starters.doctor", "say what is missing here, and how to get it"),
+    },
+}
+VERBS = {name: verb for verbs in VERBS_BY_GROUP.values() for name, verb in verbs.items()}
+
+
+def main() -> None:
+    """Run the verb that the command line names."""
+    match sys.argv[1:]:
+        case [] | ["-h" | "--help" | "help", *_]:
+            print(usage())
+        case ["-V" | "--version", *_]:
+            print(version())
+        case [verb, *rest] if verb in VERBS:
+            run(verb, rest)
+        case [unknown, *_]:
+            print(no_such(unknown), file=sys.stderr)
+            sys.exit(USAGE_ERROR)
+
+
+def usage() -> str:
+    """List the verbs by the moment in which they are needed."""
+    lines = ["Usage: rollback-manager <verb> [options]", "       rollback-manager <verb> --help"]
+    for group, verbs in VERBS_BY_GROUP.items():
+        lines += ["", f"{group}:"]
+        lines += [f"  {name:<12} {verb.help}" for name, verb in verbs.items()]
+    return "\n".join(lines)
+
+
+def version() -> str:
+    """Name the installed version, for reports of errors."""
+    from importlib import metadata  # it costs as much as all the rest of --help
+
+    return f"rollback-manager {metadata.version('rollback-manager')}"
+
+
+def no_such(verb: str) -> str:
+    """Say that a verb does not exist, and which one may have been meant."""
+    close = get_close_matches(verb, VERBS, n=1)
+    suggestion = f"Did you mean '{close[0]}'? " if close else ""
+    return (
+        f"rollback-manager: there is no verb '{verb}'. Nothing was changed.\n"
+        f"{suggestion}All verbs: rollback-manager --help"
+    )
+
+
+def run(verb: str, rest: list[str]) -> None:
+    """Hand over to the verb's module, which sees the rest of the command line as its own."""
+    here = Path(__file__).resolve().parent
+    app = here / "_app"  # a wheel carries the other folders here; a checkout has them at its root
+    # First: an editable install's own path comes last.
+    sys.path.insert(0, str(app if app.is_dir() else here.parent))
+    sys.argv = [f"rollback-manager {verb}", *rest]
+    try:
+        import_module(VERBS[verb].module).main()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in OURS:
+            raise
+        print(not_installed(verb, missing), file=sys.stderr)
+        sys.exit(1)
+
+
+def not_installed(verb: str, missing: str) -> str:
+    """Say which part was not installed, and the command that installs it."""
+    extra = "demo" if verb == "demo" else "worker"
+    return (
+        f"rollback-manager: '{verb}' needs '{missing}', which is not installed.\n"
+        f"Install it with: pip install 'rollback-manager[{extra}]'"
+    )
+
+
+if __name__ == "__main__":
+    main()
