@@ -1,0 +1,249 @@
+"""The catalogue: one reviewed file that says which services there are and how to reach them.
+
+Text in, `Catalogue` out; each mistake with its line. Nothing from a request or an alert is ever
+put into a query, a path or a command: it is looked up here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from io import StringIO
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from rollback_manager.contract import NAME
+from rollback_manager.errors import CatalogueError, PermanentError
+from rollback_manager.policy import Policy
+from rollback_manager.values import Value
+
+Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
+
+
+class SecurityLevel(StrEnum):
+    """How decisions are proven in an environment."""
+
+    LOCAL = "local"
+
+
+class SupervisordTarget(Value):
+    """Instances run by supervisord, one program group per version, named `<program>-<version>`."""
+
+    kind: Literal["supervisord"]
+    socket: str
+    """Path of supervisord's Unix socket."""
+    program: Name
+    ready_path: str = "/ready"
+    """Asked of every instance at the port in which its process name ends."""
+
+
+class EnvoyTarget(Value):
+    """Traffic split by Envoy: a route file that it watches, and its admin address."""
+
+    kind: Literal["envoy"]
+    admin: str
+    """Base URL of the admin interface, such as http://127.0.0.1:9901."""
+    routes: str
+    """Path of the route configuration file; written by atomic rename."""
+    route: Name
+    """Name of the route configuration; clusters are named `<route>-<version>`."""
+    stat_prefix: str = "ingress"
+
+
+class Journey(Value):
+    """One request as a user makes it, through the front door."""
+
+    name: str
+    get: str
+    """Absolute http or https URL."""
+    status: int = 200
+    contains: str = ""
+    within_ms: float = 2000
+
+
+class Placement(Value):
+    """One service in one environment."""
+
+    workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
+    traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
+    journeys: tuple[Journey, ...] = ()
+    policy: Annotated[dict[str, Any], Field(json_schema_extra={"$ref": "#/$defs/Policy"})] = {}
+    """Overrides of the environment's policy, field by field."""
+
+
+class Service(Value):
+    """One service, wherever it runs."""
+
+    owners: tuple[str, ...] = ()
+    strategy: str
+    environments: dict[Name, Placement]
+
+
+class Environment(Value):
+    """One environment and what it asks of every rollback in it."""
+
+    security: SecurityLevel = SecurityLevel.LOCAL
+    policy: Policy = Policy()
+
+
+class Catalogue(Value):
+    """All environments and services."""
+
+    version: Literal[1]
+    environments: dict[Name, Environment]
+    services: dict[Name, Service]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Catalogue:
+        for name, service in self.services.items():
+            for env in service.environments:
+                if env not in self.environments:
+                    raise ValueError(f"services.{name}.environments.{env}: no such environment")
+        return self
+
+    def placement(self, env: str, service: str) -> Placement:
+        """Where the service runs in that environment, or an error that lists what there is."""
+        known = self.services.get(service)
+        if known is None:
+            raise _unknown(f"no service {service!r} in the catalogue", self.services)
+        if env not in known.environments:
+            raise _unknown(f"{service} does not run in {env!r}", known.environments)
+        return known.environments[env]
+
+    def policy(self, env: str, service: str) -> Policy:
+        """The environment's policy with the service's own words on top."""
+        written = self.environments[env].policy.model_dump()
+        own = self.placement(env, service).policy
+        return Policy.model_validate(_merged(written, own), extra="forbid")
+
+
+def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
+    """The catalogue in `text`; CatalogueError lists every mistake as `name:line: what`."""
+    tree = _parse(text, name)
+    try:
+        catalogue = Catalogue.model_validate(_plain(tree), extra="forbid")
+    except ValidationError as mistakes:
+        raise _refused(_lines(mistakes, tree, name)) from None
+    if wrong := _wrong_policies(catalogue, tree, name):
+        raise _refused(wrong)
+    return catalogue
+
+
+def json_schema() -> str:
+    """The JSON Schema of the file, as published in docs/catalogue.schema.json."""
+    schema = Catalogue.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if part.get("type") == "object" and "properties" in part:
+            part["additionalProperties"] = False
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "rollback-manager catalogue"
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> list[str]:
+    """A service's own policy is judged on top of its environment's, so after all else."""
+    wrong: list[str] = []
+    for service, described in catalogue.services.items():
+        for env in described.environments:
+            try:
+                catalogue.policy(env, service)
+            except ValidationError as mistakes:
+                place = ("services", service, "environments", env, "policy")
+                wrong += _lines(mistakes, tree, name, place)
+    return wrong
+
+
+def _lines(
+    mistakes: ValidationError, tree: CommentedMap, name: str, place: tuple[str, ...] = ()
+) -> list[str]:
+    paths = [((*place, *mistake["loc"]), mistake["msg"]) for mistake in mistakes.errors()]
+    return [f"{name}:{_line(tree, path)}: {_path(path)}: {said}" for path, said in paths]
+
+
+def _parse(text: str, name: str) -> CommentedMap:
+    yaml = YAML(typ="rt", pure=True)
+    yaml.allow_duplicate_keys = False
+    try:
+        tree = yaml.load(StringIO(text))
+    except MarkedYAMLError as mistake:
+        mark = mistake.problem_mark or mistake.context_mark
+        line = mark.line + 1 if mark else 1
+        raise _refused([f"{name}:{line}: {mistake.problem or mistake.context}"]) from None
+    if not isinstance(tree, CommentedMap):
+        raise _refused([f"{name}:1: expected a mapping with version, environments and services"])
+    aliased = [f"{name}:{line}: aliases and anchors are not allowed" for line in _anchors(tree)]
+    if aliased:
+        raise _refused(aliased)
+    return tree
+
+
+def _anchors(node: Any, line: int = 1) -> Iterator[int]:
+    if isinstance(node, CommentedMap | CommentedSeq):
+        if node.anchor.value is not None:
+            yield node.lc.line + 1
+        children = node.values() if isinstance(node, CommentedMap) else node
+        for child in children:
+            yield from _anchors(child, node.lc.line + 1)
+    elif getattr(getattr(node, "anchor", None), "value", None) is not None:
+        yield line
+
+
+def _plain(node: Any) -> Any:
+    """Plain dicts, lists and scalars."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    if isinstance(node, bool | int | float):
+        return node
+    return None if node is None else str(node)
+
+
+def _line(tree: CommentedMap, path: tuple[int | str, ...]) -> int:
+    """Line of the deepest part of `path` that stands in the file; 1-based."""
+    node: Any = tree
+    line: int = tree.lc.line + 1
+    for part in path:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+        else:
+            continue
+        node = node[part]
+    return line
+
+
+def _path(path: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in path) or "catalogue"
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        both[key] = (
+            _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return both
+
+
+def _refused(lines: list[str]) -> CatalogueError:
+    return CatalogueError(
+        "\n".join(lines),
+        effect="Nothing was started; production is unchanged.",
+        next_step="Mend the lines above, then: rollback-manager catalogue check FILE",
+    )
+
+
+def _unknown(what: str, known: dict[str, Any]) -> PermanentError:
+    return PermanentError(
+        f"{what}; known: {', '.join(sorted(known)) or 'none'}",
+        effect="Production is unchanged.",
+        next_step="Names are those of the catalogue: rollback-manager catalogue check FILE",
+    )

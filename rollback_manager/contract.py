@@ -1,0 +1,217 @@
+"""What callers and workers share: ids, messages, their names, the queue and search attributes."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rollback_manager.errors import PermanentError
+from rollback_manager.plan import RollbackPlan, ServicePlan
+from rollback_manager.release import Release, Standing
+from rollback_manager.values import Value
+
+TASK_QUEUE = "rollback"
+
+ROLLBACK_WORKFLOW = "RollbackWorkflow"
+SERVICE_WORKFLOW = "ServiceRollbackWorkflow"
+PLAN_WORKFLOW = "PlanWorkflow"
+RELEASE_WORKFLOW = "ReleaseWorkflow"
+
+SEARCH_ATTRIBUTES = {
+    "RollbackEnv": "Keyword",
+    "RollbackService": "Keyword",
+    "RollbackServices": "KeywordList",
+    "RollbackState": "Keyword",
+    "RollbackSeverity": "Keyword",
+    "RollbackStrategy": "Keyword",
+    "RollbackTrigger": "Keyword",
+    "RollbackIncident": "Keyword",
+}
+"""Registered when a server starts; never encrypted, so nothing secret or personal goes in."""
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""Environments, services, versions and keys: the parts of an id (255 characters in all)."""
+
+
+def checked(kind: str, name: str) -> str:
+    """The name itself, or an error: it becomes part of ids, files and queries."""
+    if not NAME.fullmatch(name):
+        raise PermanentError(
+            f"{kind} {name[:80]!r} is not a name",
+            effect="Production is unchanged.",
+            next_step="Use 1 to 63 of a-z 0-9 . _ - and begin with a letter or a digit.",
+        )
+    return name
+
+
+def rollback_id(env: str, key: str) -> str:
+    """Workflow id of a rollback."""
+    return f"rollback/{checked('environment', env)}/{checked('key', key)}"
+
+
+def service_id(env: str, service: str) -> str:
+    """Workflow id of the rollback of one service: it is the lock."""
+    return f"service/{checked('environment', env)}/{checked('service', service)}"
+
+
+def plan_id(env: str, key: str) -> str:
+    """Workflow id of a question for a plan."""
+    return f"plan/{checked('environment', env)}/{checked('key', key)}"
+
+
+def release_id(env: str, service: str, version: str) -> str:
+    """Workflow id of what is recorded about a release."""
+    parts = checked("environment", env), checked("service", service), checked("version", version)
+    return "release/" + "/".join(parts)
+
+
+class EvidencePoint(Value):
+    """One second of what the requester saw: answers and failures by version."""
+
+    at: datetime
+    requests: dict[str, int]
+    errors: dict[str, int]
+
+
+class RollbackRequest(Value):
+    """ "This release is bad." What a person, a CI job or an alert sends."""
+
+    env: str
+    services: tuple[str, ...]
+    key: str
+    requested_by: str
+    reason: str = ""
+    to_version: str | None = None
+    trigger: str = "manual"
+    incident: str = ""
+    expect_plan: str | None = None
+    evidence: tuple[EvidencePoint, ...] = ()
+
+
+class AbortMode(StrEnum):
+    """What happens after the step that is under way."""
+
+    HOLD = "hold"
+    RESTORE = "restore"
+
+
+class AbortCommand(Value):
+    """Stop at the next safe point; with `restore`, then put back what was there before."""
+
+    mode: AbortMode = AbortMode.HOLD
+    by: str = "unknown"
+    reason: str = ""
+
+
+class PauseCommand(Value):
+    """Finish the step under way, then wait; or go on."""
+
+    by: str = "unknown"
+    reason: str = ""
+
+
+class Decision(StrEnum):
+    """A vote."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class Vote(Value):
+    """One person's answer; it counts only for the plan whose digest it quotes."""
+
+    plan: str
+    by: str
+    reason: str = ""
+    method: str = "local"
+
+
+class StepCommand(Value):
+    """Try the step that waits again, or go on without it."""
+
+    step: str
+    by: str = "unknown"
+    reason: str = ""
+
+
+class Answered(Value):
+    """What became of a command: applied, or ignored because."""
+
+    applied: bool
+    because: str
+
+
+class Planned(Value):
+    """The answer of a planning activity: a plan, or why there can be none."""
+
+    plan: RollbackPlan | None = None
+    blocked_because: str = ""
+    effect: str = ""
+    next_step: str = ""
+    error: str = ""
+
+
+class ServiceRollback(Value):
+    """What a parent asks of the child that carries out one service's plan.
+
+    go: whether it may begin at once; otherwise it waits for the signal `go`.
+    """
+
+    env: str
+    rollback: str
+    digest: str
+    plan: ServicePlan
+    go: bool
+    requests_per_s: float | None = None
+
+
+class ServiceReport(Value):
+    """What a child tells its parent when a person is needed, or no longer."""
+
+    service: str
+    waits_for: str
+
+
+class RecordRelease(Value):
+    """Freeze the restore point of what runs now and remember the release."""
+
+    verb: Literal["record"] = "record"
+    env: str
+    service: str
+    version: str
+    by: str
+
+
+class MarkRelease(Value):
+    """Change what we know about a release; `verified` measures a baseline first."""
+
+    verb: Literal["mark"] = "mark"
+    env: str
+    service: str
+    version: str
+    by: str
+    standing: Standing
+    because: str = ""
+    measure_s: float = 0
+
+
+class ListReleases(Value):
+    """What is recorded of a service, newest first."""
+
+    verb: Literal["list"] = "list"
+    env: str
+    service: str
+
+
+class ReleaseRequest(Value):
+    """One thing to do with the records of releases."""
+
+    ask: Annotated[RecordRelease | MarkRelease | ListReleases, Field(discriminator="verb")]
+
+
+class Releases(Value):
+    """Releases as recorded, newest first."""
+
+    releases: tuple[Release, ...]

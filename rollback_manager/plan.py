@@ -1,0 +1,185 @@
+"""The plan: everything that a rollback will do, as data. The workflow only interprets it."""
+
+import hashlib
+import json
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rollback_manager.gates import GateResult
+from rollback_manager.policy import ApprovalPolicy, Policy
+from rollback_manager.reading import NoReading, Reading
+from rollback_manager.release import Baseline
+from rollback_manager.values import Ratio, Seconds, Shares, Value
+
+
+class ActionKind(StrEnum):
+    """The kinds of action; each is one activity of the same name."""
+
+    PREPARE = "prepare"
+    REDIRECT_TRAFFIC = "redirect_traffic"
+    DRAIN = "drain"
+    VERIFY = "verify"
+    CLEAN_UP = "clean_up"
+
+
+class Capacity(Value):
+    """At least `instances` of `version` are ready to carry traffic."""
+
+    kind: Literal[ActionKind.PREPARE] = ActionKind.PREPARE
+    version: str
+    instances: int
+
+
+class Split(Value):
+    """The traffic is split so, confirmed by the share measured of `version`."""
+
+    kind: Literal[ActionKind.REDIRECT_TRAFFIC] = ActionKind.REDIRECT_TRAFFIC
+    version: str
+    shares: Shares
+    at_least: Ratio = 0.99
+
+
+class Drained(Value):
+    """`version` gets no traffic and answers no request any more."""
+
+    kind: Literal[ActionKind.DRAIN] = ActionKind.DRAIN
+    version: str
+
+
+class Well(Value):
+    """Users of `version` are well, shown by readings and journeys."""
+
+    kind: Literal[ActionKind.VERIFY] = ActionKind.VERIFY
+    version: str
+    instances: int
+
+
+class Removed(Value):
+    """At most `instances` of `version` run; `kept` is the version that carries the traffic."""
+
+    kind: Literal[ActionKind.CLEAN_UP] = ActionKind.CLEAN_UP
+    version: str
+    kept: str
+    instances: int = 0
+
+
+Wanted = Annotated[Capacity | Split | Drained | Well | Removed, Field(discriminator="kind")]
+"""The state that an action brings about, in absolute values."""
+
+
+class Action(Value):
+    """One planned step: what must be true afterwards, how that is seen, how it is undone."""
+
+    wanted: Wanted
+    timeout_s: Seconds
+    check: str
+    undo: Wanted | None = None
+    no_undo_because: str = ""
+    point_of_no_return: bool = False
+
+    @property
+    def kind(self) -> ActionKind:
+        """The kind, which is the name of the activity that carries it out."""
+        return self.wanted.kind
+
+    @property
+    def name(self) -> str:
+        """How people and commands call this step, e.g. `redirect_traffic`."""
+        return str(self.wanted.kind)
+
+
+class Phase(Value):
+    """Actions that belong together; between phases is always a safe place to stop."""
+
+    name: str
+    actions: tuple[Action, ...]
+
+
+class ServicePlan(Value):
+    """What will be done to one service."""
+
+    service: str
+    strategy: str
+    from_version: str
+    from_digest: str
+    to_version: str
+    to_digest: str
+    target_because: str
+    desired: int
+    floor: int
+    phases: tuple[Phase, ...]
+    policy: Policy
+    baseline: Baseline | None = None
+    not_undone: tuple[str, ...] = ()
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All actions in order."""
+        return tuple(action for phase in self.phases for action in phase.actions)
+
+
+class Found(Value):
+    """What planning saw of a service. Not part of the digest: it changes every second."""
+
+    service: str
+    ready: dict[str, int]
+    shares: dict[str, int]
+    bad_reading: Annotated[Reading | NoReading, Field(discriminator="kind")]
+    """All answers of the bad version since it was released."""
+    requests_per_s: float | None = None
+    """Traffic before the shift, if the release is young enough to compare with."""
+    by_hand: tuple[str, ...] = ()
+
+
+class Estimate(Value):
+    """How long it will take, and where that figure comes from."""
+
+    traffic_back_s: Seconds
+    verified_s: Seconds
+    source: str
+
+
+class Risk(Value):
+    """What could go wrong, and what is done about it."""
+
+    risk: str
+    mitigation: str
+
+
+NOT_AGREED_TO = {"found", "gates", "estimate", "made_at"}
+"""What may differ between two looks at the same plan: figures, not intentions."""
+
+
+class RollbackPlan(Value):
+    """All services of a rollback, in waves, with what it rests on."""
+
+    env: str
+    security: str
+    services: tuple[ServicePlan, ...]
+    waves: tuple[tuple[str, ...], ...]
+    approval: ApprovalPolicy
+    time_limit_s: Seconds
+    plan_valid_s: Seconds
+    abort_when: tuple[str, ...]
+    done_when: tuple[str, ...]
+    risks: tuple[Risk, ...]
+    gates: tuple[GateResult, ...]
+    found: tuple[Found, ...]
+    estimate: Estimate
+    made_at: datetime
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of all that people agree to; 64 hex digits."""
+        agreed = self.model_dump(mode="json", exclude=NOT_AGREED_TO)
+        text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def short(digest: str) -> str:
+    """The digest as people see it: `7f3c…a1`."""
+    return f"{digest[:4]}…{digest[-2:]}"

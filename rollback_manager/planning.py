@@ -1,0 +1,240 @@
+"""From facts to a plan: who goes back to what, in which steps, and what that rests on. Pure."""
+
+import statistics
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from rollback_manager import gates
+from rollback_manager.contract import RollbackRequest
+from rollback_manager.errors import Blocked
+from rollback_manager.gates import BeforeFacts, GateResult
+from rollback_manager.guard import floor_for
+from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
+from rollback_manager.policy import Policy
+from rollback_manager.reading import NoReading, Reading, Snapshot
+from rollback_manager.release import Release, Target, known_good
+from rollback_manager.strategies import ServiceFacts, Strategy
+from rollback_manager.values import Seconds, Value
+
+COMPARABLE = timedelta(hours=1)
+"""Traffic of an older release is no measure of the traffic of this hour."""
+
+
+class Past(Value):
+    """How long an earlier rollback took."""
+
+    verified: bool
+    traffic_back_s: Seconds | None
+    verified_s: Seconds | None
+    finished_at: datetime
+
+
+class PlanningFacts(Value):
+    """Everything that planning one service looks at.
+
+    running, ready, digests: by version. snapshot: the counters of now.
+    """
+
+    service: str
+    strategy: Strategy
+    policy: Policy
+    releases: tuple[Release, ...]
+    shares: dict[str, int]
+    running: dict[str, int]
+    ready: dict[str, int]
+    digests: dict[str, str]
+    snapshot: Snapshot
+    past: tuple[Past, ...]
+    now: datetime
+
+
+def current_version(facts: PlanningFacts) -> str:
+    """The version that has the largest part of the traffic."""
+    if not facts.shares:
+        raise Blocked(
+            f"{facts.service} gets no traffic at all: there is no release to roll back",
+            effect="Production is unchanged.",
+            next_step="Check the route file that the catalogue names.",
+        )
+    return max(sorted(facts.shares), key=lambda version: facts.shares[version])
+
+
+def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
+    """The plan for one service, or Blocked with what stands in its way."""
+    bad = current_version(facts)
+    target = known_good(list(facts.releases), bad, wanted)
+    good = target.release
+    _must_be_the_same(facts, good)
+    at_release = good.restore_point.instances if good.restore_point else 1
+    desired = max(facts.running.get(bad, 0), at_release)
+    phases = facts.strategy.phases(
+        ServiceFacts(
+            good=good.version,
+            bad=bad,
+            desired=desired,
+            good_instances=facts.running.get(good.version, 0),
+            shares=facts.shares,
+            policy=facts.policy,
+        )
+    )
+    return ServicePlan(
+        service=facts.service,
+        strategy=facts.strategy.name,
+        from_version=bad,
+        from_digest=facts.digests.get(bad, "unknown"),
+        to_version=good.version,
+        to_digest=good.digest,
+        target_because=_because(target),
+        desired=desired,
+        floor=floor_for(desired, facts.policy.floor_fraction),
+        phases=phases,
+        policy=facts.policy,
+        baseline=good.baseline,
+        not_undone=facts.strategy.not_undone,
+    )
+
+
+def _must_be_the_same(facts: PlanningFacts, good: Release) -> None:
+    defined = facts.digests.get(good.version)
+    if defined is None:
+        what = (
+            f"{good.version} is {good.standing}, but it is not defined where {facts.service} runs"
+        )
+    elif defined != good.digest:
+        what = (
+            f"{good.version} is not what was verified: {defined[:19]} is defined now,"
+            f" {good.digest[:19]} was recorded"
+        )
+    else:
+        return
+    raise Blocked(
+        what,
+        effect="Production is unchanged.",
+        next_step="Restore its definition, or go to another one: --to VERSION",
+    )
+
+
+def _because(target: Target) -> str:
+    evidence = target.release.because or "no evidence was kept"
+    return f"{target.because}; verified because {evidence}"
+
+
+def found(facts: PlanningFacts, by_hand: tuple[str, ...]) -> Found:
+    """What was seen while planning: figures for people, outside the digest."""
+    bad = current_version(facts)
+    reading = since_release(facts, bad)
+    per_s = None
+    if isinstance(reading, Reading) and 0 < reading.window_s <= COMPARABLE.total_seconds():
+        per_s = reading.requests_per_s
+    return Found(
+        service=facts.service,
+        ready=facts.ready,
+        shares=facts.shares,
+        bad_reading=reading,
+        requests_per_s=per_s,
+        by_hand=by_hand,
+    )
+
+
+def since_release(facts: PlanningFacts, version: str) -> Reading | NoReading:
+    """All answers of `version` since it was recorded; the counters begin with its cluster."""
+    counts = facts.snapshot.versions.get(version)
+    if counts is None or counts.requests == 0:
+        return NoReading(version=version, because=f"no answer of {version} was counted yet")
+    release = next((r for r in facts.releases if r.version == version), None)
+    window = (facts.now - release.recorded_at).total_seconds() if release else 0.0
+    return Reading(
+        version=version,
+        requests=counts.requests,
+        errors=counts.errors,
+        latency_p95_ms=None,
+        window_s=max(0.0, window),
+        taken_at=facts.snapshot.taken_at,
+    )
+
+
+def gates_before(
+    facts: PlanningFacts, plan: ServicePlan, request: RollbackRequest, security: str
+) -> tuple[GateResult, ...]:
+    """The gates before, judged for one service."""
+    rehearsed = [past.finished_at for past in facts.past if past.verified]
+    return gates.before(
+        BeforeFacts(
+            strategy=plan.strategy,
+            touches_data=facts.strategy.touches_data,
+            last_rehearsed=max(rehearsed, default=None),
+            rehearsed_within_days=facts.policy.rehearsed_within_days,
+            bad=since_release(facts, plan.from_version),
+            good_error_ratio=plan.baseline.error_ratio if plan.baseline else None,
+            requested_by=request.requested_by,
+            security=security,
+            approval_required=facts.policy.approval.required,
+            told="",
+            now=facts.now,
+        )
+    )
+
+
+def estimate(facts: PlanningFacts) -> Estimate:
+    """The 75th percentile of past rollbacks, or the seed's table while there are fewer than 3."""
+    back = [p.traffic_back_s for p in facts.past if p.verified and p.traffic_back_s is not None]
+    well = [p.verified_s for p in facts.past if p.verified and p.verified_s is not None]
+    if len(back) >= 3 and len(well) >= 3:
+        return Estimate(
+            traffic_back_s=_p75(back), verified_s=_p75(well), source=f"p75 of {len(back)} runs"
+        )
+    return Estimate(
+        traffic_back_s=facts.strategy.traffic_back_s,
+        verified_s=facts.strategy.traffic_back_s + facts.policy.verification.max_window_s,
+        source=f"upper bounds of {facts.strategy.name}: only {len(back)} runs are recorded",
+    )
+
+
+def _p75(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=4, method="inclusive")[2]
+
+
+def assemble(
+    request: RollbackRequest,
+    security: str,
+    services: tuple[tuple[PlanningFacts, ServicePlan, Found], ...],
+    now: datetime,
+) -> RollbackPlan:
+    """The whole plan. One service so far: many, in waves, are refused by the caller."""
+    facts, plan, _ = services[0]
+    policy = facts.policy
+    return RollbackPlan(
+        env=request.env,
+        security=security,
+        services=tuple(plan for _, plan, _ in services),
+        waves=(tuple(plan.service for _, plan, _ in services),),
+        approval=policy.approval,
+        time_limit_s=policy.time_limit_s,
+        plan_valid_s=policy.plan_valid_s,
+        abort_when=(
+            f"ready would fall below {plan.floor}",
+            "a step fails for good or a check cannot tell: it stops there and asks",
+            "a person says so: rollback-manager abort",
+        ),
+        done_when=(
+            f"measured share of {plan.to_version} ≥ {policy.confirmed_share:.0%}",
+            f"all checks passed over ≥ {policy.verification.min_window_s:.0f} s",
+        ),
+        risks=_risks(facts.strategy, plan),
+        gates=gates_before(facts, plan, request, security),
+        found=tuple(seen for _, _, seen in services),
+        estimate=estimate(facts),
+        made_at=now,
+    )
+
+
+def _risks(strategy: Strategy, plan: ServicePlan) -> tuple[Risk, ...]:
+    if plan.baseline is not None:
+        return strategy.risks
+    return (
+        *strategy.risks,
+        Risk(
+            risk=f"no baseline of {plan.to_version} is recorded: latency cannot be judged",
+            mitigation="verification will say inconclusive and ask a person",
+        ),
+    )

@@ -1,0 +1,75 @@
+"""What an environment or a service asks of a rollback: floors, deadlines, limits.
+
+Every default says where it comes from; R… are the rules of reliability that it follows.
+"""
+
+from enum import StrEnum
+
+from rollback_manager.values import Ratio, Seconds, Value
+
+
+class OnExpiry(StrEnum):
+    """What happens when nobody answers in time. Never: approve."""
+
+    HOLD = "hold"
+    REJECT = "reject"
+
+
+class ApprovalPolicy(Value):
+    """Whether a person must agree, and until when."""
+
+    required: bool = True
+    deadline_s: Seconds = 900
+    """Time for the first answer: 15 minutes (reliability R15)."""
+    on_expiry: OnExpiry = OnExpiry.HOLD
+
+
+class VerificationPolicy(Value):
+    """What "users are well" means."""
+
+    error_ratio_margin: Ratio = 0.001
+    """Errors above the baseline that still count as back to it: 0.1 % (the seed)."""
+    latency_factor: float = 2.0
+    """P95 may be this many times the baseline: 200 % (the seed's latency trigger)."""
+    throughput_floor: Ratio = 0.5
+    """Requests per second against those before the shift: a drop of 50 % (the seed)."""
+    min_window_s: Seconds = 60
+    """Shortest time that is judged after the shift (reliability R12)."""
+    max_window_s: Seconds = 600
+    """Longest time before "cannot tell" is the answer: 10 minutes (the seed's stage)."""
+    max_age_s: Seconds = 60
+    """Counters older than this are no evidence (reliability R12)."""
+
+
+class TimeoutPolicy(Value):
+    """How long each kind of step may take before a person is asked."""
+
+    prepare_s: Seconds = 300
+    redirect_traffic_s: Seconds = 60
+    drain_s: Seconds = 360
+    """Longer than a load balancer's own 300 s (reliability R6); the seed's 60 s cuts requests."""
+    clean_up_s: Seconds = 120
+    heartbeat_s: Seconds = 10
+    """A worker silent for this long is taken for dead, and another one goes on (R16)."""
+
+
+class Policy(Value):
+    """Everything that can differ between environments and services."""
+
+    floor_fraction: Ratio = 0.66
+    """Ready instances against desired that must remain (AWS, Spinnaker; reliability R1)."""
+    confirmed_share: Ratio = 0.99
+    """Measured share that counts as shifted (the seed: > 99 %)."""
+    confirmed_requests: int = 100
+    """Fewest requests that a measured share may rest on (reliability R3)."""
+    keep_instances: int = 0
+    """Instances of the bad version that stay after clean-up; its definition always stays."""
+    rehearsed_within_days: int = 30
+    """How old the newest rehearsal or verified rollback may be (reliability R20)."""
+    time_limit_s: Seconds = 900
+    """Completion criterion of the whole rollback: 15 minutes (the seed)."""
+    plan_valid_s: Seconds = 900
+    """How long a plan may be agreed to (design §4)."""
+    approval: ApprovalPolicy = ApprovalPolicy()
+    verification: VerificationPolicy = VerificationPolicy()
+    timeouts: TimeoutPolicy = TimeoutPolicy()

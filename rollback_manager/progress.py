@@ -1,0 +1,227 @@
+"""What the status query answers, what a step leaves in history, and how a rollback ended."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from rollback_manager.contract import Decision
+from rollback_manager.gates import GateResult
+from rollback_manager.operation import Mark
+from rollback_manager.plan import ActionKind
+from rollback_manager.values import Value
+from rollback_manager.verification import Verdict
+
+
+class State(StrEnum):
+    """Where a rollback is, in one word for every surface."""
+
+    PLANNING = "planning"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    RUNNING = "running"
+    PAUSED = "paused"
+    NEEDS_HUMAN = "needs_human"
+    RESTORING = "restoring"
+    FINISHED = "finished"
+
+
+class StepState(StrEnum):
+    """Where one step is."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    DONE = "done"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    UNDONE = "undone"
+
+
+class Sample(Value):
+    """One look at the world while a step waited. Counts are since the look before."""
+
+    at: datetime
+    ready: dict[str, int]
+    requests: dict[str, int]
+    errors: dict[str, int]
+    own_errors: int = 0
+
+
+class StepRecord(Value):
+    """One carried-out step: what was there, what was written, what was seen afterwards.
+
+    written: empty when there was nothing to do. first_write_at: when the effect reached the target.
+    samples: at most 120, thinned by the activity, for the report's picture.
+    """
+
+    kind: ActionKind
+    state: StepState
+    before: str
+    written: str
+    observed: str
+    because: str = ""
+    mark: Mark | None = None
+    attempt: int = 1
+    started_at: datetime
+    finished_at: datetime
+    first_write_at: datetime | None = None
+    lowest_ready: int | None = None
+    own_errors: int | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    samples: tuple[Sample, ...] = ()
+
+
+class Found(Value):
+    """The world of one service as read from the targets themselves."""
+
+    shares: dict[str, int]
+    ready: dict[str, int]
+
+
+class EndState(StrEnum):
+    """How a service stands at rest. `mixed` always asks for a person."""
+
+    UNTOUCHED = "untouched"
+    ROLLED_BACK = "rolled_back"
+    RESTORED = "restored"
+    MIXED = "mixed"
+    UNKNOWN = "unknown"
+
+
+class ServiceOutcome(Value):
+    """How one service ended: declared from what was found, not from what was meant."""
+
+    service: str
+    end: EndState
+    verified: bool
+    because: str
+    aborted: bool = False
+    found: Found | None = None
+    steps: tuple[StepRecord, ...] = ()
+    halts: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    epoch: int | None = None
+
+
+class Result(StrEnum):
+    """How a rollback ended."""
+
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not_verified"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    ABORTED = "aborted"
+    BLOCKED = "blocked"
+    STALE_PLAN = "stale_plan"
+
+
+class DecisionRecord(Value):
+    """One accepted or ignored vote."""
+
+    decision: Decision
+    by: str
+    method: str
+    reason: str
+    at: datetime
+    counted: bool
+    because: str
+
+
+class RollbackOutcome(Value):
+    """What a rollback returns: how it ended, per service and by the gates."""
+
+    rollback: str
+    result: Result
+    because: str
+    effect: str
+    next_step: str = ""
+    digest: str = ""
+    services: tuple[ServiceOutcome, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    security: str = "local"
+
+
+class StepStatus(Value):
+    """One step on the way, for people."""
+
+    name: str
+    target: str
+    state: StepState = StepState.PLANNED
+    summary: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class ServiceStatus(Value):
+    """Where one service is."""
+
+    rollback: str
+    service: str
+    state: State
+    from_version: str
+    to_version: str
+    steps: tuple[StepStatus, ...]
+    waits_for: str = ""
+    found: Found | None = None
+
+
+class RollbackStatus(Value):
+    """Where a rollback is: the one model that every surface renders."""
+
+    rollback: str
+    env: str
+    state: State
+    digest: str = ""
+    requested_by: str = ""
+    reason: str = ""
+    waits_for: str = ""
+    deadline: datetime | None = None
+    services: tuple[ServiceStatus, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()
+    outcome: RollbackOutcome | None = None
+    security: str = "local"
+
+
+def end_state(found: Found, good: str, bad: str, wrote: bool) -> EndState:
+    """What the world at rest is called.
+
+    wrote: whether any step of ours wrote. Mixed is everything that is neither wholly good nor bad.
+    """
+    if found.shares.get(good, 0) == 100:
+        return EndState.ROLLED_BACK
+    if found.shares.get(bad, 0) == 100:
+        return EndState.RESTORED if wrote else EndState.UNTOUCHED
+    return EndState.MIXED
+
+
+EFFECTS = {
+    EndState.UNTOUCHED: "Production is unchanged.",
+    EndState.ROLLED_BACK: "Production is on the known-good release.",
+    EndState.RESTORED: "Production is as it was before: on the release that was called bad.",
+    EndState.MIXED: "Production is MIXED: act now.",
+    EndState.UNKNOWN: "The state of production is unknown: look before you act.",
+}
+
+
+def effect_of(services: tuple[ServiceOutcome, ...]) -> str:
+    """What it means for production, in one sentence for the worst of the services."""
+    order = list(EndState)
+    worst = max((s.end for s in services), key=order.index, default=EndState.UNTOUCHED)
+    return EFFECTS[worst]
+
+
+def exit_code(outcome: RollbackOutcome) -> int:
+    """The exit code that CLI and CI give for an outcome (0, 3, 5, 6, 7 or 9)."""
+    if any(s.end in {EndState.MIXED, EndState.UNKNOWN} for s in outcome.services):
+        return 6
+    match outcome.result:
+        case Result.VERIFIED:
+            return 0
+        case Result.REJECTED | Result.ABORTED:
+            return 3
+        case Result.BLOCKED:
+            return 7
+        case Result.STALE_PLAN:
+            return 9
+        case Result.NOT_VERIFIED | Result.EXPIRED:
+            return 5

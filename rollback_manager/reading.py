@@ -1,0 +1,116 @@
+"""What was measured of a version: counters of two moments, and the reading between them."""
+
+from datetime import datetime
+from typing import Literal
+
+from rollback_manager.values import Ratio, Seconds, Value
+
+
+class Counts(Value):
+    """Counters of one version, cumulative since the proxy came up, and its gauges of now.
+
+    `latency_ms` holds (upper edge in ms, requests at or below it), rising; the last edge is
+    infinite in the source and left out here.
+    """
+
+    requests: int
+    errors: int
+    in_flight: int
+    serving: int
+    latency_ms: tuple[tuple[float, int], ...] = ()
+
+
+class Snapshot(Value):
+    """All counters of a service at one moment. `own_errors`: 5xx that no version gave."""
+
+    taken_at: datetime
+    versions: dict[str, Counts]
+    own_errors: int = 0
+
+
+class Reading(Value):
+    """Answers of one version over one window."""
+
+    kind: Literal["reading"] = "reading"
+    version: str
+    requests: int
+    errors: int
+    latency_p95_ms: float | None
+    window_s: Seconds
+    taken_at: datetime
+
+    @property
+    def error_ratio(self) -> Ratio:
+        """Errors ÷ requests; 0 where nothing was asked (look at `requests` first)."""
+        return self.errors / self.requests if self.requests else 0.0
+
+    @property
+    def requests_per_s(self) -> float:
+        """Requests ÷ seconds of the window."""
+        return self.requests / self.window_s if self.window_s else 0.0
+
+
+class NoReading(Value):
+    """Why there is no reading. No data is never a pass."""
+
+    kind: Literal["no_reading"] = "no_reading"
+    version: str
+    because: str
+
+
+def between(version: str, before: Snapshot, after: Snapshot) -> Reading | NoReading:
+    """The reading of `version` in the window between two snapshots."""
+    first, last = before.versions.get(version), after.versions.get(version)
+    window_s = (after.taken_at - before.taken_at).total_seconds()
+    if first is None or last is None:
+        return NoReading(version=version, because="the traffic role does not know this version")
+    if window_s <= 0:
+        return NoReading(version=version, because="the counters are stale: no time between them")
+    if last.requests < first.requests:
+        return NoReading(version=version, because="the counters started again from zero")
+    return Reading(
+        version=version,
+        requests=last.requests - first.requests,
+        errors=max(0, last.errors - first.errors),
+        latency_p95_ms=percentile(_buckets(first, last), 0.95),
+        window_s=window_s,
+        taken_at=after.taken_at,
+    )
+
+
+def share(version: str, before: Snapshot, after: Snapshot) -> Ratio | None:
+    """Share of all requests of the window that `version` got; None when there were none."""
+    got = {name: between(name, before, after) for name in after.versions}
+    counts = {name: r.requests for name, r in got.items() if isinstance(r, Reading)}
+    total = sum(counts.values())
+    return counts.get(version, 0) / total if total else None
+
+
+def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot) -> int | None:
+    """Requests of the window slower than `limit_ms`, counted from the next bucket edge above it."""
+    first, last = before.versions.get(version), after.versions.get(version)
+    if first is None or last is None or not last.latency_ms:
+        return None
+    buckets = _buckets(first, last)
+    within = next((count for edge, count in buckets if edge >= limit_ms), None)
+    timed = last.requests - first.requests
+    return None if within is None else max(0, timed - within)
+
+
+def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float | None:
+    """The quantile of cumulative buckets, linear inside a bucket as Prometheus does it."""
+    total = buckets[-1][1] if buckets else 0
+    if total <= 0:
+        return None
+    wanted, low_edge, low_count = quantile * total, 0.0, 0
+    for edge, count in buckets:
+        if count >= wanted:
+            inside = (wanted - low_count) / (count - low_count) if count > low_count else 1.0
+            return low_edge + (edge - low_edge) * inside
+        low_edge, low_count = edge, count
+    return buckets[-1][0]
+
+
+def _buckets(first: Counts, last: Counts) -> tuple[tuple[float, int], ...]:
+    earlier = dict(first.latency_ms)
+    return tuple((edge, max(0, count - earlier.get(edge, 0))) for edge, count in last.latency_ms)

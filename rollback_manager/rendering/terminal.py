@@ -1,0 +1,82 @@
+"""How a rollback ended, on a terminal; lists. At most 80 columns, plain text.
+
+The plan and the status block have files of their own. In all of them no state is told by colour or
+by a sign alone; what is not known is called unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rollback_manager.progress import RollbackOutcome, ServiceOutcome
+from rollback_manager.release import Release
+from rollback_manager.rendering import words
+from rollback_manager.rendering.layout import foreign, labelled, pad, page
+
+if TYPE_CHECKING:  # it brings temporalio, which a rendering never needs
+    from rollback_manager.client import Listed
+
+
+def outcome(ended: RollbackOutcome) -> str:
+    """How it ended: the result, what it means for production, each service, what to do next."""
+    result = str(ended.result).replace("_", " ").upper()
+    lines = [f"{ended.rollback}   {result}   {foreign(ended.because)}"]
+    lines += labelled("production:", [foreign(ended.effect) or words.UNKNOWN])
+    for service in ended.services:
+        lines += _ended(service)
+    unmet = [gate for gate in ended.gates if words.GATES[gate.answer] in {"FAIL", "unclear"}]
+    gates = (f"{words.GATES[g.answer]}  {g.gate}: {foreign(g.because)}" for g in unmet)
+    lines += labelled("gates:", gates)
+    lines += map(words.decision, ended.decisions)
+    lines += labelled("next:", [ended.next_step or f"rollback-manager report {ended.rollback}"])
+    return page(lines)
+
+
+def listed(runs: Sequence[Listed]) -> str:
+    """Rollbacks, newest first; the id on a line of its own, for it is to be copied."""
+    if not runs:
+        return "no rollbacks"
+    states = max(len("state"), *(len(run.state) for run in runs))
+    rows = [f"{pad('started', 20)}  {pad('state', states)}  services"]
+    for run in runs:
+        services = ", ".join(run.services) or words.UNKNOWN
+        state = pad(foreign(run.state), states)
+        rows.append(f"{words.day_and_clock(run.started_at)}  {state}  {services}")
+        rows.append(f"  {foreign(run.rollback)}")
+    return page(rows)
+
+
+def releases(of: str, recorded: Sequence[Release]) -> str:
+    """The releases of a service, newest first, and what is known of each."""
+    if not recorded:
+        return page([f"no release of {of} is recorded"])
+    versions = max(len("version"), *(len(release.version) for release in recorded))
+    rows = [f"{pad('version', versions)}  {pad('standing', 9)}  recorded              digest"]
+    for release in recorded:
+        rows.append(
+            f"{pad(release.version, versions)}  {pad(str(release.standing), 9)}"
+            f"  {words.day_and_clock(release.recorded_at)}  {words.image(release.digest)}"
+        )
+        rows += [f"{pad('', versions)}  {because}" for because in _known(release)]
+    return page(rows)
+
+
+def _known(release: Release) -> Iterator[str]:
+    if release.because:
+        yield foreign(release.because)
+    if release.baseline is not None:
+        normal = release.baseline
+        yield (
+            f"baseline: {normal.error_ratio:.1%} of {normal.requests} requests failed,"
+            f" P95 {normal.latency_p95_ms:.0f} ms, {words.duration(normal.window_s)}"
+        )
+
+
+def _ended(service: ServiceOutcome) -> Iterable[str]:
+    verified = "verified" if service.verified else "not verified"
+    end = str(service.end).replace("_", " ").upper()
+    yield f"  {service.service}: {end}, {verified}. {foreign(service.because)}"
+    if service.found is not None:
+        traffic, ready = service.found.shares, service.found.ready
+        yield f"    traffic {words.by_version(traffic, '%')} · ready {words.by_version(ready)}"

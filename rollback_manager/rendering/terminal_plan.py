@@ -1,0 +1,159 @@
+"""The plan on a terminal: what is live, what will be done, what it rests on, what may be wrong."""
+
+from collections.abc import Iterator
+
+from rollback_manager.gates import GateAnswer
+from rollback_manager.plan import (
+    Action,
+    Drained,
+    Found,
+    Removed,
+    RollbackPlan,
+    ServicePlan,
+    Split,
+    Wanted,
+    Well,
+    short,
+)
+from rollback_manager.policy import ApprovalPolicy
+from rollback_manager.reading import NoReading
+from rollback_manager.rendering import words
+from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
+
+LEGEND = "~ changes   - stops instances   = only reads or waits"
+
+
+def plan(made: RollbackPlan) -> str:
+    """All that a person must know before agreeing, and the command that agrees to just this."""
+    services = ", ".join(service.service for service in made.services)
+    valid = words.duration(made.plan_valid_s)
+    lines = [
+        f"plan {short(made.digest)} for {services} in {made.env}, valid {valid}, void on any drift",
+        f"made {words.clock(made.made_at)}   security: {made.security}",
+    ]
+    for service in made.services:
+        lines += ["", *_service(service, _seen(made, service.service))]
+    lines += ["", *_agreement(made), "", *_next(made)]
+    return page(lines)
+
+
+def by_hand(made: RollbackPlan) -> str:
+    """The commands for a day without Temporal. Not wrapped: they are to be pasted."""
+    commands = [command for seen in made.found for command in seen.by_hand]
+    return page(commands, columns=100_000) if commands else "# unknown: the plan has no commands"
+
+
+def _seen(made: RollbackPlan, service: str) -> Found | None:
+    return next((seen for seen in made.found if seen.service == service), None)
+
+
+def _service(service: ServicePlan, seen: Found | None) -> Iterator[str]:
+    floor = f"floor {service.floor} of {service.desired}"
+    versions = f"{service.from_version} → {service.to_version}"
+    yield f"{service.service}   {versions}   {service.strategy} · {floor}"
+    digests = f"{words.image(service.from_digest)} → {words.image(service.to_digest)}"
+    yield from labelled("", [digests])
+    yield from labelled("TARGET", [f"{service.to_version}: {foreign(service.target_because)}"])
+    yield from labelled("WHY", [words.failing(seen.bad_reading) if seen else words.UNKNOWN])
+    yield from labelled("NOW", _now(seen, service.floor))
+    yield from labelled("STEPS", [LEGEND])
+    for phase in service.phases:
+        yield f"  {phase.name}"
+        for action in phase.actions:
+            yield from _action(action, seen)
+    yield from labelled("NOT UNDONE", service.not_undone or ["unknown: the strategy does not say"])
+
+
+def _now(seen: Found | None, floor: int) -> list[str]:
+    if seen is None:
+        return [words.UNKNOWN]
+    traffic, ready = words.by_version(seen.shares, "%"), words.by_version(seen.ready)
+    return [f"traffic {traffic} · ready {ready} (floor {floor})"]
+
+
+def _action(action: Action, seen: Found | None) -> Iterator[str]:
+    within = f"within {words.duration(action.timeout_s)}"
+    yield f"  {_symbol(action.wanted)} {pad(action.name, 17)} {_change(action.wanted, seen)}"
+    yield pad("", 22) + f"{within} · check: {foreign(action.check)}"
+    yield pad("", 22) + _undo(action)
+    if action.point_of_no_return:
+        yield pad("", 22) + "POINT OF NO RETURN: what follows cannot be undone"
+
+
+def _symbol(wanted: Wanted) -> str:
+    match wanted:
+        case Removed():
+            return "-"
+        case Drained() | Well():
+            return "="
+        case _:
+            return "~"
+
+
+def _change(wanted: Wanted, seen: Found | None) -> str:
+    if isinstance(wanted, Split) and seen is not None:
+        before = seen.shares.get(wanted.version, 0)
+        return f"{wanted.version} gets {before} → {wanted.shares.get(wanted.version, 0)} %"
+    return words.wanted(wanted)
+
+
+def _undo(action: Action) -> str:
+    if action.undo is not None:
+        return f"undo: {words.wanted(action.undo)}"
+    return f"no undo: {action.no_undo_because or words.UNKNOWN}"
+
+
+def _agreement(made: RollbackPlan) -> Iterator[str]:
+    expected = made.estimate
+    back, well = words.duration(expected.traffic_back_s), words.duration(expected.verified_s)
+    time = f"traffic back in {back}, verified in {well}"
+    yield from labelled("TIME", [time, f"source: {expected.source}", _limit(made.time_limit_s)])
+    yield from labelled("GATES", [_gate(made, index) for index in range(len(made.gates))])
+    yield from labelled("MAY BE WRONG", _doubts(made), indent=15)
+    yield from labelled("ABORT IF", [" · ".join(made.abort_when) or words.UNKNOWN])
+    yield from labelled("DONE WHEN", [" · ".join(made.done_when) or words.UNKNOWN])
+    risks = [f"{foreign(risk.risk)}: {foreign(risk.mitigation)}" for risk in made.risks]
+    yield from labelled("RISKS", risks or ["none is known to the strategy"])
+    no_return = [a.name for s in made.services for a in s.actions if a.point_of_no_return]
+    yield f"POINT OF NO RETURN  {', '.join(no_return) or 'none'}"
+    yield from labelled("APPROVAL", [_approval(made.approval)])
+
+
+def _limit(seconds: float) -> str:
+    return f"limit for all: {words.duration(seconds)}"
+
+
+def _gate(made: RollbackPlan, index: int) -> str:
+    gate = made.gates[index]
+    return f"{pad(words.GATES[gate.answer], 7)}  {gate.gate}: {foreign(gate.because)}"
+
+
+def _doubts(made: RollbackPlan) -> list[str]:
+    """What the decision rests on without proof; never left out, so that silence means none."""
+    unclear = [
+        f"{gate.gate} is {gate.answer}"
+        for gate in made.gates
+        if gate.answer in {GateAnswer.INCONCLUSIVE, GateAnswer.FAILED}
+    ]
+    unread = [
+        f"{seen.service}: nothing was measured"
+        for seen in made.found
+        if isinstance(seen.bad_reading, NoReading)
+    ]
+    return [*unclear, *unread] or ["nothing is known that speaks against it"]
+
+
+def _approval(policy: ApprovalPolicy) -> str:
+    if not policy.required:
+        return "policy asks for none: it starts at once"
+    until = words.duration(policy.deadline_s)
+    return f"a person must agree within {until}; unanswered: {policy.on_expiry}"
+
+
+def _next(made: RollbackPlan) -> Iterator[str]:
+    for service in made.services:
+        where = f"{service.service} --env {made.env}"
+        expected = f"--expect-plan {words.quoted(made.digest)}"
+        yield from command("next:  ", f"rollback-manager start {where}", expected)
+        yield "no Temporal?"
+        yield from command("  ", f"rollback-manager plan {where}", "--as-commands")

@@ -1,0 +1,139 @@
+"""Values as words and figures with units; the same on every surface."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from rollback_manager.gates import GateAnswer
+from rollback_manager.plan import Capacity, Drained, Removed, Split, Wanted, Well
+from rollback_manager.progress import DecisionRecord, RollbackStatus, State
+from rollback_manager.reading import NoReading, Reading
+from rollback_manager.rendering.layout import foreign
+from rollback_manager.verification import wilson
+
+UNKNOWN = "unknown"
+
+STATES = {
+    State.PLANNING: "PLANNING",
+    State.WAITING_FOR_APPROVAL: "WAITING FOR APPROVAL",
+    State.RUNNING: "RUNNING",
+    State.PAUSED: "PAUSED",
+    State.NEEDS_HUMAN: "NEEDS A PERSON",
+    State.RESTORING: "RESTORING",
+    State.FINISHED: "FINISHED",
+}
+"""A state in capitals: it is read as a word, never as a colour."""
+
+TELLING = (State.NEEDS_HUMAN, State.RESTORING, State.PAUSED)
+
+GATES = {
+    GateAnswer.PASSED: "pass",
+    GateAnswer.FAILED: "FAIL",
+    GateAnswer.INCONCLUSIVE: "unclear",
+    GateAnswer.NOT_APPLICABLE: "n/a",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `61 s`, `5 min 41 s`, `2 h 5 min`, `12 d`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 2 * 3600:
+        return _two(whole // 60, "min", whole % 60, "s")
+    if whole < 48 * 3600:
+        return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+    return f"{whole // 86_400} d"
+
+
+def clock(moment: datetime | None) -> str:
+    """The time of day in UTC, `14:02:11Z`."""
+    return UNKNOWN if moment is None else f"{moment:%H:%M:%SZ}"
+
+
+def day_and_clock(moment: datetime | None) -> str:
+    """Day and time in UTC, for lists that go back further than a day."""
+    return UNKNOWN if moment is None else f"{moment:%Y-%m-%d %H:%M:%SZ}"
+
+
+def by_version(figures: Mapping[str, int], unit: str = "") -> str:
+    """`v1 4, v2 4`; with a unit `v1 66 %, v2 34 %`."""
+    tail = f" {unit}" if unit else ""
+    return ", ".join(f"{name} {figure}{tail}" for name, figure in figures.items()) or UNKNOWN
+
+
+def image(digest: str) -> str:
+    """The digest of a release, long enough to compare by eye: `sha256:41d8cd98f00b`."""
+    kind, colon, figures = digest.rpartition(":")
+    return f"{kind}{colon}{figures[:12]}" if digest else UNKNOWN
+
+
+def failing(reading: Reading | NoReading) -> str:
+    """What users got from a version, or why nobody can say."""
+    if isinstance(reading, NoReading):
+        return f"{UNKNOWN}: {reading.because}"
+    if not reading.requests:
+        return f"{UNKNOWN}: {reading.version} was not asked in {duration(reading.window_s)}"
+    low, high = wilson(reading.errors, reading.requests)
+    p95 = reading.latency_p95_ms
+    slow = "" if p95 is None else f", P95 {p95:.0f} ms"
+    return (
+        f"{reading.version} fails {reading.error_ratio:.1%} of {reading.requests} requests in"
+        f" {duration(reading.window_s)} ({low:.1%} to {high:.1%} at 99 %{slow})"
+    )
+
+
+def wanted(what: Wanted) -> str:
+    """The state that an action brings about."""
+    match what:
+        case Capacity():
+            return f"{what.version}: {what.instances} instances ready"
+        case Split():
+            return f"traffic to {by_version(what.shares, '%')}"
+        case Drained():
+            return f"{what.version}: no traffic, no request in flight"
+        case Well():
+            return f"{what.version}: users are well"
+        case Removed():
+            return f"{what.version}: {what.instances} instances, {what.kept} carries on"
+
+
+def quoted(digest: str) -> str:
+    """As much of a plan's digest as a vote or a start must quote (at least 12 digits count)."""
+    return digest[:16]
+
+
+def state_of(now_is: RollbackStatus) -> State:
+    """Where it is; a service that is paused, restores or waits says more than "running"."""
+    if now_is.state is not State.RUNNING:
+        return now_is.state
+    told = {service.state for service in now_is.services}
+    return next((state for state in TELLING if state in told), now_is.state)
+
+
+def state(now_is: RollbackStatus) -> str:
+    """Where it is, or how it ended, in capitals."""
+    if now_is.outcome is not None:
+        return str(now_is.outcome.result).replace("_", " ").upper()
+    return STATES[state_of(now_is)]
+
+
+def joined(texts: Iterable[str]) -> str:
+    """What there is, between middle dots."""
+    return " · ".join(text for text in texts if text)
+
+
+def decision(vote: DecisionRecord) -> str:
+    """One vote: who, how that was proven, whether it counted."""
+    proof = ", not authenticated" if vote.method in {"local", "temporal-ui"} else ""
+    counted = "" if vote.counted else f"   ignored: {foreign(vote.because)}"
+    reason = f"   {foreign(vote.reason)!r}" if vote.reason else ""
+    who = f"{foreign(vote.by)} ({foreign(vote.method)}{proof})"
+    return f"{clock(vote.at)} {vote.decision} by {who}{reason}{counted}"
+
+
+def _two(first: int, unit: str, second: int, small: str) -> str:
+    return f"{first} {unit} {second} {small}" if second else f"{first} {unit}"

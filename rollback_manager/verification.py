@@ -1,0 +1,126 @@
+"""Are users well? Readings and journeys against what was normal before the bad release."""
+
+import math
+from collections.abc import Iterable
+from enum import StrEnum
+
+from rollback_manager.policy import VerificationPolicy
+from rollback_manager.reading import NoReading, Reading
+from rollback_manager.release import Baseline
+from rollback_manager.values import Ratio, Value
+
+Z_99 = 2.326
+"""One-sided 99 % of the normal distribution: the confidence of every claim below."""
+SLOW_SHARE = 0.05
+"""A P95 within its limit says: at most this share of requests is slower."""
+
+
+class Answer(StrEnum):
+    """How a check came out, the worst last."""
+
+    PASSED = "passed"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    FAILED = "failed"
+
+
+class Verdict(Value):
+    """One check's answer with the numbers that it rests on."""
+
+    check: str
+    answer: Answer
+    because: str
+
+
+def worst(verdicts: Iterable[Verdict]) -> Answer:
+    """The worst answer of all; no verdict at all is inconclusive."""
+    order = list(Answer)
+    return max((v.answer for v in verdicts), key=order.index, default=Answer.INCONCLUSIVE)
+
+
+def error_limit(baseline: Baseline | None, policy: VerificationPolicy) -> Ratio:
+    """Highest error ratio that counts as "back to baseline".
+
+    The baseline plus half of itself, and at least the seed's 0.1 % above it: a baseline of 0 is a
+    baseline, and a noisy one needs room.
+    """
+    normal = baseline.error_ratio if baseline else 0.0
+    return min(1.0, normal + max(policy.error_ratio_margin, normal / 2))
+
+
+def latency_limit_ms(baseline: Baseline | None, policy: VerificationPolicy) -> float | None:
+    """Slowest P95 that counts as well: 200 % of the baseline by default (the seed's trigger)."""
+    return baseline.latency_p95_ms * policy.latency_factor if baseline else None
+
+
+def requests_needed(limit: Ratio) -> int:
+    """Requests without one error that show "at most `limit`" at 99 %: z² (1 - limit) ÷ limit.
+
+    It is the sample size at which Wilson's upper bound of 0 errors meets the limit.
+    """
+    return math.ceil(Z_99**2 * (1 - limit) / limit) if limit > 0 else 0
+
+
+def wilson(hits: int, tries: int) -> tuple[Ratio, Ratio]:
+    """Lower and upper one-sided 99 % bounds of a proportion (Wilson, 1927)."""
+    if tries == 0:
+        return 0.0, 1.0
+    p, z2 = hits / tries, Z_99**2
+    centre = p + z2 / (2 * tries)
+    spread = Z_99 * math.sqrt(p * (1 - p) / tries + z2 / (4 * tries**2))
+    scale = 1 + z2 / tries
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def judge_errors(reading: Reading | NoReading, limit: Ratio) -> Verdict:
+    """Whether the error ratio is at most `limit`, or why that cannot be said yet."""
+    if isinstance(reading, NoReading):
+        return Verdict(check="error_ratio", answer=Answer.INCONCLUSIVE, because=reading.because)
+    low, high = wilson(reading.errors, reading.requests)
+    facts = (
+        f"{reading.errors} of {reading.requests} requests failed in {reading.window_s:.0f} s; "
+        f"at 99 % between {low:.2%} and {high:.2%}, limit {limit:.2%}"
+    )
+    return _by_bounds("error_ratio", low, high, limit, reading.requests, facts)
+
+
+def judge_latency(
+    slow: int | None, reading: Reading | NoReading, limit_ms: float | None
+) -> Verdict:
+    """Whether at most 5 % of requests are slower than `limit_ms`, i.e. P95 is within it."""
+    if isinstance(reading, NoReading):
+        return Verdict(check="latency_p95", answer=Answer.INCONCLUSIVE, because=reading.because)
+    if limit_ms is None or slow is None:
+        because = "no baseline says what is normal" if limit_ms is None else "no latencies counted"
+        return Verdict(check="latency_p95", answer=Answer.INCONCLUSIVE, because=because)
+    low, high = wilson(slow, reading.requests)
+    p95 = "unknown" if reading.latency_p95_ms is None else f"{reading.latency_p95_ms:.0f} ms"
+    facts = f"P95 {p95}; {slow} of {reading.requests} requests slower than {limit_ms:.0f} ms"
+    return _by_bounds("latency_p95", low, high, SLOW_SHARE, reading.requests, facts)
+
+
+def judge_throughput(reading: Reading | NoReading, before_per_s: float, floor: Ratio) -> Verdict:
+    """Whether the version now serves at least `floor` of what all versions served before."""
+    if isinstance(reading, NoReading):
+        return Verdict(check="throughput", answer=Answer.INCONCLUSIVE, because=reading.because)
+    answer = Answer.PASSED if reading.requests_per_s >= floor * before_per_s else Answer.FAILED
+    facts = f"{reading.requests_per_s:.1f} requests/s, before the shift {before_per_s:.1f}"
+    return Verdict(check="throughput", answer=answer, because=f"{facts}, floor {floor:.0%}")
+
+
+def judge_readiness(ready: int, desired: int) -> Verdict:
+    """Whether every wanted instance of the version is ready."""
+    answer = Answer.PASSED if ready >= desired > 0 else Answer.FAILED
+    return Verdict(check="instances", answer=answer, because=f"{ready} of {desired} ready")
+
+
+def _by_bounds(
+    check: str, low: Ratio, high: Ratio, limit: Ratio, requests: int, facts: str
+) -> Verdict:
+    if high <= limit:
+        return Verdict(check=check, answer=Answer.PASSED, because=facts)
+    if low > limit:
+        return Verdict(check=check, answer=Answer.FAILED, because=facts)
+    needed = requests_needed(limit)
+    thin = f"; too few: this claim needs at least {needed}" if requests < needed else ""
+    return Verdict(check=check, answer=Answer.INCONCLUSIVE, because=facts + thin)
