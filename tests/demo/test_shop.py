@@ -1,0 +1,84 @@
+"""The shop's instances: what the world's promises to users rest on."""
+
+import http.client
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from demo import envoy_admin
+from demo.ports import PortBlock
+from demo.supervisord_config import SHOP
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    ports = PortBlock()
+    yield ports.take()
+    ports.close()
+
+
+def start(port: int, *options: str) -> subprocess.Popen[bytes]:
+    """An instance that answers, even if it is not yet warm."""
+    command = [sys.executable, "-I", "-S", str(SHOP), "--version", "v1", "--port", str(port)]
+    instance = subprocess.Popen([*command, *options])
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            envoy_admin.get(port, "/none")
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return instance
+    instance.kill()
+    raise AssertionError("the shop did not start")
+
+
+def end(instance: subprocess.Popen[bytes]) -> int:
+    instance.terminate()
+    return instance.wait(5)
+
+
+def test_every_answer_tells_its_version_on_a_connection_that_stays(port: int) -> None:
+    instance = start(port)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for path, status in (("/", 200), ("/checkout?id=1", 200), ("/ready", 200), ("/nope", 404)):
+        connection.request("GET", path)
+        kept = connection.sock
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["x-version"]) == (status, "v1")
+        assert b'"version": "v1"' in answer.read()
+        assert connection.sock is kept
+    assert end(instance) == 0  # at once, though the connection is open
+    connection.close()
+
+
+def test_an_instance_is_not_ready_before_it_is_warm(port: int) -> None:
+    instance = start(port, "--warm-up-s", "0.5")
+    assert envoy_admin.get(port, "/ready")[0] == 503
+    time.sleep(0.5)
+    assert envoy_admin.get(port, "/ready")[0] == 200
+    assert end(instance) == 0
+
+
+def test_a_request_in_flight_is_answered_before_the_end(port: int) -> None:
+    instance = start(port, "--latency-ms", "400")
+    statuses: list[int] = []
+    user = threading.Thread(target=lambda: statuses.append(envoy_admin.get(port, "/")[0]))
+    user.start()
+    time.sleep(0.15)
+    assert end(instance) == 0
+    user.join()
+    assert statuses == [200]
+
+
+def test_a_version_can_be_broken_on_purpose(port: int) -> None:
+    instance = start(port, "--error-ratio", "1", "--slow-ratio", "1", "--slow-ms", "100")
+    began = time.monotonic()
+    assert envoy_admin.get(port, "/")[0] == 500
+    assert time.monotonic() - began >= 0.1
+    assert envoy_admin.get(port, "/ready")[0] == 200  # it fails its users, not its checks
+    assert end(instance) == 0
