@@ -1,0 +1,121 @@
+"""The role of traffic, played by one Envoy."""
+
+import json
+import shlex
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from activities.fence import compare_and_set, named_errors, replace_file
+from activities.integrations.envoy import counters
+from activities.integrations.envoy.admin import Admin
+from activities.integrations.envoy.routes import Routes, cluster_weights, splits
+from activities.targets import SharesAsSet
+from rollback_manager.catalogue import EnvoyTarget
+from rollback_manager.errors import PermanentError
+from rollback_manager.operation import Mark
+from rollback_manager.reading import Snapshot
+
+BY_HAND = "by-hand"
+"""The version_info of a person's write: no mark of ours, so it yields to any later one."""
+
+
+class Envoy:
+    """Shares in a route file, counters at the admin port.
+
+    Every method raises Unreachable while Envoy does not answer (reading or editing the file alone
+    does not need it), and PermanentError when the file or the answer is not what it should be.
+    """
+
+    def __init__(self, target: EnvoyTarget, client: httpx.Client) -> None:
+        self._target = target
+        self._admin = Admin(target.admin, client)
+        self._file = Path(target.routes)
+        self._rotation = counters.Rotation()
+
+    def shares(self) -> SharesAsSet:
+        """The split as written, without versions that get nothing.
+
+        acknowledged: the routes in force carry the same version_info and the same weights; the
+        name alone is an echo that a second write of that name would give, too.
+        """
+        written = self._read()
+        name, running = self._admin.route_configuration(self._target.route)
+        weights = [cluster_weights(one) for one in splits(running, f"{self._target.route}-")]
+        return SharesAsSet(
+            shares=written.shares(),
+            mark=written.mark,
+            acknowledged=name == written.version_info and weights == written.weights(),
+        )
+
+    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+        """Replace the weights in the route file unless a newer mark stands there (StaleWrite).
+
+        Envoy refuses a file as a whole when a cluster is missing, and would start without routes
+        from it: so that is asked first.
+        """
+        known = self._clusters()
+        _check(shares, known, self._target.admin)
+
+        def write() -> None:
+            text = self._read().with_shares(shares, str(mark), known)
+            replace_file(self._file, text)
+
+        compare_and_set(self._file, mark, lambda: self._read().mark, write)
+
+    def snapshot(self) -> Snapshot:
+        """All counters by version from one request; latencies are those of the last flush.
+
+        `serving` follows a rise a second late (`Rotation`). `taken_at` is just before the request,
+        so that whatever was written before it is in the counters.
+        """
+        taken_at, now_s = datetime.now(UTC), time.monotonic()
+        target = self._target
+        values, histograms = self._admin.stats(counters.pattern(target.route, target.stat_prefix))
+        found = counters.versions(target.route, values)
+        return Snapshot(
+            taken_at=taken_at,
+            versions={
+                version: counters.counts(
+                    prefix,
+                    values,
+                    histograms,
+                    self._rotation.sure(version, int(values[f"{prefix}membership_healthy"]), now_s),
+                )
+                for version, prefix in found.items()
+            },
+            own_errors=counters.own_errors(target.stat_prefix, list(found.values()), values),
+        )
+
+    def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
+        """Write a new route file beside the old one, then rename: Envoy ignores edits in place."""
+        text = self._read().with_shares(shares, BY_HAND)
+        compact = json.dumps(json.loads(text), separators=(",", ":"))
+        new = shlex.quote(str(self._file.with_name(f".{self._file.name}.{BY_HAND}")))
+        return (
+            f"printf '%s\\n' {shlex.quote(compact)} > {new}",
+            f"mv {new} {shlex.quote(str(self._file))}",
+        )
+
+    def _read(self) -> Routes:
+        with named_errors(self._file):
+            text = self._file.read_text(encoding="utf-8", errors="replace")
+        return Routes(text, self._target.route, str(self._file))
+
+    def _clusters(self) -> set[str]:
+        """Versions that Envoy has a cluster for."""
+        values, _ = self._admin.stats(counters.clusters_pattern(self._target.route))
+        return set(counters.versions(self._target.route, values))
+
+
+def _check(shares: dict[str, int], known: set[str], admin: str) -> None:
+    if sum(shares.values()) != 100 or min(shares.values()) < 0:
+        what = f"shares must be 0 to 100 and sum to 100: {shares}"
+    elif missing := sorted(shares.keys() - known):
+        have = ", ".join(sorted(known)) or "none"
+        what = f"Envoy at {admin} has no cluster for {', '.join(missing)}; it has: {have}"
+    else:
+        return
+    raise PermanentError(what, effect="Nothing was written; the traffic stays as it is.")

@@ -1,0 +1,10 @@
+"""Records in a database: SQLite on one machine, PostgreSQL where several workers share them.
+
+`engine_for` opens it, `upgrade` brings its tables up to this build, `SqlRecords` is the role.
+"""
+
+from activities.integrations.sql.engine import engine_for
+from activities.integrations.sql.records import SqlRecords
+from activities.integrations.sql.schema import upgrade
+
+__all__ = ["SqlRecords", "engine_for", "upgrade"]

@@ -1,0 +1,126 @@
+"""The database opened, and its errors made ours."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,  # noqa: A004 - SQLAlchemy's own: the pool had no connection left
+)
+
+from rollback_manager.errors import PermanentError, RollbackError, Unreachable
+
+CONNECT_S = 2
+ANSWER_MS = 5000
+"""Both below the heartbeat time-out of an activity, so that a silent database is noticed first."""
+LONGEST_TEXT = 300
+
+
+def engine_for(url: str) -> Engine:
+    """The database that `url` names; nothing is connected to yet.
+
+    `sqlite:////absolute/path` (folder and file are made, for this user alone) or
+    `postgresql://user@host/database`. PermanentError for anything else.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # its text would repeat the URL, password and all
+        raise PermanentError("the address of the records is not a database URL") from None
+    match parsed.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            return _sqlite(parsed)
+        case "postgres" | "postgresql" | "postgresql+psycopg":
+            return _postgresql(parsed.set(drivername="postgresql+psycopg"))
+        case unknown:
+            raise PermanentError(
+                f"records cannot be kept in {unknown!r}; known: sqlite, postgresql"
+            )
+
+
+@contextmanager
+def answered(engine: Engine) -> Iterator[None]:
+    """Whatever SQLAlchemy raises inside, as an error of ours with the cause kept."""
+    try:
+        yield
+    except (SQLAlchemyError, ValidationError) as error:
+        raise _ours(error, engine) from error
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database in {None, "", ":memory:"}:
+        raise PermanentError("records must outlive this process: name a file for SQLite")
+    file = Path(str(url.database))
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise PermanentError(f"the records cannot be kept in {file}: {error.strerror}") from error
+    engine = create_engine(url, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # else Python begins transactions, too late and too weakly
+    connection.execute(f"PRAGMA busy_timeout = {ANSWER_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # an epoch lost with the power is drawn twice
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the lock at once: one that reads first can no longer wait for it."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql(url: URL) -> Engine:
+    limits = f"-c statement_timeout={ANSWER_MS} -c lock_timeout={ANSWER_MS}"
+    asked: dict[str, Any] = {
+        "connect_timeout": CONNECT_S,
+        "application_name": "rollback-manager",
+        "options": limits,
+    }
+    connect_args = {name: value for name, value in asked.items() if name not in url.query}
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args)
+
+
+def _ours(error: SQLAlchemyError | ValidationError, engine: Engine) -> RollbackError:
+    place = engine.url.render_as_string(hide_password=True)
+    said = _text(error)
+    if _is_outage(error):
+        return Unreachable(
+            f"the records at {place} do not answer: {said}",
+            effect="Nothing is written to production without the records.",
+            next_step="Bring the database back; this is tried again by itself.",
+        )
+    return PermanentError(
+        f"the records at {place} refused: {said}",
+        next_step="Start a worker of this build: it brings the tables up to date, or says why not.",
+    )
+
+
+def _is_outage(error: SQLAlchemyError | ValidationError) -> bool:
+    """Whether it may pass by itself; SQLite reports a missing table as operational, too."""
+    if isinstance(error, DBAPIError):
+        wrong_sql = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        return error.connection_invalidated or (
+            isinstance(error, OperationalError) and not wrong_sql
+        )
+    return isinstance(error, TimeoutError)
+
+
+def _text(error: SQLAlchemyError | ValidationError) -> str:
+    if isinstance(error, ValidationError):  # its own text repeats the values
+        return f"{error.error_count()} values of {error.title} cannot be read by this build"
+    text = str(error.orig if isinstance(error, DBAPIError) else error)
+    return " ".join(text.split())[:LONGEST_TEXT]

@@ -1,0 +1,153 @@
+"""The role of the records, on whatever database the engine opens."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activities.integrations.sql.engine import answered
+from activities.integrations.sql.tables import claims, epochs, outcomes, releases
+from activities.records import PastRollback
+from rollback_manager.errors import NotFound
+from rollback_manager.progress import ServiceOutcome
+from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+from rollback_manager.values import Value
+
+MOST_PAST = 100
+
+
+class SqlRecords:
+    """Releases, epochs, claims and outcomes in SQL; safe to share between threads.
+
+    Every method raises Unreachable while the database does not answer.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(writes=True)
+
+    def releases(self, env: str, service: str) -> list[Release]:
+        """All recorded releases, newest first."""
+        asked = (
+            select(releases)
+            .where(releases.c.env == env, releases.c.service == service)
+            .order_by(releases.c.recorded_at.desc(), releases.c.version.desc())
+        )
+        with answered(self._engine), self._engine.connect() as connection:
+            return [_release(dict(row)) for row in connection.execute(asked).mappings()]
+
+    def save_release(self, env: str, service: str, release: Release) -> None:
+        """Remember a release. The same version again replaces what was recorded, standing too."""
+        row = release.model_dump(exclude={"restore_point", "baseline"})
+        row |= {
+            "env": env,
+            "service": service,
+            "standing": release.standing.value,  # psycopg would write the name of an enum
+            "restore_point": _json(release.restore_point),
+            "baseline": _json(release.baseline),
+        }
+        with answered(self._engine), self._writing.begin() as connection:
+            _put(connection, releases, row)
+
+    def mark_release(
+        self,
+        env: str,
+        service: str,
+        version: str,
+        standing: Standing,
+        because: str,
+        baseline: Baseline | None,
+    ) -> None:
+        """Change the standing; NotFound when no such release is recorded.
+
+        A baseline of None leaves the recorded one as it is.
+        """
+        of_service = (releases.c.env == env) & (releases.c.service == service)
+        changed = {"standing": standing.value, "because": because}
+        if baseline is not None:
+            changed["baseline"] = baseline.model_dump_json()
+        marked = update(releases).where(of_service, releases.c.version == version).values(changed)
+        with answered(self._engine), self._writing.begin() as connection:
+            if connection.execute(marked).rowcount == 0:
+                known = connection.scalars(select(releases.c.version).where(of_service)).all()
+                raise _not_recorded(service, env, version, known)
+
+    def claim(self, env: str, service: str, rollback: str) -> int:
+        """Draw the next epoch of the service and note who holds it, in one transaction.
+
+        The same rollback again gets a new, higher epoch; its claim stays one row.
+        """
+        key = {"env": env, "service": service}
+        with answered(self._engine), self._writing.begin() as connection:
+            epoch = _draw(connection, key)
+            claim = {"rollback": rollback, "epoch": epoch, "claimed_at": datetime.now(UTC)}
+            _put(connection, claims, key | claim)
+        return epoch
+
+    def close(self, env: str, rollback: str, outcome: ServiceOutcome, past: PastRollback) -> None:
+        """Keep the outcome and give the claim back, in one transaction; again is harmless."""
+        key = {"env": env, "service": outcome.service, "rollback": rollback}
+        row = key | past.model_dump() | {"outcome": outcome.model_dump_json()}
+        with answered(self._engine), self._writing.begin() as connection:
+            _put(connection, outcomes, row)
+            connection.execute(delete(claims).filter_by(**key))
+
+    def past(self, env: str, service: str) -> list[PastRollback]:
+        """Earlier rollbacks of the service, newest first, at most 100."""
+        asked = (
+            select(*(outcomes.c[name] for name in PastRollback.model_fields))
+            .where(outcomes.c.env == env, outcomes.c.service == service)
+            .order_by(outcomes.c.finished_at.desc(), outcomes.c.rollback)
+            .limit(MOST_PAST)
+        )
+        with answered(self._engine), self._engine.connect() as connection:
+            rows = connection.execute(asked).mappings()
+            return [PastRollback.model_validate(dict(row)) for row in rows]
+
+
+def _draw(connection: Connection, key: dict[str, str]) -> int:
+    """One statement: whoever comes second waits for the row, then counts on from the first."""
+    first = _insert(connection, epochs).values(**key, epoch=1)
+    drawn = first.on_conflict_do_update(
+        index_elements=list(key), set_={"epoch": epochs.c.epoch + 1}
+    ).returning(epochs.c.epoch)
+    return int(connection.execute(drawn).scalar_one())
+
+
+def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Insert the row, or replace the one of the same primary key."""
+    key = [column.name for column in table.primary_key]
+    rest = {name: value for name, value in row.items() if name not in key}
+    inserted = _insert(connection, table).values(row)
+    connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=rest))
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Both can say what happens on conflict; SQLAlchemy spells it per database."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def _release(row: dict[str, Any]) -> Release:
+    kept, baseline = row.pop("restore_point"), row.pop("baseline")
+    return Release(
+        **row,
+        restore_point=RestorePoint.model_validate_json(kept) if kept else None,
+        baseline=Baseline.model_validate_json(baseline) if baseline else None,
+    )
+
+
+def _json(value: Value | None) -> str | None:
+    return value.model_dump_json() if value else None
+
+
+def _not_recorded(service: str, env: str, version: str, known: Sequence[str]) -> NotFound:
+    names = ", ".join(sorted(known)) or "none"
+    return NotFound(
+        f"no release {version} of {service} is recorded in {env}; recorded: {names}",
+        effect="Nothing was changed.",
+        next_step=f"See what is recorded: rollback-manager releases list {service}",
+    )

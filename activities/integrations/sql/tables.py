@@ -1,0 +1,90 @@
+"""The tables of the records. What the product filters or sorts by is a column, the rest is JSON."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time: timestamptz in PostgreSQL, text in SQLite, which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Into UTC; ValueError for a time without a zone, whose moment nobody can tell."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware again."""
+        if value is None or value.tzinfo is None:
+            return value and value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("version", String(63), primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("recorded_at", Utc, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Column("standing", String(16), nullable=False),
+    Column("because", Text, nullable=False),
+    Column("restore_point", Text),
+    Column("baseline", Text),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("rollback", String(255), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("claimed_at", Utc, nullable=False),
+)
+"""One row per rollback and service that has not closed. It outlives a terminated workflow: a row
+without a running one is an orphan, for a person to adopt."""
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("rollback", String(255), primary_key=True),
+    Column("strategy", String(63), nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("traffic_back_s", Float),
+    Column("verified_s", Float),
+    Column("finished_at", Utc, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Index("outcomes_newest", "env", "service", "finished_at"),
+)

@@ -1,0 +1,40 @@
+"""Calls the pure judgements, so that history keeps their answers while they may improve."""
+
+from temporalio import activity
+
+from rollback_manager.conclusion import rollback_outcome
+from rollback_manager.plan import RollbackPlan
+from rollback_manager.progress import (
+    DecisionRecord,
+    Result,
+    RollbackOutcome,
+    ServiceOutcome,
+)
+from rollback_manager.values import Seconds, Value
+
+
+class Conclusion(Value):
+    """What a rollback is judged from at its end. refused: why it was not allowed to begin."""
+
+    rollback: str
+    plan: RollbackPlan
+    services: tuple[ServiceOutcome, ...]
+    decisions: tuple[DecisionRecord, ...]
+    refused: Result | None
+    seconds: Seconds
+
+
+class JudgementActivities:
+    """Activities that only think."""
+
+    @activity.defn
+    def conclude(self, conclusion: Conclusion) -> RollbackOutcome:
+        """How it ended, with all gates answered."""
+        outcome = rollback_outcome(
+            conclusion.rollback,
+            conclusion.plan,
+            conclusion.services,
+            conclusion.refused,
+            conclusion.seconds,
+        )
+        return outcome.model_copy(update={"decisions": conclusion.decisions})

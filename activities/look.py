@@ -1,0 +1,127 @@
+"""One look at a service from all sides, and what a row of looks adds up to."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.targets import SharesAsSet, Target, VersionState
+from rollback_manager import progress
+from rollback_manager.progress import Sample
+from rollback_manager.reading import Snapshot, share
+
+MOST_SAMPLES = 120
+"""Samples kept in history per step: enough for a picture, a few kB."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The service at one moment, read from the targets themselves."""
+
+    shares: SharesAsSet
+    versions: dict[str, VersionState]
+    snapshot: Snapshot
+
+    def able(self, version: str) -> int:
+        """Instances that are ready *and* in the proxy's rotation: those that would get requests."""
+        state, counts = self.versions.get(version), self.snapshot.versions.get(version)
+        return min(state.ready, counts.serving) if state and counts else 0
+
+    def running(self, version: str) -> int:
+        """Instances that run, ready or not."""
+        return self.versions[version].running if version in self.versions else 0
+
+    def in_flight(self, version: str) -> int:
+        """Requests that the version is answering right now."""
+        counts = self.snapshot.versions.get(version)
+        return counts.in_flight if counts else 0
+
+    def carrying(self) -> int:
+        """Able instances of all versions that get traffic: the capacity that users have."""
+        return sum(self.able(version) for version, part in self.shares.shares.items() if part)
+
+    def found(self) -> progress.Found:
+        """What is kept of it."""
+        return progress.Found(
+            shares=self.shares.shares, ready={v: self.able(v) for v in self.versions}
+        )
+
+    def __str__(self) -> str:
+        """In words: `v1 100 %, 4 ready; v2 0 %, 4 ready`."""
+        return "; ".join(
+            f"{version} {self.shares.shares.get(version, 0)} %, {self.able(version)} ready"
+            for version in sorted(self.versions)
+        )
+
+
+class Looks:
+    """All looks of one step: the newest decides, the row makes windows, samples and minima."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.all: list[Look] = []
+
+    def take(self) -> Look:
+        """Look from all sides at once: a step's speed is the slowest read, not their sum."""
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            shares = pool.submit(self._target.traffic.shares)
+            snapshot = pool.submit(self._target.traffic.snapshot)
+            versions = pool.submit(self._target.workloads.versions)
+            look = Look(shares.result(), versions.result(), snapshot.result())
+        self.all.append(look)
+        return look
+
+    def measured_share(self, version: str, requests: int, since: datetime) -> float | None:
+        """Share of the newest window of at least `requests` that began at or after `since`.
+
+        None while there is no such window.
+        """
+        last = self.all[-1].snapshot
+        for look in reversed(self.all[:-1]):
+            if look.snapshot.taken_at < since:
+                return None
+            if _requests(look.snapshot, last) >= max(1, requests):
+                return share(version, look.snapshot, last)
+        return None
+
+    @property
+    def lowest(self) -> int:
+        """Fewest instances that carried users at any look."""
+        return min(look.carrying() for look in self.all)
+
+    @property
+    def own_errors(self) -> int:
+        """Failed answers of the whole row that no version gave."""
+        return max(0, self.all[-1].snapshot.own_errors - self.all[0].snapshot.own_errors)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """What happened between looks, thinned to MOST_SAMPLES by leaving looks out."""
+        every = max(1, -(-len(self.all) // MOST_SAMPLES))
+        kept = self.all[::every]
+        if kept[-1] is not self.all[-1]:
+            kept.append(self.all[-1])
+        return tuple(_sample(*pair) for pair in zip(kept, kept[1:], strict=False))
+
+
+def _sample(before: Look, after: Look) -> Sample:
+    first, last = before.snapshot, after.snapshot
+    return Sample(
+        at=last.taken_at,
+        ready={version: after.able(version) for version in after.versions},
+        requests={v: _grown(c.requests, first, v, "requests") for v, c in last.versions.items()},
+        errors={v: _grown(c.errors, first, v, "errors") for v, c in last.versions.items()},
+        own_errors=max(0, last.own_errors - first.own_errors),
+    )
+
+
+def _grown(now: int, first: Snapshot, version: str, counter: str) -> int:
+    earlier: int = getattr(first.versions[version], counter) if version in first.versions else 0
+    return now - earlier if now >= earlier else now
+
+
+def _requests(first: Snapshot, last: Snapshot) -> int:
+    return _total(last.versions.keys(), last) - _total(last.versions.keys(), first)
+
+
+def _total(versions: Iterable[str], snapshot: Snapshot) -> int:
+    return sum(snapshot.versions[v].requests for v in versions if v in snapshot.versions)

@@ -1,0 +1,109 @@
+"""Every action in the same shape: observe → nothing to do? → guard → write → observe until confirmed.
+
+Absolute values only. A retry observes first: a write that landed though its answer was lost is
+found and not made again.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.look import Look, Looks
+from activities.step import Step, asked_to_stop, now
+from activities.targets import Target
+from rollback_manager.errors import Blocked
+from rollback_manager.guard import Judgement
+from rollback_manager.progress import StepRecord, StepState
+
+POLL_S = 0.2
+"""Pause between two looks: a look costs a few ms, and a shift is seen within one pause."""
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What differs between kinds of action. Each callable gets what was just seen.
+
+    written: whether the write is there already, by its own op_id or by the state itself.
+    confirmed: what was observed, in words, once the wanted state holds; else None.
+    missing: what is not so yet, in words, for the person who must decide when time is over.
+    """
+
+    written: Callable[[Look], bool]
+    guard: Callable[[Look], Judgement]
+    write: Callable[[], str]
+    confirmed: Callable[[Looks, datetime], str | None]
+    missing: Callable[[Look], str]
+
+
+def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
+    """Bring the wanted state about, or say what is missing after the action's time-out.
+
+    Raises Blocked when the guard forbids the write, and what the targets raise.
+    """
+    started_at, until = now(), time.monotonic() + step.action.timeout_s
+    looks = Looks(target)
+    first = looks.take()
+    text, written_at = "", None
+    if not work.written(first):
+        _guarded(work.guard(first))
+        if asked_to_stop():
+            return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
+        text, written_at = work.write(), now()
+    since = written_at or first.snapshot.taken_at
+    while True:
+        look = looks.take()
+        observed = work.confirmed(looks, since)
+        activity.heartbeat(observed or work.missing(look))
+        if observed is not None:
+            return _record(step, looks, started_at, StepState.DONE, "", text, observed, written_at)
+        if asked_to_stop():
+            because = f"stopped by a person while {work.missing(look)}"
+            return _record(
+                step, looks, started_at, StepState.STOPPED, because, text, "", written_at
+            )
+        if time.monotonic() >= until:
+            because = f"after {step.action.timeout_s:.0f} s {work.missing(look)}"
+            return _record(
+                step, looks, started_at, StepState.INCONCLUSIVE, because, text, "", written_at
+            )
+        time.sleep(POLL_S)
+
+
+def _guarded(judgement: Judgement) -> None:
+    if not judgement.allowed:
+        raise Blocked(
+            f"the guard forbids it: {judgement.because}",
+            effect="Nothing was written by this step.",
+            next_step="Mend what it names, then retry-step; or abort.",
+        )
+
+
+def _record(
+    step: Step,
+    looks: Looks,
+    started_at: datetime,
+    state: StepState,
+    because: str,
+    written: str = "",
+    observed: str = "",
+    written_at: datetime | None = None,
+) -> StepRecord:
+    return StepRecord(
+        kind=step.action.kind,
+        state=state,
+        before=str(looks.all[0]),
+        written=written,
+        observed=observed or str(looks.all[-1]),
+        because=because,
+        mark=step.mark,
+        attempt=activity.info().attempt,
+        started_at=started_at,
+        finished_at=now(),
+        first_write_at=written_at,
+        lowest_ready=looks.lowest,
+        own_errors=looks.own_errors,
+        samples=looks.samples(),
+    )

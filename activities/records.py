@@ -1,0 +1,163 @@
+"""The role of the records: releases, epochs, claims and how earlier rollbacks ended."""
+
+from datetime import datetime
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.look import Looks
+from activities.step import now
+from activities.targets import Targets
+from rollback_manager.errors import NotFound
+from rollback_manager.plan import Capacity, ServicePlan
+from rollback_manager.progress import EndState, Found, ServiceOutcome
+from rollback_manager.release import Baseline, Release, Standing
+from rollback_manager.values import Seconds, Value
+
+
+class PastRollback(Value):
+    """How long an earlier rollback of the same service took."""
+
+    strategy: str
+    verified: bool
+    traffic_back_s: Seconds | None
+    verified_s: Seconds | None
+    finished_at: datetime
+
+
+class Records(Protocol):
+    """What must outlive a workflow."""
+
+    def releases(self, env: str, service: str) -> list[Release]:
+        """All recorded releases, newest first."""
+
+    def save_release(self, env: str, service: str, release: Release) -> None:
+        """Remember a release. The same version again replaces what was recorded, standing too."""
+
+    def mark_release(
+        self,
+        env: str,
+        service: str,
+        version: str,
+        standing: Standing,
+        because: str,
+        baseline: Baseline | None,
+    ) -> None:
+        """Change the standing; NotFound when no such release is recorded.
+
+        A baseline of None leaves the recorded one as it is.
+        """
+
+    def claim(self, env: str, service: str, rollback: str) -> int:
+        """Draw the next epoch of the service and note who holds it, in one transaction.
+
+        The same rollback again gets a new, higher epoch; its claim stays one row.
+        """
+
+    def close(self, env: str, rollback: str, outcome: ServiceOutcome, past: PastRollback) -> None:
+        """Keep the outcome and give the claim back, in one transaction; again is harmless."""
+
+    def past(self, env: str, service: str) -> list[PastRollback]:
+        """Earlier rollbacks of the service, newest first, at most 100."""
+
+
+class Opening(Value):
+    """Who takes the service over, and with which plan."""
+
+    env: str
+    rollback: str
+    service: str
+
+
+class Claimed(Value):
+    """The epoch that all writes of this rollback carry."""
+
+    epoch: int
+
+
+class Closing(Value):
+    """How one service's rollback ended, for the records.
+
+    plan: without its phases. traffic_back_s, verified_s: seconds since the go; None if not reached.
+    """
+
+    env: str
+    rollback: str
+    plan: ServicePlan
+    outcome: ServiceOutcome
+    traffic_back_s: Seconds | None
+    verified_s: Seconds | None
+
+
+class Question(Value):
+    """What is asked of the world without changing it."""
+
+    env: str
+    service: str
+    capacity: Capacity | None = None
+
+
+class Observed(Value):
+    """The world, and in words that the wanted capacity is there already (empty: it is not)."""
+
+    found: Found
+    capacity: str = ""
+
+
+class RecordActivities:
+    """Activities on the records, short enough to be local ones.
+
+    They write, which local activities should not; but every write is the same when made twice,
+    and an epoch that is drawn and lost leaves a harmless gap.
+    """
+
+    def __init__(self, records: Records, targets: Targets) -> None:
+        self._records = records
+        self._targets = targets
+
+    @activity.defn
+    def claim(self, opening: Opening) -> Claimed:
+        """Draw the epoch and leave the claim that outlives a terminated workflow."""
+        epoch = self._records.claim(opening.env, opening.service, opening.rollback)
+        return Claimed(epoch=epoch)
+
+    @activity.defn
+    def observe(self, question: Question) -> Observed:
+        """How the service stands now, read from its targets."""
+        look = Looks(self._targets(question.env, question.service)).take()
+        wanted = question.capacity
+        enough = wanted is not None and look.able(wanted.version) >= wanted.instances
+        words = f"{look.able(wanted.version)} of {wanted.instances} ready" if wanted else ""
+        return Observed(found=look.found(), capacity=words if enough else "")
+
+    @activity.defn
+    def close_service(self, closing: Closing) -> None:
+        """Remember how it ended, mark the undone release bad, and give the claim back."""
+        outcome, plan = closing.outcome, closing.plan
+        if outcome.end is EndState.ROLLED_BACK:
+            self._mark_bad(closing)
+        past = PastRollback(
+            strategy=plan.strategy,
+            verified=outcome.verified,
+            traffic_back_s=closing.traffic_back_s,
+            verified_s=closing.verified_s,
+            finished_at=now(),
+        )
+        self._records.close(closing.env, closing.rollback, outcome, past)
+
+    def _mark_bad(self, closing: Closing) -> None:
+        plan, because = closing.plan, f"undone by {closing.rollback}"
+        try:
+            self._records.mark_release(
+                closing.env, plan.service, plan.from_version, Standing.BAD, because, None
+            )
+        except NotFound:  # it went out without being recorded: remember it, or we walk back into it
+            release = Release(
+                version=plan.from_version,
+                digest=plan.from_digest,
+                recorded_at=now(),
+                recorded_by=closing.rollback,
+                standing=Standing.BAD,
+                because=because,
+            )
+            self._records.save_release(closing.env, plan.service, release)

@@ -1,0 +1,117 @@
+"""Records releases: what runs now becomes a restore point; what was judged good gets a baseline."""
+
+import time
+
+from temporalio import activity
+
+from activities.look import Look, Looks
+from activities.reconciler import POLL_S
+from activities.records import Records
+from activities.step import now
+from activities.targets import Targets
+from rollback_manager.contract import (
+    ListReleases,
+    MarkRelease,
+    RecordRelease,
+    ReleaseRequest,
+    Releases,
+)
+from rollback_manager.errors import Blocked, NotFound
+from rollback_manager.reading import Reading, between
+from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+
+
+class ReleaseActivities:
+    """The one activity behind `releases record`, `mark` and `list`."""
+
+    def __init__(self, records: Records, targets: Targets) -> None:
+        self._records = records
+        self._targets = targets
+
+    @activity.defn
+    def keep_releases(self, request: ReleaseRequest) -> Releases:
+        """Does what is asked and answers with all releases of the service."""
+        ask = request.ask
+        match ask:
+            case RecordRelease():
+                self._record(ask)
+            case MarkRelease():
+                self._mark(ask)
+            case ListReleases():
+                self._targets(ask.env, ask.service)  # refuses names that the catalogue lacks
+        return Releases(releases=tuple(self._records.releases(ask.env, ask.service)))
+
+    def _record(self, ask: RecordRelease) -> None:
+        look = Looks(self._targets(ask.env, ask.service)).take()
+        state = look.versions.get(ask.version)
+        if state is None:
+            known = ", ".join(sorted(look.versions)) or "none"
+            raise NotFound(
+                f"{ask.service} {ask.version} is not defined where it runs; defined: {known}",
+                effect="Nothing was recorded.",
+                next_step="Deploy it first, then record it.",
+            )
+        known_before = {r.version: r for r in self._records.releases(ask.env, ask.service)}
+        earlier = known_before.get(ask.version)
+        if earlier is not None and earlier.digest == state.digest:
+            return  # a CI job run again: the standing and its evidence stay
+        if earlier is not None and earlier.standing is Standing.BAD:
+            raise Blocked(
+                f"{ask.version} is recorded as bad: {earlier.because}",
+                effect="Nothing was recorded.",
+                next_step="Give the repaired release a version of its own.",
+            )
+        self._records.save_release(ask.env, ask.service, _release(ask, look, state.digest))
+
+    def _mark(self, ask: MarkRelease) -> None:
+        verified = ask.standing is Standing.VERIFIED
+        baseline = self._measure(ask) if verified and ask.measure_s > 0 else None
+        because = ask.because or (_words(baseline) if baseline else f"{ask.by} said so")
+        self._records.mark_release(
+            ask.env, ask.service, ask.version, ask.standing, because, baseline
+        )
+
+    def _measure(self, ask: MarkRelease) -> Baseline:
+        looks, until = Looks(self._targets(ask.env, ask.service)), time.monotonic() + ask.measure_s
+        first = looks.take()
+        while time.monotonic() < until:
+            activity.heartbeat(f"measuring {ask.version}")
+            time.sleep(POLL_S)
+        reading = between(ask.version, first.snapshot, looks.take().snapshot)
+        if not isinstance(reading, Reading) or not reading.requests:
+            raise Blocked(
+                f"{ask.version} answered nothing in {ask.measure_s:.0f} s: no evidence that it is good",
+                effect="Its standing is unchanged.",
+                next_step="Send it traffic first; or mark it without measuring: --measure-s 0",
+            )
+        return Baseline(
+            requests=reading.requests,
+            error_ratio=reading.error_ratio,
+            latency_p95_ms=reading.latency_p95_ms or 0.0,
+            requests_per_s=reading.requests_per_s,
+            window_s=reading.window_s,
+            taken_at=reading.taken_at,
+        )
+
+
+def _release(ask: RecordRelease, look: Look, digest: str) -> Release:
+    point = RestorePoint(
+        digest=digest,
+        instances=look.running(ask.version),
+        shares=look.shares.shares,
+        taken_at=now(),
+    )
+    return Release(
+        version=ask.version,
+        digest=digest,
+        recorded_at=now(),
+        recorded_by=ask.by,
+        restore_point=point,
+    )
+
+
+def _words(baseline: Baseline) -> str:
+    return (
+        f"{baseline.requests} requests in {baseline.window_s:.0f} s, {baseline.error_ratio:.2%}"
+        f" failed, P95 {baseline.latency_p95_ms:.0f} ms"
+    )

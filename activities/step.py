@@ -1,0 +1,43 @@
+"""What a step activity is asked to do, and the clock-bound facts of one attempt at it."""
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from rollback_manager.errors import TemporaryError
+from rollback_manager.operation import Mark
+from rollback_manager.plan import Action, ServicePlan
+from rollback_manager.values import Value
+
+
+class Step(Value):
+    """One action of one service's plan, with the mark that its writes carry.
+
+    plan: without its phases. throughput_before: requests/s before the shift, where known.
+    """
+
+    env: str
+    rollback: str
+    plan: ServicePlan
+    action: Action
+    mark: Mark
+    throughput_before: float | None = None
+
+
+def now() -> datetime:
+    """The wall clock; order comes from Temporal, this is for people."""
+    return datetime.now(UTC)
+
+
+def asked_to_stop() -> bool:
+    """Whether a person wants the step to end at its safe point.
+
+    Raises TemporaryError when it is not a person but the worker that ends, or Temporal that has
+    given this attempt up: another attempt goes on from what the world looks like.
+    """
+    if not activity.is_cancelled() and not activity.is_worker_shutdown():
+        return False
+    details = activity.cancellation_details()
+    if details is not None and details.cancel_requested:
+        return True
+    raise TemporaryError("this attempt was taken away from this worker", retry_after_s=0.1)

@@ -1,0 +1,87 @@
+"""What the activities of one service act on: one protocol per role, owned here by the caller."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rollback_manager.operation import Mark
+from rollback_manager.reading import Snapshot
+from rollback_manager.values import Value
+from rollback_manager.verification import Verdict
+
+
+class SharesAsSet(Value):
+    """How the traffic is meant to be split.
+
+    mark: who set it so; None when it was not us. acknowledged: the proxy itself says that it runs
+    exactly this, so a split that was written but not taken up is told apart.
+    """
+
+    shares: dict[str, int]
+    mark: Mark | None
+    acknowledged: bool
+
+
+class VersionState(Value):
+    """Instances of one version. ready: answer their readiness check, asked now."""
+
+    version: str
+    digest: str
+    running: int
+    ready: int
+    maximum: int
+
+
+class Traffic(Protocol):
+    """Shares as set, shares as measured, set shares, requests in flight."""
+
+    def shares(self) -> SharesAsSet:
+        """How the traffic is split now, read from the target."""
+
+    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+        """Write the split unless a newer mark stands there (StaleWrite); returns once written.
+
+        Whether the proxy took it up is read afterwards by `shares().acknowledged`.
+        """
+
+    def snapshot(self) -> Snapshot:
+        """All counters and gauges by version, current to the moment of the call."""
+
+    def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
+        """Shell lines with which a person sets the same split."""
+
+
+class Workloads(Protocol):
+    """Versions with ready, running and digest; start, scale and stop their instances."""
+
+    def versions(self) -> dict[str, VersionState]:
+        """Every version that is defined, running or not; readiness is asked of each instance."""
+
+    def scale(self, version: str, instances: int, mark: Mark) -> None:
+        """Run exactly `instances` of `version` unless a newer mark stands there (StaleWrite).
+
+        Returns once asked for; readiness is read afterwards by `versions`.
+        """
+
+    def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
+        """Shell lines with which a person does the same."""
+
+
+class Journeys(Protocol):
+    """The catalogue's HTTP requests through the front door, as users make them."""
+
+    def run(self) -> tuple[Verdict, ...]:
+        """One verdict per journey, check named `journey: <name>`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Everything that belongs to one service in one environment."""
+
+    traffic: Traffic
+    workloads: Workloads
+    journeys: Journeys
+
+
+Targets = Callable[[str, str], Target]
+"""(environment, service) → its target; PermanentError when the catalogue does not know them."""

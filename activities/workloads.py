@@ -1,0 +1,86 @@
+"""The role of workloads: make a version able to carry the load; stop one that nobody needs."""
+
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.look import Look, Looks
+from activities.reconciler import Reconciliation, reconcile
+from activities.step import Step
+from activities.targets import Targets
+from rollback_manager.guard import Judgement, judge_removal
+from rollback_manager.plan import Capacity, Removed
+from rollback_manager.progress import StepRecord
+
+
+class WorkloadActivities:
+    """Activities that start and stop instances."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def prepare(self, step: Step) -> StepRecord:
+        """At least the wanted instances are ready and in the proxy's rotation."""
+        target = self._targets(step.env, step.plan.service)
+        wanted = step.action.wanted
+        assert isinstance(wanted, Capacity)
+
+        def write() -> str:
+            target.workloads.scale(wanted.version, wanted.instances, step.mark)
+            return f"{wanted.instances} instances of {wanted.version}"
+
+        return reconcile(
+            step,
+            target,
+            Reconciliation(
+                written=lambda look: look.running(wanted.version) >= wanted.instances,
+                guard=lambda _: Judgement(allowed=True, because="it only adds instances"),
+                write=write,
+                confirmed=lambda looks, _: capacity(looks.all[-1], wanted),
+                missing=lambda look: (
+                    f"{look.able(wanted.version)} of {wanted.instances} instances of"
+                    f" {wanted.version} are ready and in rotation"
+                ),
+            ),
+        )
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def clean_up(self, step: Step) -> StepRecord:
+        """At most the wanted instances of the bad version run; its definition stays."""
+        target = self._targets(step.env, step.plan.service)
+        wanted = step.action.wanted
+        assert isinstance(wanted, Removed)
+
+        def write() -> str:
+            target.workloads.scale(wanted.version, wanted.instances, step.mark)
+            return f"{wanted.instances} instances of {wanted.version}"
+
+        def confirmed(looks: Looks, _: datetime) -> str | None:
+            running = looks.all[-1].running(wanted.version)
+            return f"{running} instances run" if running <= wanted.instances else None
+
+        return reconcile(
+            step,
+            target,
+            Reconciliation(
+                written=lambda look: look.running(wanted.version) <= wanted.instances,
+                guard=lambda look: judge_removal(
+                    kept_ready=look.able(wanted.kept),
+                    floor=step.plan.floor,
+                    percent=look.shares.shares.get(wanted.version, 0),
+                    in_flight=look.in_flight(wanted.version),
+                ),
+                write=write,
+                confirmed=confirmed,
+                missing=lambda look: f"{look.running(wanted.version)} instances still run",
+            ),
+        )
+
+
+def capacity(look: Look, wanted: Capacity) -> str | None:
+    """In words, that the wanted capacity is there; else None."""
+    able = look.able(wanted.version)
+    if able < wanted.instances:
+        return None
+    return f"{able} of {wanted.instances} instances of {wanted.version} ready and in rotation"
