@@ -1,0 +1,44 @@
+"""Makes our errors Temporal's: the only place that does. Temporal matches names, not base classes."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
+
+from rollback_manager.errors import PermanentError, RollbackError, TemporaryError
+
+LONGEST = 300
+"""Characters of a message that history keeps: foreign texts can be long, and are not ours."""
+
+
+class Failures(Interceptor):
+    """Wraps every activity so that its errors say whether trying again helps."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """One wrapper per activity worker."""
+        return _Failures(next)
+
+
+class _Failures(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 -- the SDK's name
+        try:
+            return await super().execute_activity(input)
+        except RollbackError as error:
+            raise as_application_error(error) from error
+
+
+def as_application_error(error: RollbackError) -> ApplicationError:
+    """Permanent ones are not retried; temporary ones say when to try again."""
+    kind, what = type(error).__name__, error.what[:LONGEST]
+    details = error.effect[:LONGEST], error.next_step[:LONGEST]
+    match error:
+        case TemporaryError(retry_after_s=seconds):
+            delay = timedelta(seconds=seconds)
+            return ApplicationError(what, *details, type=kind, next_retry_delay=delay)
+        case PermanentError() | _:
+            return ApplicationError(what, *details, type=kind, non_retryable=True)

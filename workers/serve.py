@@ -1,0 +1,71 @@
+"""`rollback-manager serve`: everything that one machine needs: Temporal, its Web UI, a worker."""
+
+import asyncio
+import contextlib
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+
+from rollback_manager.contract import SEARCH_ATTRIBUTES
+from workers import wiring, worker
+from workers.process import run, say
+from workers.settings import Settings
+from workers.telemetry import set_up
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+SECURITY = "security: local – one operator, no sign-in, loopback only; see doctor"
+
+
+async def serve(settings: Settings) -> None:
+    """Until TERM or Ctrl-C. A Temporal that the environment names is used instead of an own one."""
+    address = ClientConfig.load_client_connect_config().get("target_host")
+    if address:
+        say(f"TEMPORAL_ADDRESS names {address}: it is used, and only the worker runs here")
+        await worker.work(settings)
+        return
+    wiring.catalogue_of(settings)  # a mistake in it must not cost a build of minutes first
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = await temporal(settings)
+    async with server:
+        say(SECURITY)
+        say(f"Temporal: {server.address}   Web UI: {server.ui_url}   data: {settings.data}")
+        await _work_beside(server, settings)
+
+
+async def temporal(settings: Settings) -> TemporalServer:
+    """The dev server with its database on disk, found or built, not yet started."""
+    found = await find_binary(say)
+    say(f"Temporal's dev server: {found.how}")
+    return TemporalServer(
+        found.path,
+        settings.data / "temporal.sqlite",
+        settings.port,
+        settings.ui_port,
+        settings.data / "temporal.log",
+        search_attributes=SEARCH_ATTRIBUTES,
+    )
+
+
+async def _work_beside(server: TemporalServer, settings: Settings) -> None:
+    parts, telemetry = wiring.parts(settings), set_up()
+    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+    stop = asyncio.Event()
+    worker.stop_on_signals(stop)
+    keeping = asyncio.create_task(server.keep_alive(say))
+    say("ready; Ctrl-C stops both, and what runs goes on at the next start")
+    try:
+        ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
+        await worker.run_until(stop, ours)
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+        telemetry.flush()
+        say("stopped")
+
+
+def main() -> None:
+    """`rollback-manager serve`."""
+    run("serve", "Run Temporal, its Web UI and a worker on this machine.", serve)

@@ -1,0 +1,51 @@
+"""What a worker needs to know from its surroundings. Nothing else reads the environment.
+
+Temporal's own settings (TEMPORAL_ADDRESS and kin) are read by `temporalio.envconfig`.
+"""
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rollback_manager.contract import TASK_QUEUE
+from rollback_manager.errors import PermanentError
+
+
+class Settings(BaseSettings):
+    """Prefix ROLLBACK_; all mistakes are reported at once."""
+
+    model_config = SettingsConfigDict(env_prefix="ROLLBACK_", frozen=True, extra="ignore")
+
+    catalogue: Path = Path("catalogue.yaml")
+    """The catalogue's file."""
+    data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("rollback-manager")))
+    """Folder for what must survive a restart on this machine: Temporal's database, the records."""
+    records: str = ""
+    """SQLAlchemy URL of the records; empty: SQLite in the data folder."""
+    task_queue: str = TASK_QUEUE
+    """Task queue that the worker polls."""
+    port: int = 7233
+    """Port of the embedded Temporal."""
+    ui_port: int = 8233
+    """Port of its Web UI."""
+    log_json: bool = False
+    """One JSON object per line instead of text for people."""
+
+    @property
+    def records_url(self) -> str:
+        """Where the records are."""
+        return self.records or f"sqlite:///{self.data / 'records.sqlite'}"
+
+
+def load(**overrides: object) -> Settings:
+    """The settings, or every mistake at once; `overrides` win where they are not None."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings.model_validate({**Settings().model_dump(), **given})
+    except ValidationError as mistakes:
+        lines = [f"ROLLBACK_{str(m['loc'][0]).upper()}: {m['msg']}" for m in mistakes.errors()]
+        raise PermanentError(
+            "\n".join(lines), effect="Nothing was started.", next_step="Correct them and try again."
+        ) from None

@@ -1,0 +1,128 @@
+"""Logs for people or machines; traces and metrics over OTLP where its standard variables are set.
+
+OpenTelemetry reads its own variables (OTEL_EXPORTER_OTLP_ENDPOINT and kin); without one of them
+nothing is set up and nothing is sent.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import Meter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from activities.judgement import Conclusion
+from activities.step import Step
+from rollback_manager.progress import RollbackOutcome, StepRecord
+
+ENDPOINTS = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+)
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What a worker takes along, and what must be flushed when it ends."""
+
+    interceptors: Sequence[Interceptor] = ()
+    traces: TracerProvider | None = None
+    measures: MeterProvider | None = None
+
+    def flush(self) -> None:
+        """Send what is still here; a process that ends takes it along otherwise."""
+        if self.traces is not None:
+            self.traces.shutdown()
+        if self.measures is not None:
+            self.measures.shutdown()
+
+
+def set_up() -> Telemetry:
+    """Traces and metrics if an endpoint is named; otherwise off."""
+    if not any(os.environ.get(name) for name in ENDPOINTS):
+        return Telemetry()
+    resource = Resource.create({"service.name": "rollback-manager"})
+    traces = TracerProvider(resource=resource)
+    traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+    measures = MeterProvider(resource=resource, metric_readers=[reader])
+    trace.set_tracer_provider(traces)
+    metrics.set_meter_provider(measures)
+    meter = measures.get_meter("rollback-manager")
+    tracer = traces.get_tracer("rollback-manager")
+    return Telemetry([TracingInterceptor(tracer), Measures(meter)], traces, measures)
+
+
+class Measures(Interceptor):
+    """`rollback.duration`, `rollback.step.duration` in seconds, and the count `rollback.outcome`.
+
+    Taken where an activity's answer passes by, so that no activity knows of them.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.rollback_s = meter.create_histogram("rollback.duration", unit="s")
+        self.step_s = meter.create_histogram("rollback.step.duration", unit="s")
+        self.outcomes = meter.create_counter("rollback.outcome", unit="{rollback}")
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """One wrapper per activity worker."""
+        return _Measured(next, self)
+
+
+class _Measured(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, to: Measures) -> None:
+        super().__init__(next)
+        self._to = to
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 -- the SDK's name
+        answer = await super().execute_activity(input)
+        match input.args[0] if input.args else None, answer:
+            case Step(env=env, plan=plan), StepRecord() as record:
+                facts = {"env": env, "service": plan.service, "step": str(record.kind)}
+                took = (record.finished_at - record.started_at).total_seconds()
+                self._to.step_s.record(took, {**facts, "state": str(record.state)})
+            case Conclusion(seconds=seconds, plan=plan), RollbackOutcome() as outcome:
+                facts = {"env": plan.env, "result": str(outcome.result)}
+                self._to.rollback_s.record(seconds, facts)
+                self._to.outcomes.add(1, facts)
+            case _:
+                pass
+        return answer
+
+
+def set_up_logs(as_json: bool) -> None:
+    """Constant messages with their facts, rendered on stderr by structlog."""
+    facts: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=facts,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("httpx", "alembic", "temporalio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

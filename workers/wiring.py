@@ -1,0 +1,119 @@
+"""Puts the parts together, once, at the start: names in the catalogue → objects that do the work."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, assert_never
+
+import httpx
+
+from activities.integrations.envoy import Envoy
+from activities.integrations.http_journeys import HttpJourneys
+from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.integrations.supervisord import Supervisord
+from activities.judgement import JudgementActivities
+from activities.metrics import MetricsActivities
+from activities.planning import PlanningActivities
+from activities.records import RecordActivities, Records
+from activities.releases import ReleaseActivities
+from activities.targets import Target, Targets, Traffic, Workloads
+from activities.traffic import TrafficActivities
+from activities.workloads import WorkloadActivities
+from rollback_manager.catalogue import (
+    Catalogue,
+    EnvoyTarget,
+    Placement,
+    SupervisordTarget,
+    read_catalogue,
+)
+from rollback_manager.errors import CatalogueError
+from rollback_manager.strategies import strategy_named
+from workers.settings import Settings
+
+TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
+"""Below every heartbeat (reliability R16); Temporal retries, the client does not."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that activities need."""
+
+    catalogue: Catalogue
+    records: Records
+    targets: Targets
+
+
+def parts(settings: Settings) -> Parts:
+    """The parts that the settings and the catalogue name; unknown names stop the start."""
+    catalogue = catalogue_of(settings)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = engine_for(settings.records_url)
+    upgrade(engine)
+    # Nothing from the environment: a proxy variable must not redirect us; no redirects either.
+    client = httpx.Client(timeout=TIMEOUTS, trust_env=False, follow_redirects=False)
+    return Parts(catalogue, SqlRecords(engine), _targets(catalogue, client))
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The catalogue in its file; every strategy that it names is known."""
+    try:
+        text = settings.catalogue.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogueError(
+            f"the catalogue {settings.catalogue} cannot be read: {error.strerror}",
+            effect="Nothing was started; production is unchanged.",
+            next_step="Name it: --catalogue FILE or ROLLBACK_CATALOGUE; an example: docs/catalogue.example.yaml",
+        ) from error
+    catalogue = read_catalogue(text, str(settings.catalogue))
+    for service in catalogue.services.values():
+        strategy_named(service.strategy)
+    return catalogue
+
+
+def activities(parts: Parts) -> Sequence[Callable[..., Any]]:
+    """Every activity, bound to its parts."""
+    traffic = TrafficActivities(parts.targets)
+    workloads = WorkloadActivities(parts.targets)
+    records = RecordActivities(parts.records, parts.targets)
+    return (
+        PlanningActivities(parts.catalogue, parts.records, parts.targets).plan_rollback,
+        workloads.prepare,
+        traffic.redirect_traffic,
+        traffic.drain,
+        MetricsActivities(parts.targets).verify,
+        workloads.clean_up,
+        records.claim,
+        records.observe,
+        records.close_service,
+        JudgementActivities().conclude,
+        ReleaseActivities(parts.records, parts.targets).keep_releases,
+    )
+
+
+def _targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
+    @cache
+    def target(env: str, service: str) -> Target:
+        placement = catalogue.placement(env, service)
+        return Target(
+            traffic=_traffic(placement, client),
+            workloads=_workloads(placement, client),
+            journeys=HttpJourneys(placement.journeys, client),
+        )
+
+    return target
+
+
+def _traffic(placement: Placement, client: httpx.Client) -> Traffic:
+    match placement.traffic:
+        case EnvoyTarget() as envoy:
+            return Envoy(envoy, client)
+        case other:
+            assert_never(other)
+
+
+def _workloads(placement: Placement, client: httpx.Client) -> Workloads:
+    match placement.workloads:
+        case SupervisordTarget() as supervisord:
+            return Supervisord(supervisord, client)
+        case other:
+            assert_never(other)

@@ -1,0 +1,88 @@
+"""`rollback-manager worker`: carries rollbacks out, for a Temporal that runs elsewhere or here."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Interceptor, Worker
+
+from rollback_manager.client import connect
+from workers import wiring
+from workers.plugin import plugin
+from workers.process import run, say
+from workers.settings import Settings
+from workers.telemetry import set_up
+from workers.wiring import Parts
+
+MOST_AT_ONCE = 50
+"""Activities at once; each waits most of its time, but holds a thread."""
+
+HEARTBEAT_EVERY = timedelta(seconds=1)
+"""An abort reaches a waiting activity with its heartbeat: within a second, not 0.8 × its time-out."""
+
+SHUTDOWN_GRACE = timedelta(seconds=20)
+"""Time for a write under way; below the 30 s that orchestrators give."""
+
+log = logging.getLogger(__name__)
+
+
+def make_worker(
+    client: Client,
+    settings: Settings,
+    parts: Parts,
+    interceptors: Sequence[Interceptor] = (),
+    *,
+    max_cached_workflows: int = 1000,
+) -> Worker:
+    """A worker on the settings' queue with everything wired in."""
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        activity_executor=ThreadPoolExecutor(
+            max_workers=2 * MOST_AT_ONCE, thread_name_prefix="activity"
+        ),
+        max_concurrent_activities=MOST_AT_ONCE,
+        max_concurrent_local_activities=MOST_AT_ONCE,
+        max_cached_workflows=max_cached_workflows,
+        default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+        max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+        graceful_shutdown_timeout=SHUTDOWN_GRACE,
+        plugins=[plugin(wiring.activities(parts), interceptors)],
+    )
+
+
+async def run_until(stop: asyncio.Event, worker: Worker) -> None:
+    """Run until `stop` is set; then let what is under way come to its safe point."""
+    async with worker:
+        log.info("worker is ready", extra={"task_queue": worker.task_queue})
+        await stop.wait()
+        log.info("worker stops: what runs goes on elsewhere or when a worker is back")
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """TERM and Ctrl-C set `stop`."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def work(settings: Settings) -> None:
+    """A worker for the Temporal that `temporalio.envconfig` names, until TERM or Ctrl-C."""
+    ready, telemetry = wiring.parts(settings), set_up()
+    client = await connect()
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    say(f"worker: {client.service_client.config.target_host}, queue {settings.task_queue}")
+    try:
+        await run_until(stop, make_worker(client, settings, ready, telemetry.interceptors))
+    finally:
+        telemetry.flush()
+
+
+def main() -> None:
+    """`rollback-manager worker`."""
+    run("worker", "Run a worker for the Temporal that TEMPORAL_ADDRESS names.", work)

@@ -1,0 +1,23 @@
+"""Answers with a plan. Starters hold no credentials; workers do."""
+
+from temporalio import workflow
+
+from workflows.options import READ
+
+with workflow.unsafe.imports_passed_through():
+    import pydantic
+
+    from activities.planning import PlanningActivities
+    from rollback_manager.contract import PLAN_WORKFLOW, Planned, RollbackRequest
+
+
+@workflow.defn(name=PLAN_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+class PlanWorkflow:
+    """What a rollback would do now. Touches nothing."""
+
+    @workflow.run
+    async def run(self, request: RollbackRequest) -> Planned:
+        """The plan, or why there can be none."""
+        return await workflow.execute_local_activity_method(
+            PlanningActivities.plan_rollback, request, **READ
+        )

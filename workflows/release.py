@@ -1,0 +1,32 @@
+"""What CI starts after a deploy: freeze the restore point, record, mark or list releases."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.options import RETRY
+
+with workflow.unsafe.imports_passed_through():
+    import pydantic
+
+    from activities.releases import ReleaseActivities
+    from rollback_manager.contract import RELEASE_WORKFLOW, ReleaseRequest, Releases
+
+
+@workflow.defn(name=RELEASE_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+class ReleaseWorkflow:
+    """One thing to do with the records of releases."""
+
+    @workflow.run
+    async def run(self, request: ReleaseRequest) -> Releases:
+        """The releases as they are recorded afterwards."""
+        ask = request.ask
+        return await workflow.execute_activity_method(
+            ReleaseActivities.keep_releases,
+            request,
+            start_to_close_timeout=timedelta(minutes=15),
+            schedule_to_close_timeout=timedelta(minutes=30),
+            heartbeat_timeout=timedelta(seconds=10),
+            retry_policy=RETRY,
+            summary=f"{ask.verb} {ask.service} in {ask.env}",
+        )

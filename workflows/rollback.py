@@ -1,0 +1,332 @@
+"""The whole rollback: plan → gates → approval → the service's child → report. Order, nothing else."""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from workflows.approval import Approval
+from workflows.control import Control
+from workflows.options import READ
+from workflows.service_rollback import STATE, ServiceRollbackWorkflow
+
+with workflow.unsafe.imports_passed_through():
+    import pydantic
+
+    from activities.judgement import Conclusion, JudgementActivities
+    from activities.planning import PlanningActivities
+    from rollback_manager.contract import (
+        ROLLBACK_WORKFLOW,
+        AbortCommand,
+        AbortMode,
+        Answered,
+        Decision,
+        PauseCommand,
+        Planned,
+        RollbackRequest,
+        ServiceReport,
+        ServiceRollback,
+        Vote,
+        service_id,
+    )
+    from rollback_manager.plan import RollbackPlan, ServicePlan
+    from rollback_manager.progress import (
+        EndState,
+        Result,
+        RollbackOutcome,
+        RollbackStatus,
+        ServiceOutcome,
+        ServiceStatus,
+        State,
+    )
+    from rollback_manager.rendering import web_ui
+    from rollback_manager.values import Value
+
+Child = ChildWorkflowHandle[ServiceRollbackWorkflow, ServiceOutcome]
+
+
+@workflow.defn(name=ROLLBACK_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+class RollbackWorkflow:
+    """Plans, asks whoever must be asked, lets the service's child work, and concludes."""
+
+    @workflow.init
+    def __init__(self, request: RollbackRequest) -> None:
+        self._request = request
+        self._control = Control()
+        self._approval = Approval()
+        self._plan: RollbackPlan | None = None
+        self._state = State.PLANNING
+        self._waits_for = ""
+        self._outbox: list[tuple[str, Value]] = []
+        self._reports: list[ServiceReport] = []
+        self._cancel_passed_on = False
+        self._outcome: RollbackOutcome | None = None
+
+    @workflow.run
+    async def run(self, request: RollbackRequest) -> RollbackOutcome:
+        """From "this release is bad" to an outcome with its evidence."""
+        planned: Planned = await self._control.to_the_end(
+            workflow.execute_local_activity_method(
+                PlanningActivities.plan_rollback, request, **READ
+            )
+        )
+        self._outcome = await self._carry_out(planned)
+        self._move(State.FINISHED)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._outcome
+
+    async def _carry_out(self, planned: Planned) -> RollbackOutcome:
+        plan = planned.plan
+        if plan is None:
+            result = Result.STALE_PLAN if planned.error == "StalePlan" else Result.BLOCKED
+            return self._nothing_done(
+                result, planned.blocked_because, planned.effect, planned.next_step
+            )
+        self._plan = plan
+        if plan.approval.required:
+            self._approval.open(plan)
+        try:
+            child = await self._control.to_the_end(self._start(plan, plan.services[0]))
+        except WorkflowAlreadyStartedError as error:
+            return self._blocked_by(error.workflow_id)
+        refused = await self._ask(plan, child) if plan.approval.required else None
+        if refused is None:
+            self._move(State.RUNNING)
+        outcome = await self._follow(child, plan.services[0])
+        self._approval.close("the rollback is over")
+        return await self._conclude(plan, outcome, refused)
+
+    async def _start(self, plan: RollbackPlan, service: ServicePlan) -> Child:
+        """The child is ready, and holds the lock, before anybody has decided."""
+        words = f"{service.service} {service.from_version}→{service.to_version}"
+        pairs: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+            for name, value in (
+                ("RollbackEnv", plan.env),
+                ("RollbackService", service.service),
+                ("RollbackStrategy", service.strategy),
+                ("RollbackState", str(State.RUNNING)),
+            )
+        ]
+        return await workflow.start_child_workflow(
+            ServiceRollbackWorkflow.run,
+            ServiceRollback(
+                env=plan.env,
+                rollback=workflow.info().workflow_id,
+                digest=plan.digest,
+                plan=service,
+                go=not plan.approval.required,
+                requests_per_s=plan.found[0].requests_per_s,
+            ),
+            id=service_id(plan.env, service.service),
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=TypedSearchAttributes(pairs),
+            static_summary=f"{words} · {service.strategy} · floor {service.floor}",
+        )
+
+    async def _ask(self, plan: RollbackPlan, child: Child) -> Result | None:
+        """None: approved. Otherwise why the child was told to stop before it began."""
+        self._move(State.WAITING_FOR_APPROVAL)
+        in_time = await self._approval.wait(self._control)
+        decided = self._approval.decided
+        if self._control.abort is not None:  # abort wins ties
+            self._approval.close("it was aborted")
+            return None
+        if decided is Decision.APPROVE:
+            await self._pass_on(child)  # a pause that came first must get there first
+            await self._signal(child, "go", None)
+            return None
+        by = "nobody in time" if not in_time else "a vote"
+        self._approval.close("the deadline has passed")
+        stop = AbortCommand(mode=AbortMode.HOLD, by=by, reason="not approved")
+        await self._signal(child, "abort", stop)
+        if in_time:
+            return Result.REJECTED
+        reject = plan.approval.on_expiry == "reject"
+        return Result.REJECTED if reject else Result.EXPIRED
+
+    async def _follow(self, child: Child, service: ServicePlan) -> ServiceOutcome:
+        """Pass on what people say until the child has ended."""
+        while not child.done():
+            try:
+                await workflow.wait_condition(lambda: child.done() or self._has_news())
+            except asyncio.CancelledError:
+                if workflow.cancellation_reason() is None:
+                    raise
+            await self._pass_on(child)
+            while self._reports:
+                report = self._reports.pop(0)
+                state = State.NEEDS_HUMAN if report.waits_for else State.RUNNING
+                self._move(state, report.waits_for)
+        try:
+            return await child
+        except ChildWorkflowError as error:
+            return ServiceOutcome(
+                service=service.service,
+                end=EndState.UNKNOWN,
+                verified=False,
+                because=f"its workflow did not end by itself: {error.cause or error}",
+            )
+
+    def _has_news(self) -> bool:
+        cancelled = workflow.cancellation_reason() is not None and not self._cancel_passed_on
+        return bool(self._outbox or self._reports) or cancelled
+
+    async def _pass_on(self, child: Child) -> None:
+        reason = workflow.cancellation_reason()
+        if reason is not None and not self._cancel_passed_on:
+            self._cancel_passed_on = True
+            hold = AbortCommand(mode=AbortMode.HOLD, by="temporal-cancel", reason=reason)
+            self._outbox.append(("abort", hold))
+        while self._outbox and not child.done():
+            name, command = self._outbox.pop(0)
+            await self._signal(child, name, command)
+
+    async def _signal(self, child: Child, name: str, command: Value | None) -> None:
+        try:
+            arguments = [] if command is None else [command]
+            await self._control.to_the_end(child.signal(name, args=arguments))
+        except ApplicationError:
+            workflow.logger.info("the child had ended already", extra={"signal": name})
+
+    async def _conclude(
+        self, plan: RollbackPlan, service: ServiceOutcome, refused: Result | None
+    ) -> RollbackOutcome:
+        """The gates during, after and of completion; judged in an activity."""
+        info = workflow.info()
+        conclusion = Conclusion(
+            rollback=info.workflow_id,
+            plan=plan,
+            services=(service,),
+            decisions=tuple(self._approval.records),
+            refused=refused,
+            seconds=(workflow.now() - info.start_time).total_seconds(),
+        )
+        outcome: RollbackOutcome = await self._control.to_the_end(
+            workflow.execute_local_activity_method(JudgementActivities.conclude, conclusion, **READ)
+        )
+        return outcome
+
+    def _blocked_by(self, holder: str) -> RollbackOutcome:
+        service = self._request.services[0]
+        return self._nothing_done(
+            Result.BLOCKED,
+            f"{service} is being rolled back already: {holder} holds the lock",
+            "This call changed nothing; the other rollback goes on.",
+            f"See it: rollback-manager list --env {self._request.env}",
+        )
+
+    def _nothing_done(
+        self, result: Result, because: str, effect: str, next_step: str
+    ) -> RollbackOutcome:
+        return RollbackOutcome(
+            rollback=workflow.info().workflow_id,
+            result=result,
+            because=because,
+            effect=effect or "Production is unchanged.",
+            next_step=next_step,
+        )
+
+    def _move(self, state: State, waits_for: str = "") -> None:
+        self._state, self._waits_for = state, waits_for
+        workflow.upsert_search_attributes([STATE.value_set(str(state))])
+        self._show()
+
+    def _show(self) -> None:
+        workflow.set_current_details(web_ui.rollback_details(self.status(), self._plan))
+
+    @workflow.query
+    def status(self) -> RollbackStatus:
+        """Where the rollback is; each service's own steps are its child's to tell."""
+        plan, ballot = self._plan, self._approval.ballot
+        waiting = self._state is State.WAITING_FOR_APPROVAL
+        return RollbackStatus(
+            rollback=workflow.info().workflow_id,
+            env=self._request.env,
+            state=self._state,
+            digest=plan.digest if plan else "",
+            requested_by=self._request.requested_by,
+            reason=self._request.reason,
+            waits_for="approve or reject" if waiting else self._waits_for,
+            deadline=ballot.deadline if ballot and waiting else None,
+            services=tuple(_not_told(self, service) for service in (plan.services if plan else ())),
+            decisions=tuple(self._approval.records),
+            outcome=self._outcome,
+            security=plan.security if plan else "local",
+        )
+
+    @workflow.query
+    def plan(self) -> RollbackPlan | None:
+        """The plan, as it was frozen."""
+        return self._plan
+
+    @workflow.update(description="Approve the plan; quote its digest")
+    def approve(self, vote: Vote) -> Answered:
+        """Agree to the plan whose digest the vote quotes."""
+        return self._approval.cast(Decision.APPROVE, vote)
+
+    @approve.validator
+    def _may_approve(self, vote: Vote) -> None:
+        self._approval.check(vote)
+
+    @workflow.update(description="Reject the plan; quote its digest")
+    def reject(self, vote: Vote) -> Answered:
+        """Refuse the plan whose digest the vote quotes."""
+        return self._approval.cast(Decision.REJECT, vote)
+
+    @reject.validator
+    def _may_reject(self, vote: Vote) -> None:
+        self._approval.check(vote)
+
+    @workflow.signal(name="approve")
+    def approve_signal(self, vote: Vote) -> None:
+        """The update's twin: stored even while no worker runs."""
+        self._approval.cast(Decision.APPROVE, vote)
+
+    @workflow.signal(name="reject")
+    def reject_signal(self, vote: Vote) -> None:
+        """The update's twin: stored even while no worker runs."""
+        self._approval.cast(Decision.REJECT, vote)
+
+    @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")
+    def abort(self, command: AbortCommand | None = None) -> None:
+        """Stop at the next safe point; with mode `restore`, then put back what was there before."""
+        command = command or AbortCommand(by="signal")
+        self._control.record(command)
+        self._outbox.append(("abort", command))
+
+    @workflow.signal(description="Finish the step under way, then wait")
+    def pause(self, command: PauseCommand | None = None) -> None:
+        """Finish the step under way, then wait."""
+        self._outbox.append(("pause", command or PauseCommand(by="signal")))
+
+    @workflow.signal(description="Go on after a pause")
+    def resume(self, command: PauseCommand | None = None) -> None:
+        """Go on after a pause."""
+        self._outbox.append(("resume", command or PauseCommand(by="signal")))
+
+    @workflow.signal
+    def service_reports(self, report: ServiceReport) -> None:
+        """A child needs a person, or no longer does."""
+        self._reports.append(report)
+
+
+def _not_told(rollback: RollbackWorkflow, service: ServicePlan) -> ServiceStatus:
+    """A service as the parent knows it, without its child's steps."""
+    return ServiceStatus(
+        rollback=workflow.info().workflow_id,
+        service=service.service,
+        state=rollback._state,
+        from_version=service.from_version,
+        to_version=service.to_version,
+        steps=(),
+    )

@@ -1,0 +1,311 @@
+"""One service goes back. The plan is data; this interprets it. Its workflow id is the lock."""
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.control import Control, is_abort
+from workflows.options import READ, RECORD
+from workflows.steps import Steps
+
+with workflow.unsafe.imports_passed_through():
+    import pydantic
+
+    from activities.records import Claimed, Closing, Observed, Opening, Question, RecordActivities
+    from rollback_manager.contract import (
+        SERVICE_WORKFLOW,
+        AbortCommand,
+        AbortMode,
+        Answered,
+        PauseCommand,
+        ServiceReport,
+        ServiceRollback,
+        StepCommand,
+    )
+    from rollback_manager.plan import Action, ActionKind
+    from rollback_manager.conclusion import service_outcome
+    from rollback_manager.progress import (
+        Found,
+        ServiceOutcome,
+        ServiceStatus,
+        State,
+        StepRecord,
+        StepState,
+    )
+    from rollback_manager.rendering import web_ui
+
+STATE = SearchAttributeKey.for_keyword("RollbackState")
+
+
+@workflow.defn(name=SERVICE_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+class ServiceRollbackWorkflow:
+    """Carries out one service's phases; pause, abort, retry, skip and undo."""
+
+    @workflow.init
+    def __init__(self, request: ServiceRollback) -> None:
+        self._request = request
+        self._control = Control()
+        self._steps = Steps(request, self._control)
+        self._go = request.go
+        self._went_at: datetime | None = None
+        self._state = State.RUNNING if request.go else State.WAITING_FOR_APPROVAL
+        self._waits_for = "" if request.go else "the approval of the plan"
+        self._waiting_step = ""
+        self._answer: tuple[str, StepCommand] | None = None
+        self._undo: list[Action] = []
+        self._halts: list[str] = []
+        self._commands: list[str] = []
+
+    @workflow.run
+    async def run(self, request: ServiceRollback) -> ServiceOutcome:
+        """The steps in order; then, whatever happened, what the world looks like."""
+        await self._claim()
+        try:
+            await self._control.until(lambda: self._go)
+            await self._forward()
+        except ApplicationError as error:
+            if not is_abort(error):
+                raise
+            if self._restores():
+                await self._restore()
+        outcome = await self._close()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return outcome
+
+    async def _claim(self) -> None:
+        opening = Opening(
+            env=self._request.env,
+            rollback=self._request.rollback,
+            service=self._request.plan.service,
+        )
+        claimed: Claimed = await self._control.to_the_end(
+            workflow.execute_local_activity_method(RecordActivities.claim, opening, **RECORD)
+        )
+        self._steps.epoch = claimed.epoch
+
+    async def _forward(self) -> None:
+        """Every planned step: at a checkpoint first, and by a person's word where it halts."""
+        for number in range(len(self._request.plan.actions)):
+            while True:
+                await self._checkpoint()
+                self._went_at = self._went_at or workflow.now()
+                self._register_undo(number)
+                record = await self._steps.attempt(number)
+                self._show()
+                if record.state is StepState.DONE:
+                    break
+                if record.state is StepState.STOPPED:
+                    continue  # the checkpoint raises: a person stopped it
+                if await self._ask(number, record) == "skip_step":
+                    self._steps.note(number, StepState.SKIPPED, f"skipped: {record.because}")
+                    break
+
+    def _register_undo(self, number: int) -> None:
+        """Before the step: its write may land though its answer is lost."""
+        action = self._steps.actions[number]
+        if action.undo is not None and action not in self._undo:
+            self._undo.append(action)
+
+    async def _checkpoint(self) -> None:
+        if self._control.paused and self._control.abort is None:
+            self._move(State.PAUSED, "resume")
+        await self._control.checkpoint()
+        self._move(State.RUNNING, "")
+
+    async def _ask(self, number: int, record: StepRecord) -> str:
+        """Halt until a person says retry or skip; an abort ends it at the next checkpoint."""
+        await self._halt(number, record)
+        await self._control.until(lambda: self._answer is not None)
+        return await self._answered()
+
+    async def _halt(self, number: int, record: StepRecord) -> None:
+        step = self._steps.actions[number].name
+        self._answer, self._waiting_step = None, step
+        self._halts.append(f"{step} {record.state}: {record.because}")
+        words = f"{step} {record.state}: {record.because}. Send retry_step, skip_step or abort"
+        self._move(State.NEEDS_HUMAN, words)
+        workflow.upsert_search_attributes([STATE.value_set(str(State.NEEDS_HUMAN))])
+        await self._report(words)
+
+    async def _answered(self) -> str:
+        verb = self._answer[0] if self._answer else ""
+        self._answer, self._waiting_step = None, ""
+        self._move(State.RUNNING, "")
+        workflow.upsert_search_attributes([STATE.value_set(str(State.RUNNING))])
+        await self._report("")
+        return verb
+
+    async def _report(self, words: str) -> None:
+        """Tell the parent, so that its own page and search attribute say so too."""
+        parent = workflow.info().parent
+        if parent is None:
+            return
+        report = ServiceReport(service=self._request.plan.service, waits_for=words)
+        handle = workflow.get_external_workflow_handle(parent.workflow_id)
+        try:
+            await self._control.to_the_end(handle.signal("service_reports", report))
+        except ApplicationError:
+            workflow.logger.warning("the parent is gone; this service goes on alone")
+
+    def _restores(self) -> bool:
+        abort = self._control.abort
+        return abort is not None and abort.mode is AbortMode.RESTORE
+
+    async def _restore(self) -> None:
+        """Undo in reverse, each behind its guard; what fails waits for a person or a hold."""
+        for action in reversed(self._undo):
+            self._move(State.RESTORING, "")
+            assert action.undo is not None
+            undo = Action(
+                wanted=action.undo,
+                timeout_s=action.timeout_s,
+                check=f"as before {action.name}",
+                no_undo_because="it is the undo itself",
+            )
+            number = self._steps.append(undo)
+            while self._restores():
+                record = await self._steps.attempt(number, cut=False)
+                if record.state is StepState.DONE:
+                    break
+                await self._halt(number, record)
+                await self._control.to_the_end(
+                    workflow.wait_condition(
+                        lambda: self._answer is not None or not self._restores()
+                    )
+                )
+                if await self._answered() == "skip_step":
+                    break
+
+    async def _close(self) -> ServiceOutcome:
+        """Declare what is found, not what was meant; keep it; give the claim back."""
+        outcome = service_outcome(
+            self._request.plan,
+            found=await self._find(),
+            steps=tuple(self._steps.records),
+            abort=self._control.abort,
+            halts=tuple(self._halts),
+            commands=tuple(self._commands),
+            epoch=self._steps.epoch,
+        )
+        closing = Closing(
+            env=self._request.env,
+            rollback=self._request.rollback,
+            plan=self._request.plan.model_copy(update={"phases": ()}),
+            outcome=outcome,
+            traffic_back_s=self._seconds_to(ActionKind.REDIRECT_TRAFFIC),
+            verified_s=self._seconds_to(ActionKind.VERIFY),
+        )
+        await self._control.to_the_end(
+            workflow.execute_local_activity_method(
+                RecordActivities.close_service, closing, **RECORD
+            )
+        )
+        self._move(State.FINISHED, "")
+        return outcome
+
+    async def _find(self) -> Found | None:
+        question = Question(env=self._request.env, service=self._request.plan.service)
+        try:
+            seen: Observed = await self._control.to_the_end(
+                workflow.execute_local_activity_method(RecordActivities.observe, question, **READ)
+            )
+        except ActivityError:
+            return None  # declared as unknown, which asks for a person
+        return seen.found
+
+    def _seconds_to(self, kind: ActionKind) -> float | None:
+        """Seconds from the go to the moment at which the step of that kind was done."""
+        for record in self._steps.records:
+            if record.kind is kind and record.state is StepState.DONE and self._went_at:
+                return max(0.0, (record.finished_at - self._went_at).total_seconds())
+        return None
+
+    def _move(self, state: State, waits_for: str) -> None:
+        self._state, self._waits_for = state, waits_for
+        self._show()
+
+    def _show(self) -> None:
+        workflow.set_current_details(web_ui.service_details(self.status()))
+
+    @workflow.query
+    def status(self) -> ServiceStatus:
+        """Where this service is."""
+        plan = self._request.plan
+        return ServiceStatus(
+            rollback=self._request.rollback,
+            service=plan.service,
+            state=self._state,
+            from_version=plan.from_version,
+            to_version=plan.to_version,
+            steps=tuple(self._steps.statuses),
+            waits_for=self._waits_for,
+        )
+
+    @workflow.signal
+    def go(self) -> None:
+        """The plan is approved: begin."""
+        self._go = True
+
+    @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")
+    def abort(self, command: AbortCommand | None = None) -> None:
+        """Stop at the next safe point; with mode `restore`, then put back what was there before."""
+        command = command or AbortCommand(by="signal")
+        self._commands.append(f"abort {command.mode} by {command.by}: {command.reason}")
+        self._control.record(command)
+
+    @workflow.signal(description="Finish the step under way, then wait")
+    def pause(self, command: PauseCommand | None = None) -> None:
+        """Finish the step under way, then wait."""
+        self._commands.append(f"pause by {command.by if command else 'signal'}")
+        self._control.paused = True
+
+    @workflow.signal(description="Go on after a pause")
+    def resume(self, command: PauseCommand | None = None) -> None:
+        """Go on after a pause."""
+        self._commands.append(f"resume by {command.by if command else 'signal'}")
+        self._control.paused = False
+
+    @workflow.update(description="Try the step that waits again")
+    def retry_step(self, command: StepCommand) -> Answered:
+        """Try the step that waits again."""
+        return self._take("retry_step", command)
+
+    @retry_step.validator
+    def _may_retry(self, command: StepCommand) -> None:
+        self._must_wait(command)
+
+    @workflow.update(description="Go on without the step that waits")
+    def skip_step(self, command: StepCommand) -> Answered:
+        """Go on without the step that waits."""
+        return self._take("skip_step", command)
+
+    @skip_step.validator
+    def _may_skip(self, command: StepCommand) -> None:
+        self._must_wait(command)
+
+    @workflow.signal(name="retry_step")
+    def retry_step_signal(self, command: StepCommand) -> None:
+        """The update's twin, stored while no worker runs; counts if that step waits then."""
+        self._take("retry_step", command)
+
+    @workflow.signal(name="skip_step")
+    def skip_step_signal(self, command: StepCommand) -> None:
+        """The update's twin, stored while no worker runs; counts if that step waits then."""
+        self._take("skip_step", command)
+
+    def _take(self, verb: str, command: StepCommand) -> Answered:
+        if command.step != self._waiting_step or self._answer is not None:
+            return Answered(applied=False, because=self._nothing_waits(command))
+        self._commands.append(f"{verb} {command.step} by {command.by}: {command.reason}")
+        self._answer = (verb, command)
+        return Answered(applied=True, because=f"{verb} {command.step}")
+
+    def _must_wait(self, command: StepCommand) -> None:
+        if command.step != self._waiting_step:
+            raise ApplicationError(self._nothing_waits(command), type="StepNotWaiting")
+
+    def _nothing_waits(self, command: StepCommand) -> str:
+        waiting = self._waiting_step or "no step"
+        return f"{waiting} waits for a person, not {command.step}"

@@ -1,0 +1,147 @@
+"""Carries out one planned action as an activity, and keeps what came of each."""
+
+from collections.abc import Callable
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from workflows.control import Control
+from workflows.options import MAY_BE_CUT, READ, step_options
+
+with workflow.unsafe.imports_passed_through():
+    from activities.metrics import MetricsActivities
+    from activities.records import Observed, Question, RecordActivities
+    from activities.step import Step
+    from activities.traffic import TrafficActivities
+    from activities.workloads import WorkloadActivities
+    from rollback_manager.contract import ServiceRollback
+    from rollback_manager.operation import Mark, op_id
+    from rollback_manager.plan import Action, ActionKind, Capacity
+    from rollback_manager.progress import StepRecord, StepState, StepStatus
+    from rollback_manager.rendering import web_ui
+
+ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
+    ActionKind.PREPARE: WorkloadActivities.prepare,
+    ActionKind.REDIRECT_TRAFFIC: TrafficActivities.redirect_traffic,
+    ActionKind.DRAIN: TrafficActivities.drain,
+    ActionKind.VERIFY: MetricsActivities.verify,
+    ActionKind.CLEAN_UP: WorkloadActivities.clean_up,
+}
+"""Kind of action → the activity of the same name."""
+
+
+class Steps:
+    """All steps of one service: planned ones first, undoing ones appended."""
+
+    def __init__(self, request: ServiceRollback, control: Control) -> None:
+        self._request = request
+        self._control = control
+        self._plan = request.plan.model_copy(update={"phases": ()})
+        self.actions = list(request.plan.actions)
+        self.statuses = [_planned(action) for action in self.actions]
+        self.records: list[StepRecord] = []
+        self.epoch = 0
+
+    def append(self, action: Action) -> int:
+        """One more step at the end; its number."""
+        self.actions.append(action)
+        self.statuses.append(_planned(action))
+        return len(self.actions) - 1
+
+    def note(self, number: int, state: StepState, summary: str = "") -> None:
+        """What people see of the step from now on."""
+        now = workflow.now()
+        times = {"started_at": now} if state is StepState.RUNNING else {"finished_at": now}
+        self.statuses[number] = self.statuses[number].model_copy(
+            update={"state": state, "summary": summary or self.statuses[number].summary, **times}
+        )
+
+    async def attempt(self, number: int, *, cut: bool = True) -> StepRecord:
+        """One attempt at a step, to its end. Fails never: what went wrong is in the record.
+
+        cut: whether an abort may reach into it, where its kind allows that.
+        """
+        self.note(number, StepState.RUNNING)
+        record = await self._there_already(number) or await self._carry_out(number, cut)
+        self.records.append(record)
+        self.note(number, record.state, record.because or record.observed)
+        return record
+
+    async def _there_already(self, number: int) -> StepRecord | None:
+        """A short read instead of an activity, so that a warm version costs no round trip."""
+        wanted = self.actions[number].wanted
+        if not isinstance(wanted, Capacity):
+            return None
+        started_at = workflow.now()
+        question = Question(env=self._request.env, service=self._plan.service, capacity=wanted)
+        try:
+            seen: Observed = await workflow.execute_local_activity_method(
+                RecordActivities.observe, question, **READ
+            )
+        except ActivityError:
+            return None  # the activity itself will say what is wrong, and be retried
+        if not seen.capacity:
+            return None
+        return StepRecord(
+            kind=wanted.kind,
+            state=StepState.DONE,
+            before=seen.capacity,
+            written="",
+            observed=seen.capacity,
+            started_at=started_at,
+            finished_at=workflow.now(),
+        )
+
+    async def _carry_out(self, number: int, cut: bool) -> StepRecord:
+        action, started_at = self.actions[number], workflow.now()
+        work = workflow.execute_activity_method(
+            ACTIVITIES[action.kind],
+            self._step(number),
+            summary=web_ui.step_summary(action, self._plan),
+            **step_options(action, self._plan.policy.timeouts),
+        )
+        may_be_cut = cut and MAY_BE_CUT[action.kind]
+        try:
+            return await (
+                self._control.race(work) if may_be_cut else self._control.to_the_end(work)
+            )
+        except ActivityError as error:
+            stopped = is_cancelled_exception(error)
+            return StepRecord(
+                kind=action.kind,
+                state=StepState.STOPPED if stopped else StepState.FAILED,
+                before="unknown",
+                written="",
+                observed="unknown",
+                because=reason_of(error),
+                started_at=started_at,
+                finished_at=workflow.now(),
+            )
+
+    def _step(self, number: int) -> Step:
+        request = self._request
+        mark = Mark(
+            op_id=op_id(request.rollback, self._plan.service, number, request.digest),
+            epoch=self.epoch,
+            step=number,
+        )
+        return Step(
+            env=request.env,
+            rollback=request.rollback,
+            plan=self._plan,
+            action=self.actions[number],
+            mark=mark,
+            throughput_before=request.requests_per_s,
+        )
+
+
+def _planned(action: Action) -> StepStatus:
+    return StepStatus(name=action.name, target=web_ui.target_of(action))
+
+
+def reason_of(error: ActivityError) -> str:
+    """The innermost reason; "Activity task failed" alone helps nobody."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause.message if isinstance(cause, ApplicationError) else str(cause)
