@@ -1,0 +1,72 @@
+"""`catalogue`: check the file of services, each mistake with its line; print its schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from starters import console
+from starters.console import Answer
+from starters.options import Json
+from starters.refusals import UNCHANGED, UsageError
+
+if TYPE_CHECKING:
+    from rollback_manager.catalogue import Catalogue
+
+app = console.group()
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The catalogue, in YAML.")],
+    as_json: Json = False,
+) -> None:
+    """Check FILE; each mistake is named with its line."""
+
+    async def verb() -> Answer:
+        read_one = read(file)
+        services, environments = sorted(read_one.services), sorted(read_one.environments)
+        text = f"{file}: no mistakes. Services: {', '.join(services) or 'none'};"
+        text += f" environments: {', '.join(environments) or 'none'}"
+        document = {"file": str(file), "services": services, "environments": environments}
+        from rollback_manager.rendering.layout import page
+
+        return Answer(page([text]), document)
+
+    console.run(verb, as_json=as_json, talks=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the file, for editors that complete and check while you type."""
+    from rollback_manager.catalogue import json_schema
+
+    print(json_schema(), end="")
+
+
+def read(file: Path) -> Catalogue:
+    """The catalogue in `file`; CatalogueError names its mistakes."""
+    from rollback_manager.catalogue import read_catalogue
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unreadable(file, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(file, "it is not UTF-8 text") from error
+    return read_catalogue(text, file.name)
+
+
+def _unreadable(file: Path, because: str) -> UsageError:
+    return UsageError(
+        f"{file}: {because}",
+        effect=UNCHANGED,
+        next_step="Name the catalogue: rollback-manager catalogue check FILE",
+    )
+
+
+def main() -> None:
+    """Run `rollback-manager catalogue`."""
+    console.main(app)

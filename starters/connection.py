@@ -1,0 +1,49 @@
+"""The connection of a verb: opened, and said aloud where it is less than it seems."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio.client import Client
+
+from rollback_manager.client import RollbackClient
+from rollback_manager.contract import TASK_QUEUE
+from starters import settings
+from starters.console import say
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[RollbackClient]:
+    """A client of the Temporal that `temporalio.envconfig` names."""
+    async with RollbackClient(task_queue=task_queue()) as client:
+        if is_exposed(client.temporal):
+            say(
+                f"security: Temporal at {address(client.temporal)} is not on this machine and has"
+                " no TLS: whoever is on the way can read and start rollbacks"
+            )
+        yield client
+
+
+def task_queue() -> str:
+    """The queue that the workers poll."""
+    return settings.read().task_queue or TASK_QUEUE
+
+
+def address(client: Client) -> str:
+    """`host:port` of the server."""
+    return client.service_client.config.target_host
+
+
+def is_exposed(client: Client) -> bool:
+    """Whether the server is elsewhere and neither TLS nor a key of its API protects the way."""
+    config = client.service_client.config
+    return not (config.tls or config.api_key or is_loopback(config.target_host))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `host:port` is this machine; a name other than localhost is not taken for it."""
+    host = address.rpartition(":")[0].strip("[]") or address
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,154 @@
+"""How a verb ends: its answer on stdout, the talk on stderr, an exit code that means something.
+
+Nothing heavy is imported before a verb runs: `--help` must be there at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NoReturn, TextIO
+
+import typer
+
+from rollback_manager.errors import RollbackError
+from starters import refusals
+from starters.refusals import EXIT_CODES, INTERRUPTED
+
+SECURITY = "local"
+SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"  # noqa: RUF001
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a verb says: text for people, a document for programs, and the exit code."""
+
+    text: str
+    document: Mapping[str, object] = field(default_factory=dict)
+    code: int = 0
+
+
+Verb = Callable[[], Coroutine[None, None, Answer]]
+
+
+def run(verb: Verb, *, as_json: bool, talks: bool = True) -> NoReturn:
+    """Carry out `verb`, say its answer, and end the command with its code.
+
+    talks: it speaks to Temporal, so the level of security is named first.
+    """
+    if talks:
+        say(SECURITY_LINE)
+    finish(answered(verb, as_json=as_json), as_json=as_json)
+
+
+def answered(verb: Verb, *, as_json: bool) -> Answer:
+    """The answer of `verb`; a refusal is told in its three parts and ends the command."""
+    try:
+        return asyncio.run(verb())
+    except RollbackError as error:
+        refuse(error, as_json=as_json)
+    except KeyboardInterrupt:
+        refuse(refusals.interrupted(), as_json=as_json, code=INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 -- the process's edge: nobody above can act on it
+        refuse(refusals.unexpected(error), as_json=as_json)
+
+
+def finish(answer: Answer, *, as_json: bool) -> NoReturn:
+    """Print the answer and leave with its code."""
+    if as_json:
+        _show_json(answer.document, answer.code)
+    elif answer.text:
+        show(answer.text)
+    raise typer.Exit(answer.code)
+
+
+def refuse(error: RollbackError, *, as_json: bool, code: int | None = None) -> NoReturn:
+    """Say what happened, what it means for production and what to type next, and leave."""
+    kind = refusals.kind(error)
+    code = EXIT_CODES.get(kind, 1) if code is None else code
+    say(refusals.told(error))
+    if as_json:
+        _show_json({"error": kind, **refusals.parts(error)}, code)
+    raise typer.Exit(code)
+
+
+def say(text: str) -> None:
+    """To the person, on stderr."""
+    _write(text, sys.stderr)
+
+
+def show(text: str) -> None:
+    """The result, on stdout."""
+    _write(text, sys.stdout)
+
+
+def somebody_is_there() -> bool:
+    """Whether a person sits at this terminal and can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agreed(question: str) -> bool:
+    """Ask; only `yes` is a yes. Never inside an event loop: Ctrl-C would have to wait there."""
+    print(f"{question} Type yes to agree: ", end="", file=sys.stderr, flush=True)
+    try:
+        return sys.stdin.readline().strip().lower() == "yes"
+    except KeyboardInterrupt:
+        say(f"\nLeft by Ctrl-C. {refusals.UNCHANGED}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def group() -> typer.Typer:
+    """A command line without Rich: its import alone costs as much as all the rest of `--help`."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def single(verb: Callable[..., None]) -> typer.Typer:
+    """A command line of one verb."""
+    app = group()
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(verb)
+    return app
+
+
+def main(app: typer.Typer) -> NoReturn:
+    """Run the command line and leave at once.
+
+    temporalio on CPython 3.11 can abort while the interpreter shuts down, and an abort would
+    hide the code that a pipeline reads.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an arrow must not break an ASCII log
+    code = 1
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):  # the reader has left; the code still counts
+            stream.flush()
+    os._exit(code)
+
+
+def _show_json(document: Mapping[str, object], code: int) -> None:
+    import json
+
+    whole = {"security": SECURITY, **document, "exit_code": code}
+    print(json.dumps(whole, ensure_ascii=True, separators=(",", ":")), flush=True)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    if not stream.isatty():
+        print(text, file=stream, flush=True)
+        return
+    from starters.terminal import console
+
+    console(stream).print(text)

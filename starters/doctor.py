@@ -1,0 +1,125 @@
+"""`doctor`: what is missing here, and what to type next. Useful before anything is set up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rollback_manager.errors import RollbackError
+from starters import console, settings
+from starters.checkup import Finding, Level
+from starters.console import Answer
+from starters.options import Json
+from starters.refusals import BLOCKED
+
+PYTHON = (3, 11)
+LABEL = 22
+
+PROTECTIONS = (
+    ("sign-in", "everybody who can reach Temporal's port is this one operator"),
+    ("signed votes", "an approval is recorded with the name that was typed"),
+    ("two persons", "whoever asks may also agree"),
+    ("encrypted history", "whoever can read Temporal's database can read the plans"),
+)
+"""What `local` does not give; later levels turn these on by a setting, this one has none."""
+
+
+def doctor(
+    catalogue: Annotated[
+        Path | None,
+        typer.Option("--catalogue", metavar="FILE", help="Also check this one."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is missing here and how to get it; exit 7 if something has to be done."""
+
+    async def verb() -> Answer:
+        findings = [*_here(catalogue or settings.read().catalogue), *await _temporal()]
+        findings += _security()
+        code = BLOCKED if any(one.level is Level.FAIL for one in findings) else 0
+        document = {"checks": [one.as_document() for one in findings]}
+        return Answer(_text(findings), document, code)
+
+    console.run(verb, as_json=as_json)
+
+
+def _here(catalogue: Path | None) -> Iterator[Finding]:
+    """What needs no network."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info >= PYTHON:
+        yield Finding("Python", Level.OK, version)
+    else:
+        yield Finding("Python", Level.FAIL, version, "Install Python 3.11 or newer")
+    yield _worker_parts()
+    env = settings.read().env
+    told = f"ROLLBACK_ENV={env}" if env else "no default: every verb needs --env"
+    yield Finding("environment", Level.OK, told)
+    if catalogue is not None:
+        yield _catalogue(catalogue)
+
+
+def _worker_parts() -> Finding:
+    from importlib.util import find_spec
+
+    if find_spec("sqlalchemy") is None:
+        told = "not installed: rollbacks can be started here, not carried out"
+        return Finding("worker parts", Level.WARN, told, "pip install 'rollback-manager[worker]'")
+    return Finding("worker parts", Level.OK, "installed")
+
+
+def _catalogue(file: Path) -> Finding:
+    from starters.catalogue import read
+
+    try:
+        found = read(file)
+    except RollbackError as error:
+        return Finding("catalogue", Level.FAIL, error.what, error.next_step)
+    return Finding("catalogue", Level.OK, f"{file}: {len(found.services)} services, no mistakes")
+
+
+async def _temporal() -> list[Finding]:
+    from rollback_manager.client import connect
+    from starters.checkup import of_server
+
+    try:
+        client = await connect()
+    except RollbackError as error:
+        return [
+            Finding("Temporal", Level.FAIL, error.what, error.next_step),
+            Finding("worker", Level.FAIL, "unknown: Temporal is asked who polls", START_ALL),
+        ]
+    return await of_server(client)
+
+
+START_ALL = "rollback-manager serve (Temporal, Web UI and a worker on this machine)"
+
+
+def _security() -> Iterator[Finding]:
+    told = "local: one operator, no sign-in, loopback only"
+    next_step = "Keep Temporal on 127.0.0.1, or behind TLS and a firewall of your own"
+    yield Finding("security", Level.WARN, told, next_step)
+    for protection, effect in PROTECTIONS:
+        told = f"off: {effect}"
+        yield Finding(f"  {protection}", Level.WARN, told, "no setting in this version")
+
+
+def _text(findings: list[Finding]) -> str:
+    from rollback_manager.rendering.layout import page
+
+    lines: list[str] = []
+    for one in findings:
+        first, *rest = one.told.splitlines() or [""]
+        lines.append(f"{one.level:<4}  {one.check:<{LABEL - 8}}  {first}")
+        lines += [" " * LABEL + line for line in rest]
+        if one.next_step and one.level is not Level.OK:
+            lines.append(" " * LABEL + f"next: {one.next_step}")
+    return page(lines)
+
+
+def main() -> None:
+    """Run `rollback-manager doctor`."""
+    console.main(console.single(doctor))

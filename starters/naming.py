@@ -1,0 +1,62 @@
+"""Names on the command line: which environment, which rollback, who asks, under which key."""
+
+import getpass
+import os
+import re
+import secrets
+from datetime import UTC, datetime
+
+from rollback_manager.errors import PermanentError
+from starters import settings
+from starters.refusals import UNCHANGED, UsageError
+
+ROLLBACK = re.compile(r"rollback/([^/\s]+)/([^/\s]+)")
+
+
+def environment(given: str | None) -> str:
+    """The environment that is meant; there is no guess at one."""
+    env = given or settings.read().env
+    if env is None:
+        raise UsageError(
+            "no environment is named",
+            effect=UNCHANGED,
+            next_step="Name it: --env E, or ROLLBACK_ENV=E for all verbs",
+        )
+    return named("environment", env)
+
+
+def named(kind: str, name: str) -> str:
+    """The name, if it can be one; whatever else is typed is a usage error."""
+    from rollback_manager.contract import checked
+
+    try:
+        return checked(kind, name)
+    except PermanentError as error:
+        raise UsageError(error.what, effect=UNCHANGED, next_step=error.next_step) from error
+
+
+def rollback(typed: str) -> str:
+    """The id of a rollback as `start` and `list` print it."""
+    match = ROLLBACK.fullmatch(typed)
+    if match is None:
+        raise UsageError(
+            f"{typed[:80]!r} is not the id of a rollback",
+            effect=UNCHANGED,
+            next_step="Ids are rollback/ENV/KEY; see them all: rollback-manager list",
+        )
+    named("environment", match[1])
+    named("key", match[2])
+    return typed
+
+
+def new_key(service: str) -> str:
+    """A key that nobody used before, and that says what and when: it becomes part of the id."""
+    return f"{service[:40]}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
+
+
+def operator() -> str:
+    """Who asks, as far as `local` security knows: the user of this machine."""
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return f"local:uid-{os.getuid()}"

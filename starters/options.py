@@ -1,0 +1,32 @@
+"""Options that several verbs share: one spelling, one line of help each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Service = Annotated[str, typer.Argument(metavar="SERVICE", help="Its name in the catalogue.")]
+Rollback = Annotated[
+    str, typer.Argument(metavar="ROLLBACK", help="rollback/ENV/KEY, as start and list print it.")
+]
+Env = Annotated[
+    str | None, typer.Option("--env", metavar="E", help="Environment; default: ROLLBACK_ENV.")
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="VERSION", help="Go to this one, not the newest known good."),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; people will read it in the report.")]
+Incident = Annotated[str, typer.Option("--incident", metavar="ID", help="Id of the incident.")]
+By = Annotated[
+    str | None, typer.Option("--by", help="Who says so; default: local:<your user name>.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="S", min=0, help="Seconds to follow it; then exit 8."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of stdout.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", file_okay=False, help="Write a file there instead."),
+]

@@ -1,0 +1,103 @@
+"""Refusals: what happened, what it means for production, what to type next, and the exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback_manager.errors import (
+    Blocked,
+    CatalogueError,
+    NotFound,
+    PermanentError,
+    RollbackError,
+    StalePlan,
+)
+
+if TYPE_CHECKING:
+    from rollback_manager.contract import Planned
+    from rollback_manager.plan import RollbackPlan
+
+DECLINED = 3
+BLOCKED = 7
+GOING_ON = 8
+STALE = 9
+INTERRUPTED = 130
+UNCHANGED = "Production is unchanged by this call."
+
+
+class UsageError(PermanentError):
+    """The command line asks for something that cannot be meant."""
+
+
+EXIT_CODES = {
+    UsageError.__name__: 2,
+    Blocked.__name__: BLOCKED,
+    CatalogueError.__name__: BLOCKED,
+    NotFound.__name__: BLOCKED,
+    StalePlan.__name__: STALE,
+}
+"""By class; all others are 1. What is not found is a precondition that does not hold."""
+CLASSES = {kind.__name__: kind for kind in (Blocked, CatalogueError, NotFound, StalePlan)}
+
+
+def kind(error: RollbackError) -> str:
+    """The class of the error; that of its origin in a worker if Temporal carried it here."""
+    cause: BaseException | None = error
+    while cause is not None:
+        carried = getattr(cause, "type", None)
+        if isinstance(carried, str) and carried in EXIT_CODES:
+            return carried
+        cause = cause.__cause__
+    return type(error).__name__
+
+
+def parts(error: RollbackError) -> dict[str, str]:
+    """The three parts; one that was left empty says where to look."""
+    return {
+        "what": error.what,
+        "effect": error.effect or "Not known from here; look: rollback-manager status ROLLBACK",
+        "next_step": error.next_step or "See what is set up: rollback-manager doctor",
+    }
+
+
+def told(error: RollbackError) -> str:
+    """The three parts for a person."""
+    from rollback_manager.rendering.layout import labelled, page
+
+    three = parts(error)
+    lines = [
+        *labelled("error:", three["what"].splitlines() or [""], indent=13),
+        *labelled("production:", [three["effect"]], indent=13),
+        *labelled("next:", [three["next_step"]], indent=13),
+    ]
+    return page(lines)
+
+
+def made(planned: Planned) -> RollbackPlan:
+    """The plan; where there can be none, the refusal that the worker put into words."""
+    if planned.plan is not None:
+        return planned.plan
+    refusal = CLASSES.get(planned.error, Blocked)
+    raise refusal(
+        planned.blocked_because or "no plan can be made",
+        effect=planned.effect or UNCHANGED,
+        next_step=planned.next_step,
+    )
+
+
+def interrupted() -> RollbackError:
+    """Ctrl-C while a short question was under way."""
+    return PermanentError(
+        "interrupted by Ctrl-C",
+        effect="Unchanged by leaving. A rollback that was started goes on.",
+        next_step="See what runs: rollback-manager list",
+    )
+
+
+def unexpected(error: Exception) -> RollbackError:
+    """A mistake of ours, with the place that a report of it needs."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return PermanentError(f"a mistake of this tool: {type(error).__name__}: {error}{where}")

@@ -1,0 +1,149 @@
+"""`start`: say that a release is bad, agree to the plan, and follow the rollback to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollback_manager.errors import RollbackError
+from starters import console, naming
+from starters import plan as planning
+from starters.console import Answer
+from starters.options import Env, Incident, Json, Reason, Service, Timeout, To
+from starters.refusals import DECLINED, UNCHANGED, UsageError
+
+if TYPE_CHECKING:
+    from rollback_manager.contract import EvidencePoint, RollbackRequest
+
+EVIDENCE_LIMIT = 256 * 1024
+"""Bytes: all of a request must fit one of Temporal's messages (2 MB) with room to spare."""
+
+
+def start(
+    service: Service,
+    env: Env = None,
+    to: To = None,
+    reason: Reason = "",
+    trigger: Annotated[
+        str, typer.Option("--trigger", help="What told you: manual, ci, alert …")
+    ] = "manual",
+    incident: Incident = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            "--idempotency-key",
+            metavar="K",
+            help="The same key is the same rollback, so a second start does nothing.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not show the plan, do not ask.")] = False,
+    expect_plan: Annotated[
+        str | None,
+        typer.Option("--expect-plan", metavar="DIGEST", help="Only if the plan still is this one."),
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", metavar="FILE.json", help="What you saw, second by second."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or leave at once.")
+    ] = True,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Roll SERVICE back: show the plan, ask, start, and follow it to its end."""
+
+    def asked_for() -> RollbackRequest:
+        base = planning.request(service, env, to=to, reason=reason, incident=incident)
+        own = {
+            "key": naming.named("key", key) if key else base.key,
+            "trigger": naming.named("trigger", trigger),
+            "expect_plan": expect_plan,
+            "evidence": _evidence(evidence),
+        }
+        return base.model_copy(update=own)
+
+    console.say(console.SECURITY_LINE)
+    try:
+        request = asked_for()
+    except RollbackError as error:
+        console.refuse(error, as_json=as_json)
+    if not yes and expect_plan is None:
+        request = _agreed_to(request, as_json=as_json)
+    seconds = timeout if wait else 0
+    console.finish(
+        console.answered(lambda: started(request, follow_s=seconds), as_json=as_json),
+        as_json=as_json,
+    )
+
+
+async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer:
+    """Start it, and follow it for so long; for 0 s: tell how it is already."""
+    from starters.connection import connected
+    from starters.following import follow, glance
+
+    async with connected() as client:
+        rollback = await client.start(request)
+        console.say(f"{rollback.id}: started, or running already under this key")
+        return await (glance(rollback) if follow_s == 0 else follow(rollback, follow_s))
+
+
+def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
+    """The request with the digest that a person saw and agreed to."""
+    if not console.somebody_is_there():
+        error = UsageError(
+            "nobody can be asked here, and neither --yes nor --expect-plan was given",
+            effect=UNCHANGED,
+            next_step="Quote a plan: --expect-plan DIGEST (see rollback-manager plan); or --yes",
+        )
+        console.refuse(error, as_json=as_json)
+
+    async def show() -> Answer:
+        from rollback_manager.rendering import terminal_plan
+
+        made = await planning.asked(request)
+        return Answer(terminal_plan.plan(made), {"digest": made.digest})
+
+    answer = console.answered(show, as_json=as_json)
+    console.say(answer.text)
+    service = request.services[0]
+    if not console.agreed(f"\nRoll back {service} in {request.env} as planned above?"):
+        declined = UsageError("not agreed to", effect=UNCHANGED, next_step="Nothing is left to do.")
+        console.refuse(declined, as_json=as_json, code=DECLINED)
+    return request.model_copy(update={"expect_plan": answer.document["digest"]})
+
+
+def _evidence(file: Path | None) -> tuple[EvidencePoint, ...]:
+    if file is None:
+        return ()
+    from pydantic import TypeAdapter, ValidationError
+
+    from rollback_manager.contract import EvidencePoint
+
+    try:
+        text = file.read_bytes()
+        if len(text) > EVIDENCE_LIMIT:
+            raise _unusable(file, f"it is larger than {EVIDENCE_LIMIT // 1024} KiB")
+        return TypeAdapter(tuple[EvidencePoint, ...]).validate_json(text, extra="forbid")
+    except OSError as error:
+        raise _unusable(file, str(error.strerror)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "top"
+        raise _unusable(file, f"{place}: {first['msg']}") from error
+
+
+def _unusable(file: Path, because: str) -> UsageError:
+    return UsageError(
+        f"{file}: {because}",
+        effect=UNCHANGED,
+        next_step='Evidence is a JSON list of {"at": …, "requests": {…}, "errors": {…}}',
+    )
+
+
+def main() -> None:
+    """Run `rollback-manager start`."""
+    console.main(console.single(start))

@@ -1,0 +1,26 @@
+"""`watch`: follow a running rollback until it ends."""
+
+from __future__ import annotations
+
+from starters import console, naming
+from starters.console import Answer
+from starters.options import Json, Rollback, Timeout
+
+
+def watch(rollback: Rollback, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Follow ROLLBACK until it ends, and exit with its outcome. Ctrl-C leaves, it goes on."""
+
+    async def verb() -> Answer:
+        named = naming.rollback(rollback)
+        from starters.connection import connected
+        from starters.following import follow
+
+        async with connected() as client:
+            return await follow(client.rollback(named), timeout)
+
+    console.run(verb, as_json=as_json)
+
+
+def main() -> None:
+    """Run `rollback-manager watch`."""
+    console.main(console.single(watch))
