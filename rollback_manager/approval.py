@@ -29,7 +29,7 @@ def judge_vote(vote: Vote, ballot: Ballot, now: datetime) -> Answered:
         return _ignored(ballot.closed_because)
     if ballot.decided is not None:
         return _ignored(f"it was decided before: {ballot.decided}")
-    if not vote.by:
+    if not vote.by.strip():
         return _ignored("a vote needs a name")
     if not ballot.digest.startswith(vote.plan) or len(vote.plan) < 12:
         return _ignored(

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from rollback_manager.contract import NAME
 from rollback_manager.errors import CatalogueError, PermanentError
@@ -72,7 +72,7 @@ class Placement(Value):
     workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
     traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
     journeys: tuple[Journey, ...] = ()
-    policy: Annotated[dict[str, Any], Field(json_schema_extra={"$ref": "#/$defs/Policy"})] = {}
+    policy: dict[str, Any] = {}
     """Overrides of the environment's policy, field by field."""
 
 
@@ -117,8 +117,8 @@ class Catalogue(Value):
 
     def policy(self, env: str, service: str) -> Policy:
         """The environment's policy with the service's own words on top."""
+        own = self.placement(env, service).policy  # first: it refuses unknown names
         written = self.environments[env].policy.model_dump()
-        own = self.placement(env, service).policy
         return Policy.model_validate(_merged(written, own), extra="forbid")
 
 
@@ -137,6 +137,7 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
 def json_schema() -> str:
     """The JSON Schema of the file, as published in docs/catalogue.schema.json."""
     schema = Catalogue.model_json_schema()
+    schema["$defs"]["Placement"]["properties"]["policy"]["$ref"] = "#/$defs/Policy"
     for part in (schema, *schema.get("$defs", {}).values()):
         if part.get("type") == "object" and "properties" in part:
             part["additionalProperties"] = False
@@ -174,9 +175,14 @@ def _parse(text: str, name: str) -> CommentedMap:
         mark = mistake.problem_mark or mistake.context_mark
         line = mark.line + 1 if mark else 1
         raise _refused([f"{name}:{line}: {mistake.problem or mistake.context}"]) from None
+    except (YAMLError, ValueError, KeyError, RecursionError) as mistake:  # no mark: no line known
+        said = " ".join(str(mistake).split())
+        raise _refused([f"{name}:1: this cannot be read as YAML: {said[:300]}"]) from None
     if not isinstance(tree, CommentedMap):
         raise _refused([f"{name}:1: expected a mapping with version, environments and services"])
-    aliased = [f"{name}:{line}: aliases and anchors are not allowed" for line in _anchors(tree)]
+    aliased = [
+        f"{name}:{line}: aliases, anchors and merge keys are not allowed" for line in _anchors(tree)
+    ]
     if aliased:
         raise _refused(aliased)
     return tree
@@ -184,7 +190,7 @@ def _parse(text: str, name: str) -> CommentedMap:
 
 def _anchors(node: Any, line: int = 1) -> Iterator[int]:
     if isinstance(node, CommentedMap | CommentedSeq):
-        if node.anchor.value is not None:
+        if node.anchor.value is not None or getattr(node, "merge", None):
             yield node.lc.line + 1
         children = node.values() if isinstance(node, CommentedMap) else node
         for child in children:

@@ -65,7 +65,7 @@ def rollback_outcome(
     seconds: float,
 ) -> RollbackOutcome:
     """The whole rollback; `decisions` are the workflow's to add."""
-    result = refused or _result(services)
+    result = refused or _result(plan, services)
     return RollbackOutcome(
         rollback=rollback,
         result=result,
@@ -79,11 +79,12 @@ def rollback_outcome(
     )
 
 
-def _result(services: tuple[ServiceOutcome, ...]) -> Result:
+def _result(plan: RollbackPlan, services: tuple[ServiceOutcome, ...]) -> Result:
     if any(service.aborted for service in services):
         return Result.ABORTED
-    done = all(s.end is EndState.ROLLED_BACK and s.verified for s in services)
-    return Result.VERIFIED if done else Result.NOT_VERIFIED
+    done = {s.service for s in services if s.end is EndState.ROLLED_BACK and s.verified}
+    planned = {service.service for service in plan.services}
+    return Result.VERIFIED if planned and done == planned else Result.NOT_VERIFIED
 
 
 def _why(result: Result, plan: RollbackPlan, services: tuple[ServiceOutcome, ...]) -> str:

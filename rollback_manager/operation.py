@@ -29,7 +29,7 @@ class Mark(Value):
     def parse(cls, text: str) -> "Mark | None":
         """The mark in a text that `str` made; None when somebody else wrote it."""
         match text.split("."):
-            case [epoch, step, op_id] if epoch.isdigit() and step.isdigit() and op_id:
+            case [epoch, step, op_id] if epoch.isdecimal() and step.isdecimal() and op_id:
                 return cls(op_id=op_id, epoch=int(epoch), step=int(step))
             case _:
                 return None

@@ -4,7 +4,6 @@ import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -172,7 +171,7 @@ class RollbackPlan(Value):
     estimate: Estimate
     made_at: datetime
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of all that people agree to; 64 hex digits."""
         agreed = self.model_dump(mode="json", exclude=NOT_AGREED_TO)

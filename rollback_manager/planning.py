@@ -66,7 +66,7 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
     good = target.release
     _must_be_the_same(facts, good)
     at_release = good.restore_point.instances if good.restore_point else 1
-    desired = max(facts.running.get(bad, 0), at_release)
+    desired = max(1, facts.running.get(bad, 0), at_release)
     phases = facts.strategy.phases(
         ServiceFacts(
             good=good.version,

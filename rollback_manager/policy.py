@@ -5,7 +5,7 @@ Every default says where it comes from; R… are the rules of reliability that i
 
 from enum import StrEnum
 
-from rollback_manager.values import Ratio, Seconds, Value
+from rollback_manager.values import Count, Ratio, Seconds, Timeout, Value
 
 
 class OnExpiry(StrEnum):
@@ -44,12 +44,12 @@ class VerificationPolicy(Value):
 class TimeoutPolicy(Value):
     """How long each kind of step may take before a person is asked."""
 
-    prepare_s: Seconds = 300
-    redirect_traffic_s: Seconds = 60
-    drain_s: Seconds = 360
+    prepare_s: Timeout = 300
+    redirect_traffic_s: Timeout = 60
+    drain_s: Timeout = 360
     """Longer than a load balancer's own 300 s (reliability R6); the seed's 60 s cuts requests."""
-    clean_up_s: Seconds = 120
-    heartbeat_s: Seconds = 10
+    clean_up_s: Timeout = 120
+    heartbeat_s: Timeout = 10
     """A worker silent for this long is taken for dead, and another one goes on (R16)."""
 
 
@@ -60,11 +60,11 @@ class Policy(Value):
     """Ready instances against desired that must remain (AWS, Spinnaker; reliability R1)."""
     confirmed_share: Ratio = 0.99
     """Measured share that counts as shifted (the seed: > 99 %)."""
-    confirmed_requests: int = 100
+    confirmed_requests: Count = 100
     """Fewest requests that a measured share may rest on (reliability R3)."""
-    keep_instances: int = 0
+    keep_instances: Count = 0
     """Instances of the bad version that stay after clean-up; its definition always stays."""
-    rehearsed_within_days: int = 30
+    rehearsed_within_days: Count = 30
     """How old the newest rehearsal or verified rollback may be (reliability R20)."""
     time_limit_s: Seconds = 900
     """Completion criterion of the whole rollback: 15 minutes (the seed)."""

@@ -66,12 +66,12 @@ def between(version: str, before: Snapshot, after: Snapshot) -> Reading | NoRead
         return NoReading(version=version, because="the traffic role does not know this version")
     if window_s <= 0:
         return NoReading(version=version, because="the counters are stale: no time between them")
-    if last.requests < first.requests:
+    if last.requests < first.requests or last.errors < first.errors:
         return NoReading(version=version, because="the counters started again from zero")
     return Reading(
         version=version,
         requests=last.requests - first.requests,
-        errors=max(0, last.errors - first.errors),
+        errors=last.errors - first.errors,
         latency_p95_ms=percentile(_buckets(first, last), 0.95),
         window_s=window_s,
         taken_at=after.taken_at,
@@ -79,10 +79,15 @@ def between(version: str, before: Snapshot, after: Snapshot) -> Reading | NoRead
 
 
 def share(version: str, before: Snapshot, after: Snapshot) -> Ratio | None:
-    """Share of all requests of the window that `version` got; None when there were none."""
-    got = {name: between(name, before, after) for name in after.versions}
+    """Share of all requests of the window that `version` got.
+
+    None when there were none, or when those of any version are not known: a version left out of
+    the sum would make the share of the others look larger than it is.
+    """
+    names = before.versions.keys() | after.versions.keys()
+    got = {name: between(name, before, after) for name in names}
     counts = {name: r.requests for name, r in got.items() if isinstance(r, Reading)}
-    total = sum(counts.values())
+    total = sum(counts.values()) if counts.keys() == names else 0
     return counts.get(version, 0) / total if total else None
 
 

@@ -298,7 +298,7 @@ def build(entries: tuple[Entry, ...]) -> Report:
         commands=evidence.commands(),
         gates=_gates(plan, outcome),
         own_errors=sum(counted) if counted else None,
-        unread=tuple(name for name, r in own if r.own_errors is None),
+        unread=tuple(name for name, r in own if r.own_errors is None and not _only_read(r)),
         release_at=_first_traffic(services),
         impact=_impact(services, evidence.request),
     )
@@ -646,14 +646,14 @@ def _kept(record: StepRecord, plan: ServicePlan) -> StepLine:
 def _completed(
     steps: list[StepLine], outcome: ServiceOutcome | None, plan: ServicePlan
 ) -> list[StepLine]:
-    """The steps with what the workflow itself noted of them, also where it did so alone."""
+    """The steps with what the workflow itself noted where an activity left no record."""
     records = outcome.steps if outcome else ()
     if not steps:
         return [_kept(record, plan) for record in records]
     if [step.name for step in steps] != [record.kind for record in records]:
         return steps
     return [
-        step.model_copy(update={"record": r, "state": r.state, "because": r.because})
+        step.model_copy(update={"record": step.record or r, "state": r.state, "because": r.because})
         for step, r in zip(steps, records, strict=True)
     ]
 
@@ -677,6 +677,11 @@ def _samples(steps: list[StepLine]) -> Iterator[Point]:
     samples: list[Sample] = [s for step in steps if step.record for s in step.record.samples]
     for seen in sorted(samples, key=lambda sample: sample.at):
         yield Point(at=seen.at, requests=seen.requests, errors=seen.errors, ready=seen.ready)
+
+
+def _only_read(record: StepRecord) -> bool:
+    """Whether all was there already, so that nothing of ours could fail a request."""
+    return not record.written and record.before == record.observed != "unknown"
 
 
 def _first_worse(part: ServicePart) -> Point | None:

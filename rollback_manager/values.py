@@ -17,6 +17,9 @@ class Value(BaseModel):
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0)]
+Timeout = Annotated[float, Field(gt=0)]
+"""Seconds again, and never 0: a step that may take no time at all can only fail."""
+Count = Annotated[int, Field(ge=0)]
 
 
 def _sums_to_100(shares: dict[str, int]) -> dict[str, int]:

@@ -69,7 +69,8 @@ def wilson(hits: int, tries: int) -> tuple[Ratio, Ratio]:
     centre = p + z2 / (2 * tries)
     spread = Z_99 * math.sqrt(p * (1 - p) / tries + z2 / (4 * tries**2))
     scale = 1 + z2 / tries
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    return (low if hits else 0.0), (high if hits < tries else 1.0)  # exact where floats are not
 
 
 def judge_errors(reading: Reading | NoReading, limit: Ratio) -> Verdict:

@@ -41,9 +41,13 @@ def check(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the file, for editors that complete and check while you type."""
-    from rollback_manager.catalogue import json_schema
 
-    print(json_schema(), end="")
+    async def verb() -> Answer:
+        from rollback_manager.catalogue import json_schema
+
+        return Answer(json_schema().rstrip())
+
+    console.run(verb, as_json=False, talks=False)
 
 
 def read(file: Path) -> Catalogue:

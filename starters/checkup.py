@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +14,7 @@ KEPT_DAYS = 30
 """Histories are the evidence of a rollback; reviews and rehearsals look back a month."""
 FRESH = timedelta(seconds=90)
 """A poll lasts up to 60 s; the server remembers pollers for minutes after they died."""
+REGISTER = "temporal operator search-attribute create --name NAME --type TYPE"
 ANSWER = timedelta(seconds=3)
 
 
@@ -101,14 +101,8 @@ async def _search_attributes(client: Client) -> Finding:
     missing = [name for name in SEARCH_ATTRIBUTES if name not in got.custom_attributes]
     if not missing:
         return Finding("search attributes", Level.OK, f"all {len(SEARCH_ATTRIBUTES)} registered")
-    return Finding("search attributes", Level.FAIL, f"missing: {', '.join(missing)}", _add(missing))
-
-
-def _add(missing: Sequence[str]) -> str:
-    from rollback_manager.contract import SEARCH_ATTRIBUTES
-
-    pairs = " ".join(f"--name {name} --type {SEARCH_ATTRIBUTES[name]}" for name in missing)
-    return f"temporal operator search-attribute create {pairs}"
+    told = "missing: " + ", ".join(f"{name} ({SEARCH_ATTRIBUTES[name]})" for name in missing)
+    return Finding("search attributes", Level.FAIL, told, f"for each: {REGISTER}")
 
 
 async def _worker(client: Client) -> Finding:

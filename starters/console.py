@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NoReturn, TextIO
+from typing import NoReturn, TextIO, cast
 
 import typer
 
 from rollback_manager.errors import RollbackError
 from starters import refusals
-from starters.refusals import EXIT_CODES, INTERRUPTED
+from starters.refusals import EXIT_CODES, INTERRUPTED, USAGE
 
+TYPED_WRONG = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+"""Click's UsageError: Typer carries a Click of its own and gives out this one subclass only."""
 SECURITY = "local"
 SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"  # noqa: RUF001
 
@@ -127,15 +129,22 @@ def main(app: typer.Typer) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an arrow must not break an ASCII log
-    code = 1
-    try:
-        app()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    code = _code_of(app)
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):  # the reader has left; the code still counts
             stream.flush()
     os._exit(code)
+
+
+def _code_of(app: typer.Typer) -> int:
+    try:
+        return int(app(standalone_mode=False, prog_name=sys.argv[0]) or 0)
+    except TYPED_WRONG as error:
+        with suppress(typer.Exit):
+            refuse(refusals.mistyped(error.format_message()), as_json="--json" in sys.argv)
+        return USAGE
+    except typer.Abort:
+        return INTERRUPTED
 
 
 def _show_json(document: Mapping[str, object], code: int) -> None:

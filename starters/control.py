@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollback_manager.errors import Blocked
 from starters import console, naming
 from starters.console import Answer
 from starters.options import By, Json, Reason, Rollback
@@ -163,10 +164,16 @@ def _only_service(now_is: RollbackStatus) -> str:
     """The service whose step waits; where several might be meant, none is chosen."""
     waiting = [s.service for s in now_is.services if s.state == "needs_human"]
     candidates = waiting or [s.service for s in now_is.services]
+    if not candidates:
+        raise Blocked(
+            f"{now_is.rollback} has no step that waits: it is {now_is.state}",
+            effect=UNCHANGED,
+            next_step=f"See how it stands: rollback-manager status {now_is.rollback}",
+        )
     if len(candidates) == 1:
         return candidates[0]
     raise UsageError(
-        f"which service? {', '.join(candidates) or 'none is under way yet'}",
+        f"which service? {', '.join(candidates)}",
         effect=UNCHANGED,
         next_step="Name it: --service SERVICE",
     )

@@ -17,7 +17,7 @@ from starters.options import Json
 from starters.refusals import BLOCKED
 
 PYTHON = (3, 11)
-LABEL = 22
+LABEL = 27
 
 PROTECTIONS = (
     ("sign-in", "everybody who can reach Temporal's port is this one operator"),
@@ -25,7 +25,7 @@ PROTECTIONS = (
     ("two persons", "whoever asks may also agree"),
     ("encrypted history", "whoever can read Temporal's database can read the plans"),
 )
-"""What `local` does not give; later levels turn these on by a setting, this one has none."""
+"""What `local` does not give, and what that means."""
 
 
 def doctor(
@@ -99,12 +99,11 @@ START_ALL = "rollback-manager serve (Temporal, Web UI and a worker on this machi
 
 
 def _security() -> Iterator[Finding]:
-    told = "local: one operator, no sign-in, loopback only"
+    told = f"{console.SECURITY}: no setting of this version turns on what is off below"
     next_step = "Keep Temporal on 127.0.0.1, or behind TLS and a firewall of your own"
     yield Finding("security", Level.WARN, told, next_step)
     for protection, effect in PROTECTIONS:
-        told = f"off: {effect}"
-        yield Finding(f"  {protection}", Level.WARN, told, "no setting in this version")
+        yield Finding(f"  {protection}", Level.WARN, f"off: {effect}")
 
 
 def _text(findings: list[Finding]) -> str:

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
-from rollback_manager.client import Rollback
 from rollback_manager.errors import NotFound, RollbackError, Unreachable
 from rollback_manager.progress import RollbackOutcome, RollbackStatus, State, exit_code
 from rollback_manager.rendering import terminal
@@ -20,7 +20,21 @@ GLANCE_S = 3.0
 """How long a command may look for the effect of what it did (a click is answered within 3 s)."""
 
 
-async def follow(rollback: Rollback, timeout_s: float | None) -> Answer:
+class Running(Protocol):
+    """What following needs of a rollback; `client.Rollback` has it."""
+
+    @property
+    def id(self) -> str:
+        """rollback/ENV/KEY."""
+
+    async def status(self) -> RollbackStatus:
+        """Where it is now."""
+
+    async def result(self) -> RollbackOutcome:
+        """How it ended; waits for the end."""
+
+
+async def follow(rollback: Running, timeout_s: float | None) -> Answer:
     """Follow it until it ends, `timeout_s` have passed, or the first Ctrl-C."""
     try:
         with view_of(sys.stderr) as view:
@@ -33,7 +47,7 @@ async def follow(rollback: Rollback, timeout_s: float | None) -> Answer:
     return answer_of(ended)
 
 
-async def glance(rollback: Rollback) -> Answer:
+async def glance(rollback: Running) -> Answer:
     """How it stands right now; the end, if it has ended."""
     try:
         async with asyncio.timeout(GLANCE_S):
@@ -45,7 +59,7 @@ async def glance(rollback: Rollback) -> Answer:
     return going_on(rollback.id, "started")
 
 
-async def seen_within(rollback: Rollback, took: Callable[[State], bool]) -> RollbackStatus | None:
+async def seen_within(rollback: Running, took: Callable[[State], bool]) -> RollbackStatus | None:
     """The first status in which it took effect; None when there was none in three seconds."""
     try:
         async with asyncio.timeout(GLANCE_S):
@@ -78,7 +92,7 @@ def going_on(rollback: str, because: str, code: int = GOING_ON) -> Answer:
     return Answer(page(lines), document, code)
 
 
-async def _to_its_end(rollback: Rollback, view: View) -> RollbackOutcome:
+async def _to_its_end(rollback: Running, view: View) -> RollbackOutcome:
     """Ask again and again, while Temporal itself says when it has ended."""
     end = asyncio.ensure_future(rollback.result())
     try:
@@ -97,7 +111,7 @@ async def _to_its_end(rollback: Rollback, view: View) -> RollbackOutcome:
         await asyncio.gather(end, return_exceptions=True)
 
 
-async def _look(rollback: Rollback, view: View) -> None:
+async def _look(rollback: Running, view: View) -> None:
     try:
         view.see(await rollback.status())
     except NotFound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rollback_manager.errors import (
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rollback_manager.contract import Planned
     from rollback_manager.plan import RollbackPlan
 
+USAGE = 2
 DECLINED = 3
 BLOCKED = 7
 GOING_ON = 8
@@ -30,7 +32,7 @@ class UsageError(PermanentError):
 
 
 EXIT_CODES = {
-    UsageError.__name__: 2,
+    UsageError.__name__: USAGE,
     Blocked.__name__: BLOCKED,
     CatalogueError.__name__: BLOCKED,
     NotFound.__name__: BLOCKED,
@@ -82,6 +84,13 @@ def made(planned: Planned) -> RollbackPlan:
         planned.blocked_because or "no plan can be made",
         effect=planned.effect or UNCHANGED,
         next_step=planned.next_step,
+    )
+
+
+def mistyped(what: str) -> UsageError:
+    """A command line that was not understood; `argv[0]` is the verb, as the launcher sets it."""
+    return UsageError(
+        what, effect=UNCHANGED, next_step=f"See how it is written: {sys.argv[0]} --help"
     )
 
 

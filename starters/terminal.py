@@ -21,7 +21,8 @@ class StateWords(RegexHighlighter):
     base_style = "state."
     highlights = [  # noqa: RUF012 -- as Rich declares it
         r"\b(?P<good>pass|ok|VERIFIED|ROLLED BACK|RESTORED|UNTOUCHED)\b",
-        r"\b(?P<open>unclear|warn|PAUSED|WAITING FOR APPROVAL|NEEDS A PERSON|NOT VERIFIED)\b",
+        r"\b(?P<open>unclear|warn|PAUSED|WAITING FOR APPROVAL|NEEDS A PERSON|RESTORING)\b",
+        r"\b(?P<open>NOT VERIFIED|BLOCKED|REJECTED|ABORTED|EXPIRED|STALE PLAN)\b",
         r"\b(?P<bad>fail|FAIL|MIXED|UNKNOWN|error:)",
     ]
 

@@ -31,7 +31,7 @@ Tell = Callable[[str], None]
 SETTINGS = (
     # 5 activities: 550 ms by default, for 20 loads a second are allowed; 161 ms with this.
     "history.transferProcessorMaxPollRPS=1000",
-    # 5 timers of 10 ms: 5056 ms by default, for a timer never fires before its second is over
+    # 5 timers of 10 ms: 5056 ms by default, for no timer fires in less than a second
     # (a margin for clocks of several machines; here is one clock). With these two 124 ms, with the
     # first alone 1098 ms. Idle, they cost nothing.
     'history.timerProcessorMaxTimeShift="10ms"',

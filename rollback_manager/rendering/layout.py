@@ -13,6 +13,7 @@ FOREIGN_LIMIT = 300
 """Characters kept of a text that somebody else wrote."""
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
 """Escape sequences, whole: their bare letters would stay behind as noise (ECMA-48)."""
+UNIT = re.compile(r" *(?:rollback-manager [^;,()]*[^;,() ]|[^ ]+)")
 WHITE = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, bidirectional and zero-width marks, line separators: what a reader cannot see."""
@@ -76,9 +77,8 @@ def _wrapped(line: str, columns: int) -> Iterator[str]:
         yield line
         return
     indent = " " * min(_hang(line), columns // 2)
-    words = re.findall(r" *[^ ]+", line)
     row = ""
-    for word in words:
+    for word in _units(line, columns - width(indent)):
         if row and width(row + word) > columns:
             yield row.rstrip()
             row, word = indent, word.lstrip()
@@ -90,11 +90,22 @@ def _wrapped(line: str, columns: int) -> Iterator[str]:
     yield row
 
 
+def _units(line: str, room: int) -> Iterator[str]:
+    """The words, each with the blanks before it; a command stays whole where it fits a row."""
+    for unit in UNIT.findall(line):
+        if width(unit.strip()) <= room:
+            yield unit
+        else:
+            yield from re.findall(r" *[^ ]+", unit)
+
+
 def _hang(line: str) -> int:
-    """Where the last column of the line begins: after its leading blanks or its last wide gap."""
-    gaps = list(re.finditer(r"(?:^ *| {2,})(?=[^ ])", line))
-    inside = [gap.end() for gap in gaps if gap.end() <= COLUMNS // 3]
-    return inside[-1] if inside else 2
+    """Where the text of the line begins: after its leading blanks or the last wide gap before half.
+
+    At least two: a wrapped text must not look like a line of its own.
+    """
+    gaps = re.finditer(r"(?:^ *| {2,})(?=[^ ])", line)
+    return max(2, *(gap.end() for gap in gaps if gap.end() <= COLUMNS // 2), 2)
 
 
 def _fitting(word: str, room: int) -> int:

@@ -68,7 +68,7 @@ def _known(release: Release) -> Iterator[str]:
     if release.baseline is not None:
         normal = release.baseline
         yield (
-            f"baseline: {normal.error_ratio:.1%} of {normal.requests} requests failed,"
+            f"baseline: {words.percent(normal.error_ratio)} of {normal.requests} requests failed,"
             f" P95 {normal.latency_p95_ms:.0f} ms, {words.duration(normal.window_s)}"
         )
 

@@ -123,6 +123,7 @@ def _steering(now_is: RollbackStatus) -> Iterator[str]:
             yield from command("again:   ", retry, _halted(now_is))
     yield from command("stop:    ", f"rollback-manager abort {now_is.rollback}")
     yield "         (with --restore: and put back what was there before)"
+    yield "leave:   at any time; Temporal and the worker go on without this terminal"
 
 
 def _approve(now_is: RollbackStatus) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from rollback_manager.plan import Capacity, Drained, Removed, Split, Wanted, Wel
 from rollback_manager.progress import DecisionRecord, RollbackStatus, State
 from rollback_manager.reading import NoReading, Reading
 from rollback_manager.rendering.layout import foreign
+from rollback_manager.values import Ratio
 from rollback_manager.verification import wilson
 
 UNKNOWN = "unknown"
@@ -49,6 +50,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400} d"
 
 
+def percent(ratio: Ratio) -> str:
+    """A ratio of 0 to 1 for people, `11.2 %`."""
+    return f"{ratio * 100:.1f} %"
+
+
 def clock(moment: datetime | None) -> str:
     """The time of day in UTC, `14:02:11Z`."""
     return UNKNOWN if moment is None else f"{moment:%H:%M:%SZ}"
@@ -80,9 +86,10 @@ def failing(reading: Reading | NoReading) -> str:
     low, high = wilson(reading.errors, reading.requests)
     p95 = reading.latency_p95_ms
     slow = "" if p95 is None else f", P95 {p95:.0f} ms"
+    bounds = f"{percent(low)} to {percent(high)} at 99 %{slow}"
     return (
-        f"{reading.version} fails {reading.error_ratio:.1%} of {reading.requests} requests in"
-        f" {duration(reading.window_s)} ({low:.1%} to {high:.1%} at 99 %{slow})"
+        f"{reading.version} fails {percent(reading.error_ratio)} of {reading.requests} requests"
+        f" in {duration(reading.window_s)} ({bounds})"
     )
 
 

@@ -29,11 +29,12 @@ def _carry_the_load(facts: ServiceFacts) -> Action:
 
 def _shift(facts: ServiceFacts) -> Action:
     share = facts.policy.confirmed_share
+    before = facts.shares.get(facts.bad, 0) / 100  # where both had traffic, 99 % is never seen again
     return Action(
         wanted=Split(version=facts.good, shares={facts.good: 100}, at_least=share),
         timeout_s=facts.policy.timeouts.redirect_traffic_s,
         check=f"measured share of {facts.good} ≥ {share:.0%}",
-        undo=Split(version=facts.bad, shares=facts.shares, at_least=share),
+        undo=Split(version=facts.bad, shares=facts.shares, at_least=share * before),
     )
 
 

@@ -9,8 +9,8 @@ from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.gates import Group
 from rollback_manager.plan import Action, ActionKind
 from rollback_manager.policy import ApprovalPolicy
-from rollback_manager.progress import EndState, StepState
-from rollback_manager.report import Kind, build
+from rollback_manager.progress import EndState, StepRecord, StepState
+from rollback_manager.report import Entry, Kind, build
 from rollback_manager.values import Value
 from tests import builders as b
 
@@ -116,7 +116,9 @@ def test_capacity_that_was_there_already_is_a_step() -> None:
     b.asked(history)
     b.approved(history)
     history.add(b.CHILD, 20.2, Kind.LOCAL_ACTIVITY, "observe", _Seen(capacity="2 of 2 ready"))
-    first = build(tuple(history.entries)).services[0].steps[0]
+    report = build(tuple(history.entries))
+    first = report.services[0].steps[0]
+    assert (report.own_errors, report.unread) == (None, ())
     assert (first.name, first.state, first.record and first.record.observed) == (
         "prepare",
         StepState.DONE,
@@ -234,7 +236,7 @@ class _Asked(Value):
     action: Action
 
 
-def _carried_out(records: list[b.StepRecord]) -> tuple[b.Entry, ...]:
+def _carried_out(records: list[StepRecord]) -> tuple[Entry, ...]:
     history = b.History()
     b.asked(history)
     b.approved(history)

@@ -1,18 +1,41 @@
-"""Histories are decoded to entries: hand-made events of the shape that Temporal's server sends."""
+"""Histories are decoded to entries: event by event, and a whole rollback from a real server."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio import activity
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.judgement import Conclusion, JudgementActivities
+from activities.records import Claimed, Closing, Observed, Opening, Question
+from activities.step import Step
+from rollback_manager.client import RollbackClient
+from rollback_manager.contract import (
+    SEARCH_ATTRIBUTES,
+    TASK_QUEUE,
+    Decision,
+    Planned,
+    RollbackRequest,
+    Vote,
+)
 from rollback_manager.errors import NotFound, Unreachable
-from rollback_manager.report import Kind
+from rollback_manager.progress import Found, RollbackOutcome, StepRecord, StepState
+from rollback_manager.report import Entry, Kind, build
 from starters.history import decoded, entries
+from tests import builders as b
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+from workflows.rollback import RollbackWorkflow
+from workflows.service_rollback import ServiceRollbackWorkflow
 
 
 def test_a_message_comes_with_its_json_and_its_sender() -> None:
@@ -158,8 +181,9 @@ async def test_children_are_read_by_the_run_that_the_parent_started() -> None:
 async def test_a_child_whose_history_is_gone_adds_nothing() -> None:
     child = {"workflow_id": "service/demo/shop", "run_id": "run-2"}
     begun = _event(2, "child_workflow_execution_started", {"workflow_execution": child})
-    server = _Server({("rollback/demo/k", None): [begun]})
-    assert len(await entries(server, "rollback/demo/k")) == 1
+    started = _event(1, "workflow_execution_started", {})
+    server = _Server({("rollback/demo/k", None): [started, begun]})
+    assert len(await entries(server, "rollback/demo/k")) == 2
 
 
 async def test_no_such_rollback_and_no_server_are_told_apart() -> None:
@@ -167,6 +191,107 @@ async def test_no_such_rollback_and_no_server_are_told_apart() -> None:
         await entries(_Server({}), "rollback/demo/k")
     with pytest.raises(Unreachable):
         await entries(_Server({}, RPCStatusCode.UNAVAILABLE), "rollback/demo/k")
+
+
+async def test_a_rollback_of_our_workflows_is_read_from_a_real_server(tmp_path: Path) -> None:
+    binary = (await find_binary(print)).path
+    server = TemporalServer(
+        binary, None, None, None, tmp_path / "log", search_attributes=SEARCH_ATTRIBUTES
+    )
+    async with server:
+        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        worker = Worker(
+            client,
+            task_queue=TASK_QUEUE,
+            workflows=[RollbackWorkflow, ServiceRollbackWorkflow],
+            activities=ACTIVITIES,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker:
+            report = build(await _rolled_back(client))
+    (part,) = report.services
+    assert [step.name for step in part.steps] == [step.kind for step in b.steps()]
+    assert [step.state for step in part.steps] == [StepState.DONE] * 5
+    assert (part.steps[0].record and part.steps[0].record.observed) == "2 of 2 ready"
+    assert (part.steps[1].attempts, part.steps[1].earlier) == (2, "the worker died")
+    assert part.points[-1].ready == {b.OLD: 2, b.NEW: 0}
+    assert report.decisions[0].counted.startswith("counted for plan")
+    assert report.decided_at == report.decisions[0].at
+    assert report.ended is Kind.COMPLETED
+    assert report.digest == b.plan().digest
+
+
+async def _rolled_back(client: Client) -> tuple[Entry, ...]:
+    rollback = await RollbackClient(client).start(b.request())
+    vote = Vote(plan=b.plan().digest, by="operator-b")
+    answer = await rollback.vote(Decision.APPROVE, vote, vote_id="vote-1")
+    while not answer.applied:  # until the plan is there, nothing waits for an approval
+        await asyncio.sleep(0.05)
+        answer = await rollback.vote(Decision.APPROVE, vote, vote_id="vote-1")
+    await rollback.result()
+    return await entries(client, rollback.id)
+
+
+@activity.defn
+async def plan_rollback(request: RollbackRequest) -> Planned:
+    return Planned(plan=b.plan())
+
+
+@activity.defn
+async def claim(opening: Opening) -> Claimed:
+    return Claimed(epoch=1)
+
+
+@activity.defn
+async def observe(question: Question) -> Observed:
+    found = Found(shares={b.OLD: 100}, ready={b.OLD: 2})
+    return Observed(found=found, capacity="2 of 2 ready" if question.capacity else "")
+
+
+@activity.defn
+async def close_service(closing: Closing) -> None:
+    pass
+
+
+@activity.defn
+async def redirect_traffic(step: Step) -> StepRecord:
+    if activity.info().attempt == 1:
+        raise RuntimeError("the worker died")
+    return b.steps()[1]
+
+
+@activity.defn
+async def drain(step: Step) -> StepRecord:
+    return b.steps()[2]
+
+
+@activity.defn
+async def verify(step: Step) -> StepRecord:
+    return b.steps()[3]
+
+
+@activity.defn
+async def clean_up(step: Step) -> StepRecord:
+    return b.steps()[4]
+
+
+@activity.defn
+async def conclude(conclusion: Conclusion) -> RollbackOutcome:
+    return JudgementActivities().conclude(conclusion)
+
+
+ACTIVITIES: list[Callable[..., object]] = [
+    plan_rollback,
+    claim,
+    observe,
+    close_service,
+    redirect_traffic,
+    drain,
+    verify,
+    clean_up,
+    conclude,
+]
+"""Of the names that our workflows call, each with an answer that is known beforehand."""
 
 
 class _Server(Client):
@@ -183,22 +308,20 @@ class _Server(Client):
     def get_workflow_handle(  # type: ignore[override] # as much of it as is used
         self, workflow_id: str, *, run_id: str | None = None
     ) -> "_Handle":
-        return _Handle(self, (workflow_id, run_id))
+        return _Handle(self, workflow_id, run_id)
 
-    def history(self, id: tuple[str, str | None]) -> WorkflowHistory:
-        if id not in self._histories:
+    def history(self, workflow: str, run_id: str | None) -> WorkflowHistory:
+        if (workflow, run_id) not in self._histories:
             raise RPCError("gone", self._otherwise, b"")
-        begun = _event(1, "workflow_execution_started", {"original_execution_run_id": "run"})
-        found = self._histories[id]
-        return WorkflowHistory(id[0], found if found[0].event_id == 1 else [begun, *found][:1])
+        return WorkflowHistory(workflow, self._histories[workflow, run_id])
 
 
 class _Handle:
-    def __init__(self, server: _Server, id: tuple[str, str | None]) -> None:
-        self._server, self._id = server, id
+    def __init__(self, server: _Server, workflow: str, run_id: str | None) -> None:
+        self._server, self._workflow, self._run_id = server, workflow, run_id
 
     async def fetch_history(self) -> WorkflowHistory:
-        return self._server.history(self._id)
+        return self._server.history(self._workflow, self._run_id)
 
 
 def _activity(attempt: int = 1, last: str = "") -> list[HistoryEvent]:

@@ -37,15 +37,16 @@ class Admin:
             rows = [row for one in answer["stats"] for row in one.get("histograms", ())]
             return values, {row["name"]: row["buckets"] for row in rows}
 
-    def route_configuration(self, name: str) -> tuple[str, Any]:
-        """Version and content of the routes in force; ("", {}) while there are none."""
+    def routes_in_force(self, name: str) -> Any:
+        """The route configuration that requests are sent by; {} while there is none.
+
+        Its version is not to be had here: the dump keeps an older one when only that changed.
+        """
         asked = {"resource": "dynamic_route_configs", "name_regex": f"^{re.escape(name)}$"}
         answer = self._get("/config_dump", asked)
         with self._readable():
-            for one in answer.get("configs", ()):
-                if one["route_config"]["name"] == name:
-                    return one.get("version_info", ""), one["route_config"]
-            return "", {}
+            found = [one["route_config"] for one in answer.get("configs", ())]
+            return next((one for one in found if one["name"] == name), {})
 
     def _get(self, path: str, asked: dict[str, str]) -> Any:
         with self._mapped():

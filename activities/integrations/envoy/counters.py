@@ -43,6 +43,11 @@ def clusters_pattern(route: str) -> str:
     return rf"^cluster\.{re.escape(route)}-.*\.membership_healthy$"
 
 
+def version_text(route: str, stat_prefix: str) -> str:
+    """The name under which Envoy repeats the version_info of the routes that it took up last."""
+    return f"http.{stat_prefix}.rds.{route}.version_text"
+
+
 def versions(route: str, values: Mapping[str, Any]) -> dict[str, str]:
     """Version → prefix of its counters' names.
 

@@ -1,6 +1,7 @@
 """The role of traffic, played by one Envoy."""
 
 import json
+import re
 import shlex
 import time
 from datetime import UTC, datetime
@@ -38,16 +39,15 @@ class Envoy:
     def shares(self) -> SharesAsSet:
         """The split as written, without versions that get nothing.
 
-        acknowledged: the routes in force carry the same version_info and the same weights; the
-        name alone is an echo that a second write of that name would give, too.
+        acknowledged: Envoy took up that version_info, and the weights in force are these; the name
+        alone is an echo that a second write of that name would give, too.
         """
         written = self._read()
-        name, running = self._admin.route_configuration(self._target.route)
-        weights = [cluster_weights(one) for one in splits(running, f"{self._target.route}-")]
         return SharesAsSet(
             shares=written.shares(),
             mark=written.mark,
-            acknowledged=name == written.version_info and weights == written.weights(),
+            acknowledged=self._has_taken_up(written.version_info)
+            and self._weights_in_force() == written.weights(),
         )
 
     def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
@@ -103,6 +103,15 @@ class Envoy:
         with named_errors(self._file):
             text = self._file.read_text(encoding="utf-8", errors="replace")
         return Routes(text, self._target.route, str(self._file))
+
+    def _has_taken_up(self, version_info: str) -> bool:
+        name = counters.version_text(self._target.route, self._target.stat_prefix)
+        values, _ = self._admin.stats(f"^{re.escape(name)}$")
+        return values.get(name) == version_info
+
+    def _weights_in_force(self) -> list[dict[str, int]]:
+        running = self._admin.routes_in_force(self._target.route)
+        return [cluster_weights(one) for one in splits(running, f"{self._target.route}-")]
 
     def _clusters(self) -> set[str]:
         """Versions that Envoy has a cluster for."""

@@ -95,7 +95,9 @@ class _Transport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
-        return _Connection(self._path)
+        connection = _Connection(self._path)
+        self._connection = (str(host), connection)  # where the base class closes it
+        return connection
 
     def request(
         self, host: Any, handler: str, request_body: Any, verbose: bool = False

@@ -1,4 +1,4 @@
-"""The pages of a report: complete, the same bytes twice, and not to be forged by what they quote."""
+"""The pages of a report: complete, the same bytes twice, not forged by what they quote."""
 
 import builtins
 import re

@@ -1,0 +1,358 @@
+"""The records, on a real SQLite and a real PostgreSQL alike."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from activities.integrations.sql import SqlRecords, engine, engine_for, upgrade
+from activities.integrations.sql.tables import claims, metadata, outcomes
+from activities.records import PastRollback, Records
+from rollback_manager.errors import NotFound, PermanentError, Unreachable
+from rollback_manager.progress import EndState, Found, ServiceOutcome
+from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ROLLBACK = "rollback/prod/checkout-is-down"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/records/records.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Engine]:
+    opened = engine_for(url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def records(database: Engine) -> SqlRecords:
+    upgrade(database)
+    return SqlRecords(database)
+
+
+def release(version: str, recorded_at: datetime = NOON, **more: object) -> Release:
+    facts = {"digest": f"sha256:{version}", "recorded_by": "ci", **more}
+    return Release.model_validate({"version": version, "recorded_at": recorded_at, **facts})
+
+
+def baseline(requests: int = 1000) -> Baseline:
+    return Baseline(
+        requests=requests,
+        error_ratio=0.001,
+        latency_p95_ms=12.5,
+        requests_per_s=40,
+        window_s=25,
+        taken_at=NOON,
+    )
+
+
+def outcome(service: str = "shop", because: str = "users are well") -> ServiceOutcome:
+    found = Found(shares={"v1": 100}, ready={"v1": 4, "v2": 0})
+    return ServiceOutcome(
+        service=service, end=EndState.ROLLED_BACK, verified=True, because=because, found=found
+    )
+
+
+def past(finished_at: datetime = NOON, verified_s: float | None = 61.5) -> PastRollback:
+    return PastRollback(
+        strategy="blue_green",
+        verified=verified_s is not None,
+        traffic_back_s=0.4,
+        verified_s=verified_s,
+        finished_at=finished_at,
+    )
+
+
+# Releases
+
+
+def test_sql_records_are_records(records: SqlRecords) -> None:
+    role: Records = records
+    assert role.releases("prod", "shop") == []
+
+
+def test_a_release_comes_back_as_it_was_saved(records: SqlRecords) -> None:
+    point = RestorePoint(digest="sha256:v1", instances=4, shares={"v1": 100}, taken_at=NOON)
+    saved = release(
+        "v1",
+        standing=Standing.VERIFIED,
+        because="60 s without an error",
+        restore_point=point,
+        baseline=baseline(),
+    )
+    records.save_release("prod", "shop", saved)
+    assert records.releases("prod", "shop") == [saved]
+
+
+def test_releases_come_newest_first_whatever_their_zone(records: SqlRecords) -> None:
+    east = timezone(timedelta(hours=9))
+    records.save_release("prod", "shop", release("old", NOON))
+    records.save_release("prod", "shop", release("new", (NOON + timedelta(hours=1))))
+    records.save_release("prod", "shop", release("oldest", datetime(2026, 5, 1, 20, tzinfo=east)))
+    found = records.releases("prod", "shop")
+    assert [one.version for one in found] == ["new", "old", "oldest"]
+    assert all(one.recorded_at.tzinfo is UTC for one in found)
+
+
+def test_a_time_without_a_zone_is_refused(records: SqlRecords) -> None:
+    with pytest.raises(PermanentError):
+        records.save_release("prod", "shop", release("v1", datetime(2026, 5, 1, 12)))  # noqa: DTZ001
+
+
+def test_releases_of_other_environments_and_services_are_not_shown(records: SqlRecords) -> None:
+    records.save_release("prod", "shop", release("v1"))
+    records.save_release("staging", "shop", release("v2"))
+    records.save_release("prod", "search", release("v3"))
+    assert [one.version for one in records.releases("prod", "shop")] == ["v1"]
+
+
+def test_the_same_version_again_replaces_all_that_was_recorded(records: SqlRecords) -> None:
+    marked = release("v1", standing=Standing.BAD, because="5xx", baseline=baseline())
+    records.save_release("prod", "shop", marked)
+    records.save_release("prod", "shop", release("v1", NOON + timedelta(days=1)))
+    assert records.releases("prod", "shop") == [release("v1", NOON + timedelta(days=1))]
+
+
+def test_marking_changes_the_standing_and_keeps_the_baseline(records: SqlRecords) -> None:
+    records.save_release("prod", "shop", release("v1", baseline=baseline()))
+    records.mark_release("prod", "shop", "v1", Standing.BAD, "rolled back", None)
+    (marked,) = records.releases("prod", "shop")
+    assert (marked.standing, marked.because) == (Standing.BAD, "rolled back")
+    assert marked.baseline == baseline()
+
+
+def test_marking_with_a_baseline_replaces_it(records: SqlRecords) -> None:
+    records.save_release("prod", "shop", release("v1", baseline=baseline(1)))
+    records.mark_release("prod", "shop", "v1", Standing.VERIFIED, "measured", baseline(2))
+    assert records.releases("prod", "shop")[0].baseline == baseline(2)
+
+
+def test_marking_an_unknown_version_names_those_recorded(records: SqlRecords) -> None:
+    records.save_release("prod", "shop", release("v1"))
+    records.save_release("prod", "shop", release("v2"))
+    with pytest.raises(NotFound, match=r"no release v3 of shop .* recorded: v1, v2"):
+        records.mark_release("prod", "shop", "v3", Standing.BAD, "", None)
+    assert {one.standing for one in records.releases("prod", "shop")} == {Standing.CANDIDATE}
+
+
+# Epochs and claims
+
+
+def test_epochs_of_a_service_rise_by_one_from_one(records: SqlRecords) -> None:
+    assert [records.claim("prod", "shop", f"rollback/prod/{n}") for n in range(3)] == [1, 2, 3]
+
+
+def test_each_service_and_environment_has_epochs_of_its_own(records: SqlRecords) -> None:
+    records.claim("prod", "shop", ROLLBACK)
+    assert records.claim("prod", "search", ROLLBACK) == 1
+    assert records.claim("staging", "shop", ROLLBACK) == 1
+
+
+def test_the_same_rollback_again_gets_a_higher_epoch_and_keeps_one_claim(
+    records: SqlRecords, database: Engine
+) -> None:
+    epochs = [records.claim("prod", "shop", ROLLBACK) for _ in range(3)]
+    with database.connect() as connection:
+        rows = connection.execute(select(claims)).all()
+    assert epochs == [1, 2, 3]
+    assert [(row.rollback, row.epoch) for row in rows] == [(ROLLBACK, 3)]
+
+
+def test_50_claims_at_once_get_50_distinct_epochs(records: SqlRecords) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        ids = [f"rollback/prod/{n % 7}" for n in range(50)]
+        epochs = list(pool.map(lambda one: records.claim("prod", "shop", one), ids))
+    assert sorted(epochs) == list(range(1, 51))
+
+
+def test_whoever_claims_later_gets_the_higher_epoch(records: SqlRecords) -> None:
+    def claims_in_a_row(rollback: str) -> list[int]:
+        return [records.claim("prod", "shop", rollback) for _ in range(10)]
+
+    with ThreadPoolExecutor(5) as pool:
+        rows = list(pool.map(claims_in_a_row, "abcde"))
+    assert all(row == sorted(row) for row in rows)
+    assert sorted(epoch for row in rows for epoch in row) == list(range(1, 51))
+
+
+# Outcomes
+
+
+def test_closing_keeps_the_outcome_and_gives_the_claim_back(
+    records: SqlRecords, database: Engine
+) -> None:
+    records.claim("prod", "shop", ROLLBACK)
+    records.claim("prod", "search", ROLLBACK)
+    records.close("prod", ROLLBACK, outcome(), past())
+    with database.connect() as connection:
+        assert [row.service for row in connection.execute(select(claims))] == ["search"]
+        kept = connection.execute(select(outcomes)).one()
+    assert ServiceOutcome.model_validate_json(kept.outcome) == outcome()
+
+
+def test_closing_again_is_harmless_and_keeps_the_last_word(records: SqlRecords) -> None:
+    records.close("prod", ROLLBACK, outcome(because="first"), past(verified_s=None))
+    records.close("prod", ROLLBACK, outcome(because="second"), past(verified_s=3.5))
+    assert records.past("prod", "shop") == [past(verified_s=3.5)]
+
+
+def test_closing_does_not_bring_epochs_back(records: SqlRecords) -> None:
+    records.claim("prod", "shop", ROLLBACK)
+    records.close("prod", ROLLBACK, outcome(), past())
+    assert records.claim("prod", "shop", "rollback/prod/next") == 2
+
+
+def test_past_rollbacks_come_newest_first_and_at_most_100(records: SqlRecords) -> None:
+    for number in range(102):
+        at = NOON + timedelta(minutes=number)
+        records.close("prod", f"rollback/prod/{number}", outcome(), past(at))
+    records.close("prod", "rollback/prod/search", outcome("search"), past())
+    found = records.past("prod", "shop")
+    assert len(found) == 100
+    assert found[0] == past(NOON + timedelta(minutes=101))
+    assert found[-1] == past(NOON + timedelta(minutes=2))
+
+
+# The tables
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(
+    records: SqlRecords, database: Engine
+) -> None:
+    with database.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_again_changes_nothing(records: SqlRecords, database: Engine) -> None:
+    records.save_release("prod", "shop", release("v1"))
+    upgrade(database)
+    assert records.releases("prod", "shop") == [release("v1")]
+
+
+def test_processes_that_start_at_once_take_turns_with_the_upgrade(url: str) -> None:
+    code = (
+        "import sys; from activities.integrations.sql import *;"
+        "database = engine_for(sys.argv[1]); upgrade(database);"
+        "print(SqlRecords(database).claim('prod', 'shop', 'x'))"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [process.communicate(timeout=30)[0].strip() for process in started]
+    assert sorted(said) == ["1", "2", "3"]
+
+
+def test_tables_of_a_newer_build_are_refused(records: SqlRecords, database: Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(PermanentError, match="9999"):
+        upgrade(database)
+
+
+def test_missing_tables_are_a_permanent_error(database: Engine) -> None:
+    with pytest.raises(PermanentError, match="refused") as caught:
+        SqlRecords(database).claim("prod", "shop", ROLLBACK)
+    assert isinstance(caught.value.__cause__, DBAPIError)
+
+
+def test_a_record_that_this_build_cannot_read_is_a_permanent_error(
+    records: SqlRecords, database: Engine
+) -> None:
+    records.save_release("prod", "shop", release("v1"))
+    with database.begin() as connection:
+        connection.execute(text("UPDATE releases SET standing = 'sideways'"))
+    with pytest.raises(PermanentError, match="cannot be read by this build"):
+        records.releases("prod", "shop")
+
+
+# Outages and addresses
+
+
+def test_a_postgresql_that_is_not_there_is_unreachable() -> None:
+    records = SqlRecords(engine_for("postgres://rollback:s3cret@127.0.0.1:1/records"))
+    with pytest.raises(Unreachable) as caught:
+        records.claim("prod", "shop", ROLLBACK)
+    assert isinstance(caught.value.__cause__, OperationalError)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_connections_that_the_server_ended_are_replaced_unnoticed(postgres_url: str) -> None:
+    database = engine_for(postgres_url)
+    upgrade(database)
+    records = SqlRecords(database)
+    records.claim("prod", "shop", ROLLBACK)
+    other = engine_for(postgres_url)
+    with other.begin() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    assert records.claim("prod", "shop", ROLLBACK) == 2
+    database.dispose()
+    other.dispose()
+
+
+def test_a_sqlite_that_stays_locked_is_unreachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ANSWER_MS", 50)
+    database = engine_for(f"sqlite:///{tmp_path}/records.db")
+    upgrade(database)
+    holder = sqlite3.connect(tmp_path / "records.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unreachable, match="locked"):
+        SqlRecords(database).claim("prod", "shop", ROLLBACK)
+    assert SqlRecords(database).releases("prod", "shop") == []  # who reads need not wait
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert SqlRecords(database).claim("prod", "shop", ROLLBACK) == 1
+    database.dispose()
+
+
+def test_the_file_of_sqlite_is_for_this_user_alone(tmp_path: Path) -> None:
+    database = engine_for(f"sqlite:///{tmp_path}/records/records.db")
+    upgrade(database)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    database.dispose()
+    assert modes.pop("records") == 0o700
+    assert "records.db-wal" in modes
+    assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("mysql://root@db/records", "known: sqlite, postgresql"),
+        ("not a url with s3cret in it", "is not a database URL"),
+        ("sqlite://", "name a file"),
+        ("sqlite:////dev/null/records/records.db", "cannot be kept in"),
+    ],
+)
+def test_an_address_that_cannot_keep_records_is_refused(address: str, said: str) -> None:
+    with pytest.raises(PermanentError, match=said) as caught:
+        engine_for(address)
+    assert "s3cret" not in str(caught.value)

@@ -1,0 +1,80 @@
+"""The real parts that tests share."""
+
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import make_url
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from demo.world import World
+from rollback_manager.contract import SEARCH_ATTRIBUTES
+from tests import postgres, rig
+from tests.rig import Rig
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+
+@pytest.fixture(scope="session")
+async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
+    """One real dev server for all tests, found as the product finds it."""
+    folder = tmp_path_factory.mktemp("temporal")
+    found = await find_binary(print)
+    server = TemporalServer(
+        found.path, None, None, None, folder / "log", search_attributes=SEARCH_ATTRIBUTES
+    )
+    async with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def client(temporal: TemporalServer) -> Client:
+    """A client of that server."""
+    return await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture(params=[1000, 0], ids=["cached", "replayed"])
+def cached(request: pytest.FixtureRequest) -> int:
+    """Workflows in the worker's cache; with 0 every workflow task is a full replay."""
+    size: int = request.param
+    return size
+
+
+@pytest.fixture
+async def made(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[Rig]:
+    """A worker with stand-ins behind it: v1 verified and warm, v2 bad with all the traffic."""
+    async with rig.rig(client, tmp_path, cached=cached) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A shop behind Envoy: two of four instances of v1, with all of the traffic, and of v2."""
+    # In a short folder, for a Unix socket goes into it; pytest's own is often too long.
+    with tempfile.TemporaryDirectory(prefix="rb-") as name, World(Path(name)) as shop:
+        shop.add_version("v1", instances=2)
+        shop.add_version("v2", instances=2)
+        shop.set_shares({"v1": 100, "v2": 0}, "deployed")
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """One server for all tests; only asked for by those that need it."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database of this test's own."""
+    name = f"rollback_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))

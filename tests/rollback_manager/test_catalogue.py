@@ -1,0 +1,196 @@
+"""The catalogue: one file, and every mistake in it with its line."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from rollback_manager.catalogue import Catalogue, SecurityLevel, json_schema, read_catalogue
+from rollback_manager.errors import CatalogueError, PermanentError
+from rollback_manager.policy import OnExpiry, Policy
+
+EXAMPLE = Path(__file__).parents[2] / "demo" / "catalogue.example.yaml"
+TEXT = """\
+version: 1
+environments:
+  demo:
+    policy:
+      floor_fraction: 0.8
+      approval:
+        required: false
+        deadline_s: 60
+services:
+  shop:
+    owners: [shop-team]
+    strategy: blue_green
+    environments:
+      demo:
+        workloads: {kind: supervisord, socket: /run/s.sock, program: shop}
+        traffic:
+          kind: envoy
+          admin: http://127.0.0.1:9901
+          routes: /run/rds.json
+          route: shop
+        journeys:
+          - name: checkout
+            get: http://127.0.0.1:8080/checkout
+        policy:
+          approval:
+            on_expiry: reject
+"""
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(CatalogueError) as refusal:
+        read_catalogue(text, "c.yaml")
+    assert refusal.value.effect == "Nothing was started; production is unchanged."
+    assert "catalogue check" in refusal.value.next_step
+    return refusal.value.what.splitlines()
+
+
+def with_line(old: str, new: str) -> str:
+    assert TEXT.count(old) == 1
+    return TEXT.replace(old, new)
+
+
+def test_a_catalogue_says_where_a_service_runs() -> None:
+    placement = read_catalogue(TEXT).placement("demo", "shop")
+    assert placement.workloads.program == "shop"
+    assert placement.traffic.routes == "/run/rds.json"
+    assert placement.journeys[0].status == 200
+
+
+def test_the_example_of_the_demo_is_a_catalogue() -> None:
+    catalogue = read_catalogue(EXAMPLE.read_text(encoding="utf-8"))
+    assert catalogue.policy("demo", "shop").verification.min_window_s == 10
+
+
+def test_a_services_own_policy_lies_on_top_of_its_environments() -> None:
+    policy = read_catalogue(TEXT).policy("demo", "shop")
+    assert policy.floor_fraction == 0.8
+    assert policy.approval.on_expiry is OnExpiry.REJECT
+    assert not policy.approval.required
+    assert policy.approval.deadline_s == 60
+    assert policy.timeouts == Policy().timeouts
+
+
+def test_an_environment_says_nothing_and_gets_the_defaults() -> None:
+    bare = read_catalogue("version: 1\nenvironments: {demo: {}}\nservices: {}\n")
+    assert bare.environments["demo"].policy == Policy()
+    assert bare.environments["demo"].security is SecurityLevel.LOCAL
+
+
+@pytest.mark.parametrize(
+    ("env", "service", "said"),
+    [
+        ("demo", "cart", "no service 'cart' in the catalogue; known: shop"),
+        ("prod", "shop", "shop does not run in 'prod'; known: demo"),
+        ("prod", "cart", "no service 'cart' in the catalogue; known: shop"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_known_ones(env: str, service: str, said: str) -> None:
+    catalogue = read_catalogue(TEXT)
+    for asked in (catalogue.placement, catalogue.policy):
+        with pytest.raises(PermanentError) as refusal:
+            asked(env, service)
+        assert refusal.value.what == said
+
+
+def test_an_empty_catalogue_knows_none() -> None:
+    empty = Catalogue(version=1, environments={}, services={})
+    with pytest.raises(PermanentError, match="known: none"):
+        empty.placement("demo", "shop")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (with_line("version: 1", "version: 2"), "c.yaml:1: version: "),
+        (with_line("strategy: blue_green", "strategi: x"), "c.yaml:12: services.shop.strategi: "),
+        (with_line("floor_fraction: 0.8", "floor_fraction: 80"), "c.yaml:5: environments.demo."),
+        (with_line("floor_fraction: 0.8", "floor_fraction: .nan"), "c.yaml:5: environments.demo."),
+        (with_line("deadline_s: 60", "deadline_s: 15m"), "c.yaml:8: environments.demo.policy."),
+        (with_line("route: shop", "route: Shop"), "c.yaml:20: services.shop.environments.demo."),
+        (with_line("kind: envoy", "kind: nginx"), "c.yaml:16: "),
+        (with_line("- name: checkout", "- nam: checkout"), "c.yaml:22: services.shop."),
+        (with_line("on_expiry: reject", "on_expiry: approve"), "c.yaml:26: services.shop."),
+        (with_line("on_expiry: reject", "deadline: 5"), "c.yaml:26: services.shop.environments."),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text: str, line: str) -> None:
+    assert any(mistake.startswith(line) for mistake in mistakes(text)), mistakes(text)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    twice = with_line("floor_fraction: 0.8", "floor_fraction: 80").replace("15", "x")
+    assert len(mistakes(twice.replace("deadline_s: 60", "deadline_s: -1"))) == 2
+
+
+def test_a_service_in_an_unknown_environment_is_a_mistake() -> None:
+    text = TEXT.replace("      demo:\n        workloads", "      prod:\n        workloads")
+    assert any("services.shop.environments.prod: no such" in line for line in mistakes(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "c.yaml:1: expected a mapping"),
+        ("- a\n", "c.yaml:1: expected a mapping"),
+        ("a: 1\na: 2\n", 'c.yaml:2: found duplicate key "a" with value "2" (original value: "1")'),
+        ("a: [\n", "c.yaml:2: "),
+        ("a: 1\n---\nb: 2\n", "c.yaml:2: "),
+        ("a: &x 1\nb: *x\n", "c.yaml:1: aliases, anchors and merge keys are not allowed"),
+        ("a:\n  b: &x {c: 1}\n", "c.yaml:2: aliases, anchors and merge keys are not allowed"),
+        ("a:\n  - &x [1]\n", "c.yaml:2: aliases, anchors and merge keys are not allowed"),
+        ("a:\n  <<: {b: 1}\n", "c.yaml:2: aliases, anchors and merge keys are not allowed"),
+        ("a: \x00", "c.yaml:1: this cannot be read as YAML: "),
+        ("a: 2024-13-45", "c.yaml:1: this cannot be read as YAML: month"),
+        ("a: !!int x", "c.yaml:1: this cannot be read as YAML: "),
+        ("a: !!bool x", "c.yaml:1: this cannot be read as YAML: "),
+        ("[" * 600, "c.yaml:1: this cannot be read as YAML: "),
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused(text: str, said: str) -> None:
+    assert mistakes(text)[0].startswith(said)
+
+
+@given(st.text(st.sampled_from("abv1: -[]{},&*!?|>'\"#%@`<~.\n\t\\\x00é0"), max_size=60))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    with pytest.raises(CatalogueError):
+        read_catalogue(text)
+
+
+def test_a_program_that_looks_like_a_number_is_not_one() -> None:
+    text = with_line("program: shop", "program: 1.10")
+    assert any(mistake.startswith("c.yaml:15: ") for mistake in mistakes(text))
+
+
+def test_nothing_at_all_is_null_and_not_a_word() -> None:
+    assert any("policy" in line for line in mistakes("version: 1\nenvironments: {a: {policy: }}\n"))
+
+
+def test_the_schema_accepts_what_the_reader_accepts() -> None:
+    schema = json.loads(json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    yaml = YAML(typ="safe", pure=True)
+    for text in (TEXT, EXAMPLE.read_text(encoding="utf-8")):
+        jsonschema.validate(yaml.load(text), schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        with_line("strategy: blue_green", "strategi: x"),
+        with_line("floor_fraction: 0.8", "floor_fraction: 80"),
+        with_line("on_expiry: reject", "on_expiry: approve"),
+        with_line("route: shop", "route: Shop"),
+    ],
+)
+def test_the_schema_refuses_what_the_reader_refuses(text: str) -> None:
+    mistakes(text)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(YAML(typ="safe", pure=True).load(text), json.loads(json_schema()))

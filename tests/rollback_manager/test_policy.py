@@ -1,0 +1,65 @@
+"""Policies: the numbers of the notes, and nothing that would switch a safeguard off by a typo."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rollback_manager.policy import ApprovalPolicy, OnExpiry, Policy, VerificationPolicy
+
+
+def test_the_defaults_are_those_of_the_notes() -> None:
+    policy = Policy()
+    assert policy.floor_fraction == 0.66  # reliability R1
+    assert (policy.confirmed_share, policy.confirmed_requests) == (0.99, 100)  # seed, R3
+    assert policy.timeouts.drain_s > 300  # R6: a load balancer's own delay
+    assert policy.verification.min_window_s == policy.verification.max_age_s == 60  # R12
+    assert policy.timeouts.heartbeat_s == 10  # R16
+
+
+def test_silence_never_approves() -> None:
+    assert {str(way) for way in OnExpiry} == {"hold", "reject"}
+    assert ApprovalPolicy().required
+    assert ApprovalPolicy().on_expiry is OnExpiry.HOLD
+
+
+def test_the_shortest_window_fits_into_the_longest() -> None:
+    assert VerificationPolicy().min_window_s < VerificationPolicy().max_window_s
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"floor_fraction": 66},
+        {"floor_fraction": -0.1},
+        {"confirmed_share": 99},
+        {"confirmed_requests": -1},
+        {"keep_instances": -1},
+        {"rehearsed_within_days": -1},
+        {"time_limit_s": -1},
+        {"time_limit_s": float("nan")},
+        {"plan_valid_s": float("inf")},
+        {"approval": {"deadline_s": -1}},
+        {"approval": {"on_expiry": "approve"}},
+        {"verification": {"error_ratio_margin": 1.1}},
+        {"verification": {"latency_factor": float("nan")}},
+        {"timeouts": {"prepare_s": 0}},
+        {"timeouts": {"redirect_traffic_s": 0}},
+        {"timeouts": {"drain_s": 0}},
+        {"timeouts": {"clean_up_s": 0}},
+        {"timeouts": {"heartbeat_s": 0}},
+    ],
+    ids=str,
+)
+def test_a_number_that_makes_no_sense_is_refused(written: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Policy.model_validate(written)
+
+
+def test_a_policy_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Policy().floor_fraction = 0.1  # type: ignore[misc]  # the point of the test
+
+
+def test_what_a_newer_build_wrote_is_read() -> None:
+    assert Policy.model_validate({"of_a_newer_build": 1}) == Policy()

@@ -1,0 +1,120 @@
+"""Stand-ins: small real classes of the roles' protocols, for tests of order alone.
+
+They are no evidence about a vendor, and no worker can be configured with them. They keep a ledger of
+every mutating call, with its mark, as an independent witness.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from activities.targets import SharesAsSet, Target, VersionState
+from rollback_manager.errors import StaleWrite
+from rollback_manager.operation import Mark
+from rollback_manager.reading import Counts, Snapshot
+from rollback_manager.verification import Answer, Verdict
+
+
+@dataclass(frozen=True)
+class Write:
+    """One line of the ledger: what was asked for, by whom, and whether it changed anything."""
+
+    what: str
+    mark: Mark
+    changed: bool
+
+
+@dataclass
+class StandInService:
+    """A service with two or more versions behind a split, without any process behind it.
+
+    Every snapshot moves the counters on by `requests_per_look`, split as the shares are, so that
+    windows fill as fast as somebody looks. before_write: called before each write; may raise or wait.
+    """
+
+    shares_now: dict[str, int]
+    running: dict[str, int]
+    maximum: int = 4
+    requests_per_look: int = 10_000
+    error_ratio: dict[str, float] = field(default_factory=dict)
+    in_flight: dict[str, int] = field(default_factory=dict)
+    journeys_fail: bool = False
+    before_write: Callable[[str], None] = lambda _: None
+    ledger: list[Write] = field(default_factory=list)
+    mark: Mark | None = None
+    scale_mark: Mark | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = {version: 0.0 for version in self.running}
+        self._errors = {version: 0.0 for version in self.running}
+
+    def target(self) -> Target:
+        """All three roles, played by this object."""
+        return Target(traffic=self, workloads=self, journeys=self)
+
+    # traffic
+    def shares(self) -> SharesAsSet:
+        with self._lock:
+            return SharesAsSet(shares=dict(self.shares_now), mark=self.mark, acknowledged=True)
+
+    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+        self.before_write("set_shares")
+        with self._lock:
+            if self.mark is not None and mark.is_older_than(self.mark):
+                raise StaleWrite(f"{self.mark} stands there")
+            wanted = {version: part for version, part in shares.items() if part}
+            self.ledger.append(Write(f"shares {wanted}", mark, wanted != self.shares_now))
+            self.shares_now, self.mark = wanted, mark
+
+    def snapshot(self) -> Snapshot:
+        with self._lock:
+            for version, part in self.shares_now.items():
+                grown = self.requests_per_look * part / 100
+                self._requests[version] += grown
+                self._errors[version] += grown * self.error_ratio.get(version, 0.0)
+            return Snapshot(taken_at=datetime.now(UTC), versions=self._counts())
+
+    def _counts(self) -> dict[str, Counts]:
+        return {
+            version: Counts(
+                requests=int(self._requests[version]),
+                errors=int(self._errors[version]),
+                in_flight=self.in_flight.get(version, 0),
+                serving=running,
+                latency_ms=tuple((edge, int(self._requests[version])) for edge in (10.0, 100.0)),
+            )
+            for version, running in self.running.items()
+        }
+
+    # workloads
+    def versions(self) -> dict[str, VersionState]:
+        with self._lock:
+            return {
+                version: VersionState(
+                    version=version,
+                    digest=f"sha256:{version}",
+                    running=running,
+                    ready=running,
+                    maximum=self.maximum,
+                )
+                for version, running in self.running.items()
+            }
+
+    def scale(self, version: str, instances: int, mark: Mark) -> None:
+        self.before_write("scale")
+        with self._lock:
+            if self.scale_mark is not None and mark.is_older_than(self.scale_mark):
+                raise StaleWrite(f"{self.scale_mark} stands there")
+            changed = self.running[version] != instances
+            self.ledger.append(Write(f"{version} × {instances}", mark, changed))
+            self.running[version], self.scale_mark = instances, mark
+
+    def by_hand(self, *_: object) -> tuple[str, ...]:
+        return ("# a stand-in has no commands",)
+
+    # journeys
+    def run(self) -> tuple[Verdict, ...]:
+        answer = Answer.FAILED if self.journeys_fail else Answer.PASSED
+        return (Verdict(check="journey: front page", answer=answer, because="a stand-in"),)

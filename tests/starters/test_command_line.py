@@ -1,0 +1,240 @@
+"""The command line as a shell sees it: codes, the three parts, and an answer in time."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from rollback_manager import errors
+from rollback_manager.__main__ import VERBS
+from rollback_manager.catalogue import json_schema
+from rollback_manager.contract import Planned
+from rollback_manager.rendering.layout import width
+from starters import naming, refusals
+from starters.connection import is_loopback
+from starters.console import SECURITY_LINE
+from tests import builders as b
+
+ROOT = Path(__file__).parents[2]
+OURS = sorted(verb for verb, where in VERBS.items() if where.module.startswith("starters."))
+TALKING = (
+    ["plan", "shop", "--env", "demo"],
+    ["start", "shop", "--env", "demo", "--yes"],
+    ["watch", b.PARENT],
+    ["status", b.PARENT],
+    ["list"],
+    ["approve", b.PARENT, "--plan", "0123456789ab"],
+    ["reject", b.PARENT, "--plan", "0123456789ab"],
+    ["pause", b.PARENT],
+    ["abort", b.PARENT, "--restore"],
+    ["retry-step", b.PARENT, "drain"],
+    ["report", b.PARENT],
+    ["releases", "list", "shop", "--env", "demo"],
+)
+BROKEN = """\
+version: 1
+environments:
+  demo: {}
+services:
+  shop:
+    strategy: blue_green
+    enviroments: {}
+"""
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "rollback_manager", *arguments],
+        cwd=ROOT,
+        env={**kept, "TEMPORAL_ADDRESS": "127.0.0.1:1", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def last_json(ended: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    document = json.loads(ended.stdout.splitlines()[-1])
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.mark.parametrize("verb", OURS)
+def test_every_verb_has_help(verb: str) -> None:
+    ended = run(verb, "--help")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(f"Usage: rollback-manager {verb} ")
+    assert max(map(width, ended.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("verb", OURS)
+def test_help_imports_nothing_heavy(verb: str) -> None:
+    module = VERBS[verb].module
+    heavy = "{'temporalio', 'pydantic', 'rich', 'ruamel'}"
+    code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan"],
+        ["plan", "shop", "--no-such-option"],
+        ["plan", "shop"],
+        ["plan", "Not A Name", "--env", "demo"],
+        ["start", "shop", "--env", "demo"],
+        ["start", "shop", "--env", "demo", "--yes", "--evidence", "no-such-file.json"],
+        ["watch", "not-an-id"],
+        ["approve", b.PARENT],
+        ["releases"],
+        ["releases", "mark", "shop", "v1", "fine", "--env", "demo"],
+        ["catalogue", "check", "no-such-file.yaml"],
+    ],
+)
+def test_a_usage_error_exits_with_2_and_changes_nothing(arguments: list[str]) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == 2
+    assert "production:  Production is unchanged by this call." in ended.stderr
+    assert re.search(r"^next: +\S", ended.stderr, re.MULTILINE)
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", TALKING, ids=lambda arguments: str(arguments[0]))
+def test_without_temporal_every_verb_says_so_within_5_s(arguments: list[str]) -> None:
+    begun = time.monotonic()
+    ended = run(*arguments, "--json")
+    assert time.monotonic() - begun < 5
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[0] == SECURITY_LINE
+    assert "error:       Temporal does not answer at 127.0.0.1:1" in ended.stderr
+    assert "production:  Nothing was started by this call." in ended.stderr
+    assert "rollback-manager serve" in ended.stderr
+    document = last_json(ended)
+    assert (document["security"], document["error"], document["exit_code"]) == (
+        "local",
+        "Unreachable",
+        1,
+    )
+
+
+def test_nothing_is_coloured_where_nobody_looks() -> None:
+    ended = run("doctor", FORCE_COLOR="1")
+    assert "\x1b" not in ended.stdout + ended.stderr
+
+
+def test_an_ascii_terminal_does_not_break_it() -> None:
+    ended = run("plan", "shop", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert ended.returncode == 2
+    assert "no environment is named" in ended.stderr
+
+
+def test_an_address_that_is_none_is_told_as_such() -> None:
+    ended = run("list", TEMPORAL_ADDRESS="not an address")
+    assert ended.returncode == 1
+    assert "set up wrongly" in ended.stderr
+
+
+def test_doctor_is_useful_without_anything() -> None:
+    ended = run("doctor", "--json")
+    assert ended.returncode == 7
+    told = last_json(ended)["checks"]
+    assert isinstance(told, list)
+    checks = {check["check"]: check for check in told}
+    assert checks["Python"]["level"] == "ok"
+    assert checks["Temporal"]["level"] == "fail"
+    assert "rollback-manager serve" in checks["Temporal"]["next_step"]
+    assert checks["sign-in"]["told"].startswith("off: ")
+
+
+def test_a_broken_catalogue_is_refused_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(BROKEN)
+    ended = run("catalogue", "check", str(file))
+    assert ended.returncode == 7
+    assert "broken.yaml:7: services.shop.enviroments" in ended.stderr
+    assert "broken.yaml:5: services.shop.environments: Field required" in ended.stderr
+    doctor = run("doctor", "--catalogue", str(file))
+    assert "fail  catalogue" in doctor.stdout
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = (ROOT / "docs" / "catalogue.schema.json").read_text(encoding="utf-8")
+    assert published == json_schema(), (
+        "rollback-manager catalogue schema > docs/catalogue.schema.json"
+    )
+    jsonschema.Draft202012Validator.check_schema(json.loads(published))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.StalePlan("x"), 9),
+        (errors.Blocked("x"), 7),
+        (errors.CatalogueError("x"), 7),
+        (errors.NotFound("x"), 7),
+        (refusals.UsageError("x"), 2),
+        (errors.Unreachable("x"), 1),
+        (errors.PermanentError("x"), 1),
+    ],
+)
+def test_each_class_of_error_has_its_code(error: errors.RollbackError, code: int) -> None:
+    assert refusals.EXIT_CODES.get(refusals.kind(error), 1) == code
+
+
+def test_the_class_of_an_error_survives_its_way_through_temporal() -> None:
+    from temporalio.exceptions import ApplicationError
+
+    error = errors.PermanentError("it may not")
+    error.__cause__ = RuntimeError("workflow failed")
+    error.__cause__.__cause__ = ApplicationError("it may not", type="Blocked")
+    assert refusals.kind(error) == "Blocked"
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("StalePlan", errors.StalePlan), ("", errors.Blocked), ("Unreachable", errors.Blocked)],
+)
+def test_a_plan_that_cannot_be_made_is_a_refusal(word: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="no verified release"):
+        refusals.made(Planned(blocked_because="no verified release", error=word))
+
+
+def test_every_refusal_has_all_three_parts() -> None:
+    told = refusals.told(errors.PermanentError("it broke\nand \x1b[2Jwent on"))
+    assert re.search(r"^error: +it broke$", told, re.MULTILINE)
+    assert re.search(r"^production: +\S", told, re.MULTILINE)
+    assert re.search(r"^next: +\S", told, re.MULTILINE)
+    assert "\x1b" not in told
+
+
+def test_a_new_key_is_a_name_and_never_the_same() -> None:
+    keys = {naming.new_key("s" * 63) for _ in range(20)}
+    assert len(keys) == 20
+    assert all(naming.named("key", key) == key for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("127.0.0.1:7233", True),
+        ("localhost:7233", True),
+        ("[::1]:7233", True),
+        ("10.0.0.1:7233", False),
+        ("temporal:7233", False),
+        ("localhost.example:7233", False),
+    ],
+)
+def test_only_this_machine_is_loopback(address: str, here: bool) -> None:
+    assert is_loopback(address) is here
