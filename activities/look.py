@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from activities.targets import SharesAsSet, Target, VersionState
 from rollback_manager import progress
@@ -100,7 +101,7 @@ class Looks:
         kept = self.all[::every]
         if kept[-1] is not self.all[-1]:
             kept.append(self.all[-1])
-        return tuple(_sample(*pair) for pair in zip(kept, kept[1:], strict=False))
+        return tuple(_sample(*pair) for pair in pairwise(kept))
 
 
 def _sample(before: Look, after: Look) -> Sample:

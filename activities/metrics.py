@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.look import Look, Looks
 from activities.reconciler import POLL_S
-from activities.step import Step, asked_to_stop, now
+from activities.step import Step, asked_to_stop, now, wants
 from activities.targets import Target, Targets
 from rollback_manager.plan import Well
 from rollback_manager.policy import VerificationPolicy
@@ -47,8 +47,7 @@ class _Verification:
     """
 
     def __init__(self, step: Step, target: Target) -> None:
-        assert isinstance(step.action.wanted, Well)
-        self.step, self.target, self.wanted = step, target, step.action.wanted
+        self.step, self.target, self.wanted = step, target, wants(step, Well)
         self.policy: VerificationPolicy = step.plan.policy.verification
         self.limit = error_limit(step.plan.baseline, self.policy)
         self.looks = Looks(target)

@@ -57,15 +57,14 @@ class PlanningActivities:
         return whole
 
     def _facts(self, env: str, service: str) -> tuple[PlanningFacts, Target]:
-        strategy = self._catalogue.services.get(service)
-        policy = self._catalogue.policy(env, service)
-        assert strategy is not None  # policy() refuses unknown services
+        policy = self._catalogue.policy(env, service)  # refuses unknown names
+        strategy = self._catalogue.services[service].strategy
         target = self._targets(env, service)
         look: Look = Looks(target).take()
         past = self._records.past(env, service)
         facts = PlanningFacts(
             service=service,
-            strategy=strategy_named(strategy.strategy),
+            strategy=strategy_named(strategy),
             policy=policy,
             releases=tuple(self._records.releases(env, service)),
             shares=look.shares.shares,

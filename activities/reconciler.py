@@ -1,4 +1,4 @@
-"""Every action in the same shape: observe → nothing to do? → guard → write → observe until confirmed.
+"""Every action in one shape: observe → nothing to do? → guard → write → observe until confirmed.
 
 Absolute values only. A retry observes first: a write that landed though its answer was lost is
 found and not made again.

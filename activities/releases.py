@@ -80,7 +80,7 @@ class ReleaseActivities:
         reading = between(ask.version, first.snapshot, looks.take().snapshot)
         if not isinstance(reading, Reading) or not reading.requests:
             raise Blocked(
-                f"{ask.version} answered nothing in {ask.measure_s:.0f} s: no evidence that it is good",
+                f"{ask.version} answered nothing in {ask.measure_s:.0f} s: no evidence for it",
                 effect="Its standing is unchanged.",
                 next_step="Send it traffic first; or mark it without measuring: --measure-s 0",
             )

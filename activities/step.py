@@ -1,10 +1,11 @@
 """What a step activity is asked to do, and the clock-bound facts of one attempt at it."""
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from temporalio import activity
 
-from rollback_manager.errors import TemporaryError
+from rollback_manager.errors import PermanentError, TemporaryError
 from rollback_manager.operation import Mark
 from rollback_manager.plan import Action, ServicePlan
 from rollback_manager.values import Value
@@ -22,6 +23,16 @@ class Step(Value):
     action: Action
     mark: Mark
     throughput_before: float | None = None
+
+
+T = TypeVar("T", bound=Value)
+
+
+def wants(step: Step, kind: type[T]) -> T:
+    """What the step wants, as the kind that this activity carries out."""
+    if not isinstance(step.action.wanted, kind):
+        raise PermanentError(f"{step.action.name} is not what this activity does")
+    return step.action.wanted
 
 
 def now() -> datetime:

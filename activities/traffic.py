@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.look import Look, Looks
 from activities.reconciler import Reconciliation, reconcile
-from activities.step import Step
+from activities.step import Step, wants
 from activities.targets import Target, Targets
 from rollback_manager.guard import Judgement, judge_shift
 from rollback_manager.plan import Drained, Split
@@ -24,9 +24,7 @@ class TrafficActivities:
     def redirect_traffic(self, step: Step) -> StepRecord:
         """Split the traffic as wanted, confirmed by the share measured at the proxy."""
         target = self._targets(step.env, step.plan.service)
-        wanted = step.action.wanted
-        assert isinstance(wanted, Split)
-        shift = _Shift(step, wanted, target)
+        shift = _Shift(step, wants(step, Split), target)
         return reconcile(
             step,
             target,
@@ -42,9 +40,7 @@ class TrafficActivities:
     @activity.defn(no_thread_cancel_exception=True)
     def drain(self, step: Step) -> StepRecord:
         """Wait until the version answers no request any more; writes nothing."""
-        wanted = step.action.wanted
-        assert isinstance(wanted, Drained)
-        version = wanted.version
+        version = wants(step, Drained).version
         return reconcile(
             step,
             self._targets(step.env, step.plan.service),

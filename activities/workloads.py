@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.look import Look, Looks
 from activities.reconciler import Reconciliation, reconcile
-from activities.step import Step
+from activities.step import Step, wants
 from activities.targets import Targets
 from rollback_manager.guard import Judgement, judge_removal
 from rollback_manager.plan import Capacity, Removed
@@ -23,8 +23,7 @@ class WorkloadActivities:
     def prepare(self, step: Step) -> StepRecord:
         """At least the wanted instances are ready and in the proxy's rotation."""
         target = self._targets(step.env, step.plan.service)
-        wanted = step.action.wanted
-        assert isinstance(wanted, Capacity)
+        wanted = wants(step, Capacity)
 
         def write() -> str:
             target.workloads.scale(wanted.version, wanted.instances, step.mark)
@@ -49,8 +48,7 @@ class WorkloadActivities:
     def clean_up(self, step: Step) -> StepRecord:
         """At most the wanted instances of the bad version run; its definition stays."""
         target = self._targets(step.env, step.plan.service)
-        wanted = step.action.wanted
-        assert isinstance(wanted, Removed)
+        wanted = wants(step, Removed)
 
         def write() -> str:
             target.workloads.scale(wanted.version, wanted.instances, step.mark)

@@ -15,7 +15,7 @@ from rollback_manager.progress import RollbackOutcome, StepRecord
 
 
 class SecondsTaken(TypedDict):
-    """decide: start → go. execute: go → share confirmed. verify: from there. total: start → verified."""
+    """decide: start → go; execute: → share confirmed; verify: → users are well; total: all."""
 
     decide: float
     execute: float

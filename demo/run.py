@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -79,9 +80,8 @@ class Demo:
     async def release_bad(self) -> datetime:
         """v2 goes out, broken; v1 stays warm with fewer instances. When it met users."""
         say("v2 goes out, broken on purpose: 15 % errors, 20 % slow answers")
-        await asyncio.to_thread(
-            partial(self.world.add_version, "v2", instances=INSTANCES, **BROKEN)
-        )
+        broken = partial(self.world.add_version, instances=INSTANCES, first_port=None, **BROKEN)
+        await asyncio.to_thread(broken, "v2")
         released = datetime.now(UTC)
         await asyncio.to_thread(self.world.set_shares, {"v2": 100}, "deploy-v2")
         await self._record("v2")
@@ -93,8 +93,7 @@ class Demo:
         await self.client.releases(ReleaseRequest(ask=ask))
 
     async def start(self, released: datetime, folder: Path) -> Rollback:
-        """As a CI job would: its own process, the same command, a key that makes a re-run harmless."""
-        await asyncio.sleep(HURT_S)
+        """As a CI job would: a process of its own, a key that makes a re-run harmless."""
         seen = self.load.summary(released)
         failed = sum(seen.failed.values()) + seen.by_us
         reason = f"{failed} of {seen.total} requests failed since v2 went out"
@@ -118,8 +117,6 @@ class Demo:
         return self.client.rollback(json.loads(said.splitlines()[-1])["rollback"])
 
     def _surroundings(self) -> dict[str, str]:
-        import os
-
         address = self.client.temporal.service_client.config.target_host
         return {**os.environ, "TEMPORAL_ADDRESS": address}
 
@@ -133,6 +130,7 @@ async def play(folder: Path, out: Path, rate: float, keep: bool) -> tuple[dict[s
     async with _everything(folder, rate) as demo:
         await demo.release_good()
         released = await demo.release_bad()
+        await asyncio.sleep(HURT_S)
         readiness = Readiness(demo.world)
         watching = asyncio.create_task(readiness.watch())
         asked = datetime.now(UTC)
@@ -143,7 +141,8 @@ async def play(folder: Path, out: Path, rate: float, keep: bool) -> tuple[dict[s
         watching.cancel()
         await asyncio.sleep(AFTER_S)
         plan = await _plan(rollback, demo)
-        paths = await _write_report(demo, rollback, out)
+        made = reports.build(await history.entries(demo.client.temporal, rollback.id))
+        paths = _write_report(made, out)
         moments = Moments(released=released, asked=asked, ended=ended)
         measured = figures(
             plan, outcome, moments, demo.load.out, readiness.lowest, str(paths["html"])
@@ -190,8 +189,7 @@ async def _plan(rollback: Rollback, demo: Demo) -> RollbackPlan:
     return plan
 
 
-async def _write_report(demo: Demo, rollback: Rollback, out: Path) -> dict[str, Path]:
-    made = reports.build(await history.entries(demo.client.temporal, rollback.id))
+def _write_report(made: reports.Report, out: Path) -> dict[str, Path]:
     out.mkdir(parents=True, exist_ok=True)
     pages = {
         "html": html.report(made),
@@ -212,9 +210,7 @@ def _tell(demo: Demo, rollback: Rollback, paths: dict[str, Path], outcome: Rollb
 
 async def _until_interrupted(demo: Demo) -> None:
     address = demo.client.temporal.service_client.config.target_host
-    say(
-        f"all is left running; Ctrl-C stops it.  export TEMPORAL_ADDRESS={address} ROLLBACK_ENV=demo"
-    )
+    say(f"left running until Ctrl-C.  export TEMPORAL_ADDRESS={address} ROLLBACK_ENV={ENV}")
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
 
@@ -246,10 +242,9 @@ async def _interruptible(
     folder: Path, out: Path, rate: float, keep: bool
 ) -> tuple[dict[str, object], int]:
     """TERM ends it as Ctrl-C does: everything is stopped on the way out."""
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await play(folder, out, rate, keep)
+    story = asyncio.ensure_future(play(folder, out, rate, keep))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
+    return await story
 
 
 def _in_words(measured: dict[str, object]) -> str:

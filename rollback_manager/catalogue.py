@@ -72,7 +72,7 @@ class Placement(Value):
     workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
     traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
     journeys: tuple[Journey, ...] = ()
-    policy: dict[str, Any] = {}
+    policy: dict[str, Any] = Field(default_factory=dict)
     """Overrides of the environment's policy, field by field."""
 
 

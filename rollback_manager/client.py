@@ -107,6 +107,7 @@ class RollbackClient:
         self._task_queue = task_queue
 
     async def __aenter__(self) -> Self:
+        """Connect, unless a client was given."""
         if self._client is None:
             self._client = await connect()
         return self
@@ -123,25 +124,25 @@ class RollbackClient:
 
     async def plan(self, request: RollbackRequest, *, timeout_s: float = 30) -> Planned:
         """What a rollback would do now. Touches nothing."""
-        id = contract.plan_id(request.env, request.key)
-        return await self._ask(contract.PLAN_WORKFLOW, request, id, Planned, timeout_s)
+        plan_id = contract.plan_id(request.env, request.key)
+        return await self._ask(contract.PLAN_WORKFLOW, request, plan_id, Planned, timeout_s)
 
     async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
         """Record, mark or list releases."""
         ask = request.ask
         version = "list" if isinstance(ask, contract.ListReleases) else ask.version
-        id = contract.release_id(ask.env, ask.service, version)
-        return await self._ask(contract.RELEASE_WORKFLOW, request, id, Releases, timeout_s)
+        release_id = contract.release_id(ask.env, ask.service, version)
+        return await self._ask(contract.RELEASE_WORKFLOW, request, release_id, Releases, timeout_s)
 
     async def start(self, request: RollbackRequest) -> "Rollback":
         """Start a rollback. The same key again is the same rollback, running or ended."""
         services = ", ".join(request.services)
-        id = contract.rollback_id(request.env, request.key)
+        rollback_id = contract.rollback_id(request.env, request.key)
         try:
             await self.temporal.start_workflow(
                 contract.ROLLBACK_WORKFLOW,
                 request,
-                id=id,
+                id=rollback_id,
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -153,10 +154,10 @@ class RollbackClient:
             pass  # it has ended under this key: the answer is how it ended
         except RPCError as error:
             raise explained(error) from error
-        return self.rollback(id)
+        return self.rollback(rollback_id)
 
     def rollback(self, rollback_id: str) -> "Rollback":
-        """A rollback by its id, `rollback/ENV/KEY`; whether it exists shows at the first question."""
+        """A rollback by its id, `rollback/ENV/KEY`; the first question shows whether it exists."""
         return Rollback(self.temporal, rollback_id)
 
     async def list(self, *, env: str | None = None, limit: int = 50) -> list[Listed]:

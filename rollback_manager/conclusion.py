@@ -1,4 +1,4 @@
-"""How it ended, declared from what was found. Pure; the workflow asks for it through an activity."""
+"""How it ended, declared from what was found, not from what was meant."""
 
 from rollback_manager import gates
 from rollback_manager.contract import AbortCommand

@@ -26,7 +26,7 @@ def judge_shift(to_ready: int, from_ready: int, floor: int) -> Judgement:
 
     `from_ready`: ready instances of the side that carries it now.
     """
-    numbers = f"ready {to_ready} on the side that takes the traffic, {from_ready} on the other, floor {floor}"
+    numbers = f"ready {to_ready} where the traffic goes, {from_ready} where it is, floor {floor}"
     if to_ready == 0 and from_ready == 0:
         return Judgement(allowed=True, because=f"nothing is up, the guard steps aside ({numbers})")
     if to_ready == 0:

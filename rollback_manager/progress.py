@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 from rollback_manager.contract import Decision
 from rollback_manager.gates import GateResult
@@ -225,3 +226,5 @@ def exit_code(outcome: RollbackOutcome) -> int:
             return 9
         case Result.NOT_VERIFIED | Result.EXPIRED:
             return 5
+        case _ as never:
+            assert_never(never)

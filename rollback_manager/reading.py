@@ -107,13 +107,12 @@ def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float
     total = buckets[-1][1] if buckets else 0
     if total <= 0:
         return None
-    wanted, low_edge, low_count = quantile * total, 0.0, 0
-    for edge, count in buckets:
-        if count >= wanted:
-            inside = (wanted - low_count) / (count - low_count) if count > low_count else 1.0
-            return low_edge + (edge - low_edge) * inside
-        low_edge, low_count = edge, count
-    return buckets[-1][0]
+    wanted = quantile * total
+    place = next(n for n, (_, count) in enumerate(buckets) if count >= wanted)
+    low_edge, low_count = buckets[place - 1] if place else (0.0, 0)
+    edge, count = buckets[place]
+    inside = (wanted - low_count) / (count - low_count) if count > low_count else 1.0
+    return low_edge + (edge - low_edge) * inside
 
 
 def _buckets(first: Counts, last: Counts) -> tuple[tuple[float, int], ...]:

@@ -71,7 +71,7 @@ def known_good(releases: list[Release], current: str, wanted: str | None = None)
     raise Blocked(
         f"no verified release to go back to: {_standings(newest_first) or 'none is recorded'}",
         effect="Production is unchanged.",
-        next_step="Mark one that you know is good: rollback-manager releases mark SERVICE VERSION verified",
+        next_step="Mark one that is good: rollback-manager releases mark SERVICE VERSION verified",
     )
 
 

@@ -22,7 +22,7 @@ from starters.refusals import EXIT_CODES, INTERRUPTED, USAGE
 TYPED_WRONG = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """Click's UsageError: Typer carries a Click of its own and gives out this one subclass only."""
 SECURITY = "local"
-SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"  # noqa: RUF001
+SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"
 
 
 @dataclass(frozen=True)

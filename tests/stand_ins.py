@@ -1,7 +1,7 @@
 """Stand-ins: small real classes of the roles' protocols, for tests of order alone.
 
-They are no evidence about a vendor, and no worker can be configured with them. They keep a ledger of
-every mutating call, with its mark, as an independent witness.
+They are no evidence about a vendor, and no worker can be configured with them. They keep a ledger
+of every mutating call, with its mark, as an independent witness.
 """
 
 import threading
@@ -30,7 +30,7 @@ class StandInService:
     """A service with two or more versions behind a split, without any process behind it.
 
     Every snapshot moves the counters on by `requests_per_look`, split as the shares are, so that
-    windows fill as fast as somebody looks. before_write: called before each write; may raise or wait.
+    windows fill as fast as somebody looks. before_write: called before each write; may raise.
     """
 
     shares_now: dict[str, int]
@@ -47,8 +47,8 @@ class StandInService:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests = {version: 0.0 for version in self.running}
-        self._errors = {version: 0.0 for version in self.running}
+        self._requests = dict.fromkeys(self.running, 0.0)
+        self._errors = dict.fromkeys(self.running, 0.0)
 
     def target(self) -> Target:
         """All three roles, played by this object."""

@@ -1,4 +1,4 @@
-"""Makes our errors Temporal's: the only place that does. Temporal matches names, not base classes."""
+"""Makes our errors Temporal's, here alone. Temporal matches names, not base classes."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ class Failures(Interceptor):
 
 
 class _Failures(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 -- the SDK's name
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         try:
             return await super().execute_activity(input)
         except RollbackError as error:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 
-class Held(Exception):  # noqa: N818 -- an answer to a question, not a fault
+class Held(Exception):
     """Somebody else holds the lock; `holder` is what they wrote about themselves."""
 
     def __init__(self, holder: str) -> None:

@@ -88,7 +88,7 @@ class _Measured(ActivityInboundInterceptor):
         super().__init__(next)
         self._to = to
 
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 -- the SDK's name
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         answer = await super().execute_activity(input)
         match input.args[0] if input.args else None, answer:
             case Step(env=env, plan=plan), StepRecord() as record:

@@ -1,4 +1,4 @@
-"""Puts the parts together, once, at the start: names in the catalogue → objects that do the work."""
+"""Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def catalogue_of(settings: Settings) -> Catalogue:
         raise CatalogueError(
             f"the catalogue {settings.catalogue} cannot be read: {error.strerror}",
             effect="Nothing was started; production is unchanged.",
-            next_step="Name it: --catalogue FILE or ROLLBACK_CATALOGUE; an example: docs/catalogue.example.yaml",
+            next_step="Name it: --catalogue FILE, or ROLLBACK_CATALOGUE=FILE",
         ) from error
     catalogue = read_catalogue(text, str(settings.catalogue))
     for service in catalogue.services.values():

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 50
 """Activities at once; each waits most of its time, but holds a thread."""
 
 HEARTBEAT_EVERY = timedelta(seconds=1)
-"""An abort reaches a waiting activity with its heartbeat: within a second, not 0.8 × its time-out."""
+"""An abort reaches a waiting activity by its heartbeat: in a second, not 0.8 × its time-out."""
 
 SHUTDOWN_GRACE = timedelta(seconds=20)
 """Time for a write under way; below the 30 s that orchestrators give."""

@@ -1,4 +1,4 @@
-"""Waiting for people: an object that the workflow owns. It records votes and counts them in order."""
+"""Waiting for people: an object that the workflow owns. It counts votes in their order."""
 
 from datetime import timedelta
 
@@ -61,12 +61,11 @@ class Approval:
 
     async def wait(self, control: Control) -> bool:
         """Until somebody decides or aborts. False: nobody did in time."""
-        assert self.ballot is not None
-        left = self.ballot.deadline - workflow.now()
+        deadline = self.ballot.deadline if self.ballot else workflow.now()
         return await control.until(
             lambda: self.decided is not None,
-            timeout=max(left, timedelta(milliseconds=1)),
-            summary=f"waiting for approval until {self.ballot.deadline:%H:%M:%SZ}",
+            timeout=max(deadline - workflow.now(), timedelta(milliseconds=1)),
+            summary=f"waiting for approval until {deadline:%H:%M:%SZ}",
         )
 
     def _judge(self, vote: Vote) -> Answered:

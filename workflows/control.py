@@ -1,7 +1,7 @@
 """Pause, hold, restore: flags that every wait is raced against. An action runs to its safe point.
 
 A native cancel is delivered once, and is lost when it lands together with a child's completion
-(sdk-python #620); so abort is our own signal, and `cancellation_reason()` is read at every checkpoint.
+(sdk-python #620); so abort is our own signal, and each checkpoint reads `cancellation_reason()`.
 """
 
 import asyncio
@@ -44,7 +44,10 @@ class Control:
             self.abort = AbortCommand(mode=AbortMode.HOLD, by="temporal-cancel", reason=reason)
 
     async def until(
-        self, condition: Callable[[], bool], timeout: timedelta | None = None, summary: str = ""
+        self,
+        condition: Callable[[], bool],
+        timeout: timedelta | None = None,  # noqa: ASYNC109 -- a durable timer
+        summary: str = "",
     ) -> bool:
         """Wait for the condition or an abort. False: the time is over."""
         try:

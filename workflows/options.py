@@ -1,8 +1,8 @@
 """The one table of timeouts and retry policies, by kind of action.
 
-Timeouts nest: a target's own (2 s connect, 5 s read) < heartbeat < start-to-close < schedule-to-close
-(reliability R16). Retries are bounded by time, never by attempts: an outage of Envoy for a minute
-must not end a rollback.
+Timeouts nest: a target's own (2 s connect, 5 s read) < heartbeat < start-to-close <
+schedule-to-close (reliability R16). Retries are bounded by time, never by attempts: an outage of
+Envoy for a minute must not end a rollback.
 """
 
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The whole rollback: plan → gates → approval → the service's child → report. Order, nothing else."""
+"""The whole rollback: plan → gates → approval → the service's child → conclusion."""
 
 import asyncio
 from typing import Any

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.records import Claimed, Closing, Observed, Opening, Question, RecordActivities
+    from rollback_manager.conclusion import service_outcome
     from rollback_manager.contract import (
         SERVICE_WORKFLOW,
         AbortCommand,
@@ -24,8 +25,7 @@ with workflow.unsafe.imports_passed_through():
         ServiceRollback,
         StepCommand,
     )
-    from rollback_manager.plan import Action, ActionKind
-    from rollback_manager.conclusion import service_outcome
+    from rollback_manager.plan import Action, ActionKind, Wanted
     from rollback_manager.progress import (
         Found,
         ServiceOutcome,
@@ -54,7 +54,7 @@ class ServiceRollbackWorkflow:
         self._waits_for = "" if request.go else "the approval of the plan"
         self._waiting_step = ""
         self._answer: tuple[str, StepCommand] | None = None
-        self._undo: list[Action] = []
+        self._undo: list[tuple[Action, Wanted]] = []
         self._halts: list[str] = []
         self._commands: list[str] = []
 
@@ -105,8 +105,8 @@ class ServiceRollbackWorkflow:
     def _register_undo(self, number: int) -> None:
         """Before the step: its write may land though its answer is lost."""
         action = self._steps.actions[number]
-        if action.undo is not None and action not in self._undo:
-            self._undo.append(action)
+        if action.undo is not None and (action, action.undo) not in self._undo:
+            self._undo.append((action, action.undo))
 
     async def _checkpoint(self) -> None:
         if self._control.paused and self._control.abort is None:
@@ -155,11 +155,10 @@ class ServiceRollbackWorkflow:
 
     async def _restore(self) -> None:
         """Undo in reverse, each behind its guard; what fails waits for a person or a hold."""
-        for action in reversed(self._undo):
+        for action, before in reversed(self._undo):
             self._move(State.RESTORING, "")
-            assert action.undo is not None
             undo = Action(
-                wanted=action.undo,
+                wanted=before,
                 timeout_s=action.timeout_s,
                 check=f"as before {action.name}",
                 no_undo_because="it is the undo itself",

@@ -1,4 +1,4 @@
-"""Blue-green: blue still runs. Make sure it can carry the load, give it the traffic, remove green last.
+"""Blue-green: blue still runs. Let it carry the load, give it the traffic, remove green last.
 
 The seed scales green to 0 before it looks at users; here that is the last phase, because the way
 forward and the evidence stay open until users are shown to be well (docs/decisions).
@@ -29,7 +29,7 @@ def _carry_the_load(facts: ServiceFacts) -> Action:
 
 def _shift(facts: ServiceFacts) -> Action:
     share = facts.policy.confirmed_share
-    before = facts.shares.get(facts.bad, 0) / 100  # where both had traffic, 99 % is never seen again
+    before = facts.shares.get(facts.bad, 0) / 100  # 99 % of what it had: there may be others
     return Action(
         wanted=Split(version=facts.good, shares={facts.good: 100}, at_least=share),
         timeout_s=facts.policy.timeouts.redirect_traffic_s,
@@ -74,7 +74,7 @@ STRATEGY = Strategy(
     traffic_back_s=60,
     risks=(
         Risk(
-            risk="both colours share a database: the bad version may have written what the good one cannot read",
+            risk="both share a database: what the bad one wrote, the good one may not read",
             mitigation="verification reads answers of the good version before anything is removed",
         ),
         Risk(

@@ -1,5 +1,7 @@
 """Marks: whoever is late, is refused; whoever tries again, finds its own."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,13 +105,14 @@ def test_ids_are_built_from_names() -> None:
     "name", ["", "-a", ".a", "A", "a/b", "a b", "a\n", "ä", "a" * 64, "../x", "a'; DROP TABLE x"]
 )
 def test_what_is_not_a_name_gets_into_no_id(name: str) -> None:
-    for build in (
+    builders: tuple[Callable[[], str], ...] = (
         lambda: rollback_id(name, "k"),
         lambda: rollback_id("demo", name),
         lambda: service_id("demo", name),
         lambda: plan_id("demo", name),
         lambda: release_id("demo", "shop", name),
-    ):
+    )
+    for build in builders:
         with pytest.raises(PermanentError, match="is not a name"):
             build()
 

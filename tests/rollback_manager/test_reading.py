@@ -26,7 +26,7 @@ def counts(requests: int, errors: int = 0, latency_ms: Buckets = ()) -> Counts:
     return Counts(requests=requests, errors=errors, in_flight=0, serving=2, latency_ms=latency_ms)
 
 
-def snapshot(second: float = 0, **versions: Counts) -> Snapshot:
+def snapshot(second: float = 0, /, **versions: Counts) -> Snapshot:
     return Snapshot(taken_at=START + timedelta(seconds=second), versions=versions)
 
 

@@ -420,7 +420,7 @@ def test_an_instance_that_does_not_start_is_told_with_the_end_of_its_log(
     client: httpx.Client,
 ) -> None:
     with faulty(client, startProcess=(50, "SPAWN_ERROR: shop-v1_7001")) as role:
-        with pytest.raises(PermanentError, match="its log ends: .*DATABASE_URL") as caught:
+        with pytest.raises(PermanentError, match=r"its log ends: .*DATABASE_URL") as caught:
             role.scale("v1", 2, mark(1, 1))
         assert isinstance(caught.value.__cause__, rpc.FaultError)
 

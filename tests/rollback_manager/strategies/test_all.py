@@ -154,7 +154,7 @@ def test_there_is_one_strategy_per_file() -> None:
 
 
 def test_there_is_no_default_strategy() -> None:
-    with pytest.raises(PermanentError, match="unknown strategy 'canari'; known: .*blue_green"):
+    with pytest.raises(PermanentError, match=r"unknown strategy 'canari'; known: .*blue_green"):
         strategy_named("canari")
 
 
