@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -48,7 +47,6 @@ from workers.temporal_server import TemporalServer
 ENV, SERVICE, BY = "demo", "shop", "ci:demo"
 INSTANCES, WARM = 4, 2
 """Instances of each version, and how many of the old one a thrifty deployer leaves running."""
-BROKEN = {"error_ratio": 0.15, "slow_ratio": 0.2, "slow_ms": 250.0}
 MEASURE_S, HURT_S, AFTER_S = 8.0, 6.0, 5.0
 
 
@@ -80,13 +78,17 @@ class Demo:
     async def release_bad(self) -> datetime:
         """v2 goes out, broken; v1 stays warm with fewer instances. When it met users."""
         say("v2 goes out, broken on purpose: 15 % errors, 20 % slow answers")
-        broken = partial(self.world.add_version, instances=INSTANCES, first_port=None, **BROKEN)
-        await asyncio.to_thread(broken, "v2")
+        await asyncio.to_thread(self._bring_up_bad)
         released = datetime.now(UTC)
         await asyncio.to_thread(self.world.set_shares, {"v2": 100}, "deploy-v2")
         await self._record("v2")
         await asyncio.to_thread(self.world.scale, "v1", WARM)
         return released
+
+    def _bring_up_bad(self) -> None:
+        self.world.add_version(
+            "v2", instances=INSTANCES, error_ratio=0.15, slow_ratio=0.2, slow_ms=250
+        )
 
     async def _record(self, version: str) -> None:
         ask = RecordRelease(env=ENV, service=SERVICE, version=version, by=BY)

@@ -76,9 +76,10 @@ def edit(world: World, change: Callable[[dict[str, Any]], None], *, in_place: bo
     """Change the route file as some other program would."""
     document = json.loads(world.routes_file.read_text())
     change(document)
-    new = world.routes_file.with_name("new") if not in_place else world.routes_file
-    new.write_text(json.dumps(document))
-    new.replace(world.routes_file)
+    file = world.routes_file if in_place else world.routes_file.with_name("new")
+    file.write_text(json.dumps(document))
+    if not in_place:
+        file.replace(world.routes_file)
 
 
 def split_of(document: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +212,16 @@ def test_other_weights_under_the_same_name_are_not_acknowledged(world: World, en
         split_of(document)["clusters"][1]["weight"] = 50
 
     edit(world, shift, in_place=True)  # which Envoy does not notice
+    assert not envoy.shares().acknowledged
+
+
+def test_another_name_for_the_same_weights_is_not_acknowledged_unseen(
+    world: World, envoy: Envoy
+) -> None:
+    def rename(document: dict[str, Any]) -> None:
+        document["version_info"] = str(mark(9, 9))
+
+    edit(world, rename, in_place=True)
     assert not envoy.shares().acknowledged
 
 

@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from activities.integrations.sql import SqlRecords, engine, engine_for, upgrade
+from activities.integrations.sql import SqlRecords, engine, engine_for, schema, upgrade
 from activities.integrations.sql.tables import claims, metadata, outcomes
 from activities.records import PastRollback, Records
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
@@ -262,6 +262,38 @@ def test_processes_that_start_at_once_take_turns_with_the_upgrade(url: str) -> N
     ]
     said = [process.communicate(timeout=30)[0].strip() for process in started]
     assert sorted(said) == ["1", "2", "3"]
+
+
+def test_an_upgrade_waits_for_whoever_writes_before_it_looks(tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    database = engine_for(f"sqlite:///{file}")
+    database.connect().close()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE something (it)")
+    with ThreadPoolExecutor(1) as pool:
+        upgrading = pool.submit(upgrade, database)
+        assert not done_within(0.2, upgrading)
+        other.execute("COMMIT")
+        upgrading.result()
+    other.close()
+    database.dispose()
+
+
+def test_an_upgrade_of_postgresql_waits_for_its_lock(postgres_url: str) -> None:
+    database, other = engine_for(postgres_url), engine_for(postgres_url)
+    with ThreadPoolExecutor(1) as pool:
+        with other.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:it)"), {"it": schema.LOCK})
+            upgrading = pool.submit(upgrade, database)
+            assert not done_within(0.2, upgrading)
+        upgrading.result()
+    database.dispose()
+    other.dispose()
+
+
+def done_within(timeout_s: float, future: Future[None]) -> bool:
+    return bool(wait([future], timeout_s).done)
 
 
 def test_tables_of_a_newer_build_are_refused(records: SqlRecords, database: Engine) -> None:
