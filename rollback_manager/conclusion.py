@@ -84,7 +84,7 @@ def _result(plan: RollbackPlan, services: tuple[ServiceOutcome, ...]) -> Result:
         return Result.ABORTED
     done = {s.service for s in services if s.end is EndState.ROLLED_BACK and s.verified}
     planned = {service.service for service in plan.services}
-    return Result.VERIFIED if planned and done == planned else Result.NOT_VERIFIED
+    return Result.VERIFIED if done == planned else Result.NOT_VERIFIED
 
 
 def _why(result: Result, plan: RollbackPlan, services: tuple[ServiceOutcome, ...]) -> str:

@@ -87,6 +87,15 @@ def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert RollbackPlan.model_validate(reordered(as_json())).digest == PLAN.digest
 
 
+def test_the_digest_does_not_depend_on_the_order_of_versions() -> None:
+    digests = set()
+    for shares in ({"v1": 40, "v2": 60}, {"v2": 60, "v1": 40}):
+        tree = as_json()
+        tree["services"][0]["phases"][1]["actions"][0]["undo"]["shares"] = shares
+        digests.add(RollbackPlan.model_validate(tree).digest)
+    assert len(digests) == 1
+
+
 def test_the_digest_survives_history() -> None:
     stored = RollbackPlan.model_validate_json(PLAN.model_dump_json())
     assert stored == PLAN
