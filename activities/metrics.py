@@ -12,7 +12,7 @@ from activities.targets import Target, Targets
 from rollback_manager.plan import Well
 from rollback_manager.policy import VerificationPolicy
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import Reading, Snapshot, between, slower_than
+from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
 from rollback_manager.verification import (
     Answer,
     Verdict,
@@ -25,6 +25,10 @@ from rollback_manager.verification import (
     requests_needed,
     worst,
 )
+
+
+WORTH_A_LOOK = 10
+"""Failed answers that are judged before the sample is full: bad news need fewer requests."""
 
 
 class MetricsActivities:
@@ -61,7 +65,7 @@ class _Verification:
             reading = between(self.wanted.version, first, look.snapshot)
             activity.heartbeat(first.model_dump(mode="json"))
             over = time.monotonic() - begun >= self.policy.max_window_s
-            if over or self._is_due(reading):
+            if over or self._is_due(reading, _own_errors(first, look)):
                 verdicts = self._judge(first, look)
                 if state := _state(verdicts, over):
                     return self._record(started_at, state, verdicts)
@@ -77,14 +81,14 @@ class _Verification:
                 return earlier
         return look.snapshot
 
-    def _is_due(self, reading: object) -> bool:
+    def _is_due(self, reading: Reading | NoReading, own_errors: int) -> bool:
         if not isinstance(reading, Reading) or reading.window_s < self.policy.min_window_s:
             return False
         needed = requests_needed(self.limit)
         if self.judged_at and reading.requests < 2 * self.judged_at:
             return False
-        if reading.requests < needed and reading.errors < 10:
-            return False  # ten errors are worth a look before the sample is full
+        if reading.requests < needed and reading.errors + own_errors < WORTH_A_LOOK:
+            return False
         self.judged_at = reading.requests
         return True
 
@@ -94,7 +98,7 @@ class _Verification:
         limit_ms = latency_limit_ms(self.step.plan.baseline, self.policy)
         slow = slower_than(limit_ms, version, first, look.snapshot) if limit_ms else None
         verdicts = [
-            judge_errors(reading, self.limit),
+            judge_errors(reading, self.limit, _own_errors(first, look)),
             judge_latency(slow, reading, limit_ms),
             judge_readiness(look.able(version), self.wanted.instances),
             *self.target.journeys.run(),
@@ -125,6 +129,11 @@ class _Verification:
             verdicts=verdicts,
             samples=self.looks.samples(),
         )
+
+
+def _own_errors(first: Snapshot, look: Look) -> int:
+    """Answers of the window that failed at the front door and that no version gave."""
+    return max(0, look.snapshot.own_errors - first.own_errors)
 
 
 def _state(verdicts: tuple[Verdict, ...], over: bool) -> StepState | None:

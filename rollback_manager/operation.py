@@ -1,8 +1,12 @@
 """Who wrote this, and may they still: operation id, epoch and step, carried to the target."""
 
 import hashlib
+import re
 
 from rollback_manager.values import Value
+
+WRITTEN = re.compile(r"(\d+)\.(\d+)\.([0-9a-f]{16})")
+"""As `str(Mark)` writes it. A deployer's own "2026.11.24" must not be taken for one of ours."""
 
 
 class Mark(Value):
@@ -28,11 +32,10 @@ class Mark(Value):
     @classmethod
     def parse(cls, text: str) -> "Mark | None":
         """The mark in a text that `str` made; None when somebody else wrote it."""
-        match text.split("."):
-            case [epoch, step, op_id] if epoch.isdecimal() and step.isdecimal() and op_id:
-                return cls(op_id=op_id, epoch=int(epoch), step=int(step))
-            case _:
-                return None
+        found = WRITTEN.fullmatch(text)
+        if found is None:
+            return None
+        return cls(op_id=found[3], epoch=int(found[1]), step=int(found[2]))
 
 
 def op_id(rollback: str, service: str, step: int, digest: str) -> str:

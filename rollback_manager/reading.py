@@ -92,14 +92,17 @@ def share(version: str, before: Snapshot, after: Snapshot) -> Ratio | None:
 
 
 def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot) -> int | None:
-    """Requests of the window slower than `limit_ms`, counted from the next bucket edge above it."""
+    """Requests of the window slower than `limit_ms`, counted from the next bucket edge above it.
+
+    Out of those that were timed: the proxy updates its histograms later than its counters. What
+    took longer than the last edge is not among them: it met the proxy's time-out, an error.
+    """
     first, last = before.versions.get(version), after.versions.get(version)
     if first is None or last is None or not last.latency_ms:
         return None
     buckets = _buckets(first, last)
     within = next((count for edge, count in buckets if edge >= limit_ms), None)
-    timed = last.requests - first.requests
-    return None if within is None else max(0, timed - within)
+    return None if within is None else max(0, buckets[-1][1] - within)
 
 
 def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float | None:

@@ -73,16 +73,21 @@ def wilson(hits: int, tries: int) -> tuple[Ratio, Ratio]:
     return (low if hits else 0.0), (high if hits < tries else 1.0)  # exact where floats are not
 
 
-def judge_errors(reading: Reading | NoReading, limit: Ratio) -> Verdict:
-    """Whether the error ratio is at most `limit`, or why that cannot be said yet."""
+def judge_errors(reading: Reading | NoReading, limit: Ratio, own_errors: int = 0) -> Verdict:
+    """Whether the error ratio is at most `limit`, or why that cannot be said yet.
+
+    own_errors: answers that failed at the front door and that no version gave. Users do not care
+    who failed them: a version that refuses connections has no errors of its own.
+    """
     if isinstance(reading, NoReading):
         return Verdict(check="error_ratio", answer=Answer.INCONCLUSIVE, because=reading.because)
-    low, high = wilson(reading.errors, reading.requests)
+    failed, asked = reading.errors + own_errors, reading.requests + own_errors
+    low, high = wilson(failed, asked)
     facts = (
-        f"{reading.errors} of {reading.requests} requests failed in {reading.window_s:.0f} s; "
+        f"{failed} of {asked} requests failed in {reading.window_s:.0f} s; "
         f"at 99 % between {low:.2%} and {high:.2%}, limit {limit:.2%}"
     )
-    return _by_bounds("error_ratio", low, high, limit, reading.requests, facts)
+    return _by_bounds("error_ratio", low, high, limit, asked, facts)
 
 
 def judge_latency(

@@ -43,7 +43,7 @@ def test_the_floor_is_exact_and_at_least_one(desired: int, percent: int) -> None
 @pytest.mark.parametrize(
     ("to_ready", "from_ready", "floor", "allowed", "because"),
     [
-        (3, 4, 3, True, "ready 3 on the side that takes the traffic, 4 on the other, floor 3"),
+        (3, 4, 3, True, "ready 3 where the traffic goes, 4 where it is, floor 3"),
         (4, 0, 3, True, "floor 3"),
         (2, 4, 3, False, "it would fall below the floor"),
         (2, 2, 3, True, "ready 2"),
