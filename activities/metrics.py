@@ -26,7 +26,6 @@ from rollback_manager.verification import (
     worst,
 )
 
-
 WORTH_A_LOOK = 10
 """Failed answers that are judged before the sample is full: bad news need fewer requests."""
 

@@ -101,8 +101,9 @@ def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot
     if first is None or last is None or not last.latency_ms:
         return None
     buckets = _buckets(first, last)
+    timed = buckets[-1][1]
     within = next((count for edge, count in buckets if edge >= limit_ms), None)
-    return None if within is None else max(0, buckets[-1][1] - within)
+    return max(0, timed - within) if timed and within is not None else None
 
 
 def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float | None:

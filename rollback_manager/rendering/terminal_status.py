@@ -119,8 +119,7 @@ def _steering(now_is: RollbackStatus) -> Iterator[str]:
         case State.PAUSED:
             yield from command("go on:   ", f"rollback-manager resume {now_is.rollback}")
         case State.NEEDS_HUMAN:
-            retry = f"rollback-manager retry-step {now_is.rollback}"
-            yield from command("again:   ", retry, _halted(now_is))
+            yield from command("again:   ", *_retry(now_is))
     yield from command("stop:    ", f"rollback-manager abort {now_is.rollback}")
     yield "         (with --restore: and put back what was there before)"
     yield "leave:   at any time; Temporal and the worker go on without this terminal"
@@ -129,6 +128,10 @@ def _steering(now_is: RollbackStatus) -> Iterator[str]:
 def _approve(now_is: RollbackStatus) -> tuple[str, str]:
     quoted = f"--plan {words.quoted(now_is.digest)}"
     return f"rollback-manager approve {now_is.rollback}", quoted
+
+
+def _retry(now_is: RollbackStatus) -> tuple[str, str]:
+    return f"rollback-manager retry-step {now_is.rollback}", _halted(now_is)
 
 
 def _halted(now_is: RollbackStatus) -> str:
@@ -143,6 +146,8 @@ def _facts(now_is: RollbackStatus) -> Iterator[tuple[Fact, str]]:
     yield ("state", words.state(now_is)), words.joined([words.state(now_is), waits])
     if now_is.state is State.WAITING_FOR_APPROVAL:
         yield ("approve",), "approve: " + " ".join(_approve(now_is))
+    if words.state_of(now_is) is State.NEEDS_HUMAN:
+        yield ("retry", _halted(now_is)), "again: " + " ".join(_retry(now_is))
     for name, number, step, state, said in _steps(now_is):
         text = words.joined([f"{name} {step} {state}", foreign(said)])
         yield (name, str(number), step, state), text
@@ -151,7 +156,7 @@ def _facts(now_is: RollbackStatus) -> Iterator[tuple[Fact, str]]:
             shares = words.by_version(service.found.shares, "%")
             yield (service.service, shares), f"{service.service} traffic {shares}"
     for vote in now_is.decisions:
-        yield ("vote", vote.by, vote.at.isoformat()), words.decision(vote)
+        yield ("vote", vote.by, vote.at.isoformat()), words.vote(vote)
 
 
 def _steps(now_is: RollbackStatus) -> Iterator[tuple[str, int, str, str, str]]:

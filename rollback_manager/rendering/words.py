@@ -133,13 +133,18 @@ def joined(texts: Iterable[str]) -> str:
     return " · ".join(text for text in texts if text)
 
 
-def decision(vote: DecisionRecord) -> str:
-    """One vote: who, how that was proven, whether it counted."""
-    proof = ", not authenticated" if vote.method in {"local", "temporal-ui"} else ""
-    counted = "" if vote.counted else f"   ignored: {foreign(vote.because)}"
-    reason = f"   {foreign(vote.reason)!r}" if vote.reason else ""
-    who = f"{foreign(vote.by)} ({foreign(vote.method)}{proof})"
-    return f"{clock(vote.at)} {vote.decision} by {who}{reason}{counted}"
+def decision(record: DecisionRecord) -> str:
+    """One vote with its time: who, how that was proven, whether it counted."""
+    return f"{clock(record.at)} {vote(record)}"
+
+
+def vote(record: DecisionRecord) -> str:
+    """One vote without its time, for lines that begin with one."""
+    proof = ", not authenticated" if record.method in {"local", "temporal-ui"} else ""
+    counted = "" if record.counted else f"   ignored: {foreign(record.because)}"
+    reason = f"   {foreign(record.reason)!r}" if record.reason else ""
+    who = f"{foreign(record.by)} ({foreign(record.method)}{proof})"
+    return f"{record.decision} by {who}{reason}{counted}"
 
 
 def _two(first: int, unit: str, second: int, small: str) -> str:

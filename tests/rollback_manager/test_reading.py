@@ -141,6 +141,10 @@ def test_slow_requests_are_counted_from_the_next_edge_above(
         (snapshot(), snapshot(9, v1=counts(9, 0, ((10, 9),)))),
         (snapshot(v1=counts(9)), snapshot(9)),
         (snapshot(v1=counts(9)), snapshot(9, v1=counts(99))),
+        (
+            snapshot(v1=counts(9, 0, ((10, 9), (20, 9)))),
+            snapshot(9, v1=counts(99, 0, ((10, 9), (20, 9)))),  # the histogram stands still
+        ),
     ],
 )
 def test_without_latencies_nobody_is_called_fast(before: Snapshot, after: Snapshot) -> None:

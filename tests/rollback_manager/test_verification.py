@@ -206,6 +206,14 @@ def test_errors_are_judged_by_bounds_and_not_by_luck(
     assert judge_errors(reading(requests, errors), 0.001).answer is answer
 
 
+def test_failures_that_no_version_gave_count_against_the_good_one() -> None:
+    assert judge_errors(reading(6000), 0.001).answer is PASSED
+    refused = judge_errors(reading(6000), 0.001, own_errors=60)
+    assert refused.answer is FAILED
+    assert refused.because.startswith("60 of 6060 requests failed")
+    assert judge_errors(reading(0), 0.001, own_errors=50).answer is FAILED
+
+
 def test_a_thin_sample_says_how_many_requests_it_needs() -> None:
     said = judge_errors(reading(100), 0.001).because
     assert "0 of 100 requests failed in 60 s" in said
