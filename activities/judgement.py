@@ -18,6 +18,7 @@ class Conclusion(Value):
 
     rollback: str
     plan: RollbackPlan
+    digest: str = ""
     services: tuple[ServiceOutcome, ...]
     decisions: tuple[DecisionRecord, ...]
     refused: Result | None
@@ -37,4 +38,5 @@ class JudgementActivities:
             conclusion.refused,
             conclusion.seconds,
         )
-        return outcome.model_copy(update={"decisions": conclusion.decisions})
+        known = {"decisions": conclusion.decisions, "digest": conclusion.digest}
+        return outcome.model_copy(update=known)

@@ -22,12 +22,9 @@ from rollback_manager.verification import (
     judge_readiness,
     judge_throughput,
     latency_limit_ms,
-    requests_needed,
     worst,
+    worth_judging,
 )
-
-WORTH_A_LOOK = 10
-"""Failed answers that are judged before the sample is full: bad news need fewer requests."""
 
 
 class MetricsActivities:
@@ -43,11 +40,7 @@ class MetricsActivities:
 
 
 class _Verification:
-    """One window after the shift, judged at a ladder of sample sizes.
-
-    Judging at every poll would try its luck: with each further look the chance grows that one of
-    them passes or fails by accident. So it is judged where the number of requests has doubled.
-    """
+    """One window after the shift, judged at a ladder of sample sizes (`worth_judging`)."""
 
     def __init__(self, step: Step, target: Target) -> None:
         self.step, self.target, self.wanted = step, target, wants(step, Well)
@@ -81,14 +74,11 @@ class _Verification:
         return look.snapshot
 
     def _is_due(self, reading: Reading | NoReading, own_errors: int) -> bool:
-        if not isinstance(reading, Reading) or reading.window_s < self.policy.min_window_s:
+        if isinstance(reading, Reading) and reading.window_s < self.policy.min_window_s:
             return False
-        needed = requests_needed(self.limit)
-        if self.judged_at and reading.requests < 2 * self.judged_at:
+        if not worth_judging(reading, own_errors, self.limit, self.judged_at):
             return False
-        if reading.requests < needed and reading.errors + own_errors < WORTH_A_LOOK:
-            return False
-        self.judged_at = reading.requests
+        self.judged_at = reading.requests if isinstance(reading, Reading) else 0
         return True
 
     def _judge(self, first: Snapshot, look: Look) -> tuple[Verdict, ...]:

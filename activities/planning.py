@@ -37,13 +37,14 @@ class PlanningActivities:
     def plan_rollback(self, request: RollbackRequest) -> Planned:
         """The plan, or why there can be none."""
         try:
-            return Planned(plan=self._plan(request))
+            plan = self._plan(request)
         except PermanentError as refusal:
             return _refused(refusal)
         except TemporaryError as failure:
             if activity.info().attempt < TRIES:
                 raise
             return _refused(failure)
+        return Planned(plan=plan, digest=plan.digest)
 
     def _plan(self, request: RollbackRequest) -> RollbackPlan:
         service = _only(request)

@@ -12,7 +12,7 @@ from rollback_manager.guard import floor_for
 from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
 from rollback_manager.policy import Policy
 from rollback_manager.reading import NoReading, Reading, Snapshot
-from rollback_manager.release import Release, Target, known_good
+from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
 from rollback_manager.values import Seconds, Value
 
@@ -48,21 +48,33 @@ class PlanningFacts(Value):
     now: datetime
 
 
-def current_version(facts: PlanningFacts) -> str:
-    """The version that has the largest part of the traffic."""
-    if not facts.shares:
-        raise Blocked(
-            f"{facts.service} gets no traffic at all: there is no release to roll back",
-            effect="Production is unchanged.",
-            next_step="Check the route file that the catalogue names.",
-        )
-    return max(sorted(facts.shares), key=lambda version: facts.shares[version])
+def bad_version(facts: PlanningFacts) -> str:
+    """The version to undo: the one that has the traffic.
+
+    Where several have some (a canary, or what an aborted rollback left) it is the one that is not
+    verified; the largest share says nothing about who is bad.
+    """
+    carrying = sorted(version for version, part in facts.shares.items() if part)
+    verified = {r.version for r in facts.releases if r.standing is Standing.VERIFIED}
+    suspects = carrying if len(carrying) == 1 else [v for v in carrying if v not in verified]
+    if len(suspects) == 1:
+        return suspects[0]
+    split = ", ".join(f"{v} {facts.shares[v]} %" for v in carrying)
+    if not carrying:
+        what = f"{facts.service} gets no traffic at all: there is no release to roll back"
+    else:
+        what = f"which release is bad? Traffic: {split}; not verified: {suspects or 'none'}"
+    raise Blocked(
+        what,
+        effect="Production is unchanged.",
+        next_step="Record what you know: rollback-manager releases mark SERVICE VERSION verified",
+    )
 
 
 def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
     """The plan for one service, or Blocked with what stands in its way."""
-    bad = current_version(facts)
-    target = known_good(list(facts.releases), bad, wanted)
+    bad = bad_version(facts)
+    target = known_good(_others(facts, bad), bad, wanted)
     good = target.release
     _must_be_the_same(facts, good)
     at_release = good.restore_point.instances if good.restore_point else 1
@@ -94,6 +106,12 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
     )
 
 
+def _others(facts: PlanningFacts, bad: str) -> list[Release]:
+    """Releases without those that are the bad one under another name."""
+    digest = facts.digests.get(bad)
+    return [r for r in facts.releases if r.version == bad or r.digest != digest]
+
+
 def _must_be_the_same(facts: PlanningFacts, good: Release) -> None:
     defined = facts.digests.get(good.version)
     if defined is None:
@@ -121,7 +139,7 @@ def _because(target: Target) -> str:
 
 def found(facts: PlanningFacts, by_hand: tuple[str, ...]) -> Found:
     """What was seen while planning: figures for people, outside the digest."""
-    bad = current_version(facts)
+    bad = bad_version(facts)
     reading = since_release(facts, bad)
     per_s = None
     if isinstance(reading, Reading) and 0 < reading.window_s <= COMPARABLE.total_seconds():

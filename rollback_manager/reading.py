@@ -1,7 +1,7 @@
 """What was measured of a version: counters of two moments, and the reading between them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rollback_manager.values import Ratio, Seconds, Value
 
@@ -91,11 +91,19 @@ def share(version: str, before: Snapshot, after: Snapshot) -> Ratio | None:
     return counts.get(version, 0) / total if total else None
 
 
-def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot) -> int | None:
+class Slow(NamedTuple):
+    """How many of the timed requests of a window were slower than a limit."""
+
+    slower: int
+    timed: int
+
+
+def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot) -> Slow | None:
     """Requests of the window slower than `limit_ms`, counted from the next bucket edge above it.
 
     Out of those that were timed: the proxy updates its histograms later than its counters. What
     took longer than the last edge is not among them: it met the proxy's time-out, an error.
+    None when nothing was timed, or no edge is as high as the limit.
     """
     first, last = before.versions.get(version), after.versions.get(version)
     if first is None or last is None or not last.latency_ms:
@@ -103,7 +111,9 @@ def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot
     buckets = _buckets(first, last)
     timed = buckets[-1][1]
     within = next((count for edge, count in buckets if edge >= limit_ms), None)
-    return max(0, timed - within) if timed and within is not None else None
+    if not timed or within is None:
+        return None
+    return Slow(slower=max(0, timed - within), timed=timed)
 
 
 def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float | None:

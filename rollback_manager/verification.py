@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from rollback_manager.policy import VerificationPolicy
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.reading import NoReading, Reading, Slow
 from rollback_manager.release import Baseline
 from rollback_manager.values import Ratio, Value
 
@@ -13,6 +13,10 @@ Z_99 = 2.326
 """One-sided 99 % of the normal distribution: the confidence of every claim below."""
 SLOW_SHARE = 0.05
 """A P95 within its limit says: at most this share of requests is slower."""
+
+
+WORTH_A_LOOK = 10
+"""Failed answers that are judged before the sample is full: bad news need fewer requests."""
 
 
 class Answer(StrEnum):
@@ -61,6 +65,22 @@ def requests_needed(limit: Ratio) -> int:
     return math.ceil(Z_99**2 * (1 - limit) / limit) if limit > 0 else 0
 
 
+def worth_judging(
+    reading: Reading | NoReading, own_errors: int, limit: Ratio, judged_at: int
+) -> bool:
+    """Whether it is time to judge: the sample is full, or failed answers came before that.
+
+    judged_at: requests at the last judgement, 0 if there was none. Between two judgements the
+    number of requests must double: each further look is a further chance to pass by luck.
+    """
+    if not isinstance(reading, Reading):
+        return False
+    if judged_at and reading.requests < 2 * judged_at:
+        return False
+    full = reading.requests >= requests_needed(limit)
+    return full or reading.errors + own_errors >= WORTH_A_LOOK
+
+
 def wilson(hits: int, tries: int) -> tuple[Ratio, Ratio]:
     """Lower and upper one-sided 99 % bounds of a proportion (Wilson, 1927)."""
     if tries == 0:
@@ -91,7 +111,7 @@ def judge_errors(reading: Reading | NoReading, limit: Ratio, own_errors: int = 0
 
 
 def judge_latency(
-    slow: int | None, reading: Reading | NoReading, limit_ms: float | None
+    slow: Slow | None, reading: Reading | NoReading, limit_ms: float | None
 ) -> Verdict:
     """Whether at most 5 % of requests are slower than `limit_ms`, i.e. P95 is within it."""
     if isinstance(reading, NoReading):
@@ -99,10 +119,10 @@ def judge_latency(
     if limit_ms is None or slow is None:
         because = "no baseline says what is normal" if limit_ms is None else "no latencies counted"
         return Verdict(check="latency_p95", answer=Answer.INCONCLUSIVE, because=because)
-    low, high = wilson(slow, reading.requests)
+    low, high = wilson(slow.slower, slow.timed)
     p95 = "unknown" if reading.latency_p95_ms is None else f"{reading.latency_p95_ms:.0f} ms"
-    facts = f"P95 {p95}; {slow} of {reading.requests} requests slower than {limit_ms:.0f} ms"
-    return _by_bounds("latency_p95", low, high, SLOW_SHARE, reading.requests, facts)
+    facts = f"P95 {p95}; {slow.slower} of {slow.timed} requests slower than {limit_ms:.0f} ms"
+    return _by_bounds("latency_p95", low, high, SLOW_SHARE, slow.timed, facts)
 
 
 def judge_throughput(reading: Reading | NoReading, before_per_s: float, floor: Ratio) -> Verdict:

@@ -34,16 +34,22 @@ class Running(Protocol):
         """How it ended; waits for the end."""
 
 
+async def until_left(rollback: Running, timeout_s: float | None) -> Answer:
+    """Follow it; the first Ctrl-C, which `asyncio.run` turns into a cancel, only leaves it."""
+    try:
+        return await follow(rollback, timeout_s)
+    except asyncio.CancelledError:
+        return going_on(rollback.id, "left by Ctrl-C", code=INTERRUPTED)
+
+
 async def follow(rollback: Running, timeout_s: float | None) -> Answer:
-    """Follow it until it ends, `timeout_s` have passed, or the first Ctrl-C."""
+    """Follow it until it ends or `timeout_s` have passed."""
     try:
         with view_of(sys.stderr) as view:
             async with asyncio.timeout(timeout_s):
                 ended = await _to_its_end(rollback, view)
     except TimeoutError:
         return going_on(rollback.id, f"not ended after {timeout_s:g} s")
-    except asyncio.CancelledError:
-        return going_on(rollback.id, "left by Ctrl-C", code=INTERRUPTED)
     return answer_of(ended)
 
 

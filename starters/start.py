@@ -83,12 +83,12 @@ def start(
 async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer:
     """Start it, and follow it for so long; for 0 s: tell how it is already."""
     from starters.connection import connected
-    from starters.following import follow, glance
+    from starters.following import glance, until_left
 
     async with connected() as client:
         rollback = await client.start(request)
         console.say(f"{rollback.id}: started, or running already under this key")
-        return await (glance(rollback) if follow_s == 0 else follow(rollback, follow_s))
+        return await (glance(rollback) if follow_s == 0 else until_left(rollback, follow_s))
 
 
 def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:

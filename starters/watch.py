@@ -13,10 +13,10 @@ def watch(rollback: Rollback, timeout: Timeout = None, as_json: Json = False) ->
     async def verb() -> Answer:
         named = naming.rollback(rollback)
         from starters.connection import connected
-        from starters.following import follow
+        from starters.following import until_left
 
         async with connected() as client:
-            return await follow(client.rollback(named), timeout)
+            return await until_left(client.rollback(named), timeout)
 
     console.run(verb, as_json=as_json)
 

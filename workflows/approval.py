@@ -26,9 +26,9 @@ class Approval:
         """What was decided, if anything was."""
         return self.ballot.decided if self.ballot else None
 
-    def open(self, plan: RollbackPlan) -> None:
-        """Votes count from now on, for this plan alone."""
-        self.ballot = Ballot(digest=plan.digest, opened_at=workflow.now(), policy=plan.approval)
+    def open(self, plan: RollbackPlan, digest: str) -> None:
+        """Votes count from now on, for the plan of this digest alone."""
+        self.ballot = Ballot(digest=digest, opened_at=workflow.now(), policy=plan.approval)
 
     def close(self, because: str) -> None:
         """No vote counts from now on."""

@@ -63,6 +63,7 @@ class RollbackWorkflow:
         self._control = Control()
         self._approval = Approval()
         self._plan: RollbackPlan | None = None
+        self._digest = ""
         self._state = State.PLANNING
         self._waits_for = ""
         self._outbox: list[tuple[str, Value]] = []
@@ -90,9 +91,9 @@ class RollbackWorkflow:
             return self._nothing_done(
                 result, planned.blocked_because, planned.effect, planned.next_step
             )
-        self._plan = plan
+        self._plan, self._digest = plan, planned.digest
         if plan.approval.required:
-            self._approval.open(plan)
+            self._approval.open(plan, self._digest)
         try:
             child = await self._control.to_the_end(self._start(plan, plan.services[0]))
         except WorkflowAlreadyStartedError as error:
@@ -121,7 +122,7 @@ class RollbackWorkflow:
             ServiceRollback(
                 env=plan.env,
                 rollback=workflow.info().workflow_id,
-                digest=plan.digest,
+                digest=self._digest,
                 plan=service,
                 go=not plan.approval.required,
                 requests_per_s=plan.found[0].requests_per_s,
@@ -206,6 +207,7 @@ class RollbackWorkflow:
         conclusion = Conclusion(
             rollback=info.workflow_id,
             plan=plan,
+            digest=self._digest,
             services=(service,),
             decisions=tuple(self._approval.records),
             refused=refused,
@@ -253,7 +255,7 @@ class RollbackWorkflow:
             rollback=workflow.info().workflow_id,
             env=self._request.env,
             state=self._state,
-            digest=plan.digest if plan else "",
+            digest=self._digest,
             requested_by=self._request.requested_by,
             reason=self._request.reason,
             waits_for="approve or reject" if waiting else self._waits_for,

@@ -37,7 +37,7 @@ def target_of(action: Action) -> str:
 
 def step_summary(action: Action, plan: ServicePlan) -> str:
     """The label of the step's bar on the timeline; at most 120 characters."""
-    words = f"{target_of(action)} · {action.name} · floor {plan.floor} · ≤ {action.timeout_s:.0f} s"
+    words = f"{target_of(action)} · floor {plan.floor} · ≤ {action.timeout_s:.0f} s"
     return words[:120]
 
 
@@ -70,7 +70,7 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
         f"**Security** {SECURITY}",
     ]
     if plan is not None:
-        lines += ["", *_plan(plan)]
+        lines += ["", *_plan(plan, status.digest)]
     if status.state is State.WAITING_FOR_APPROVAL and plan is not None:
         lines += ["", *_to_approve(plan, status)]
     if status.decisions:
@@ -81,14 +81,14 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     return "\n".join(lines)
 
 
-def _plan(plan: RollbackPlan) -> list[str]:
+def _plan(plan: RollbackPlan, digest: str) -> list[str]:
     rows = [
         f"| {s.service} | {_cell(s.from_version)} | {_cell(s.to_version)} | {s.strategy}"
         f" | {s.floor} of {s.desired} | `service/{plan.env}/{s.service}` |"
         for s in plan.services
     ]
     return [
-        f"**Plan** `{short(plan.digest)}`",
+        f"**Plan** `{short(digest)}`",
         "",
         "| service | from | to | strategy | floor | workflow |",
         "|---|---|---|---|---|---|",
@@ -100,7 +100,7 @@ def _to_approve(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
     until = f" until {status.deadline:%H:%M:%SZ}" if status.deadline else ""
     return [
         f"**To decide{until}** send the update `approve` or `reject` with:",
-        f'`{{"plan": "{plan.digest}", "by": "YOUR NAME"}}`',
+        f'`{{"plan": "{status.digest}", "by": "YOUR NAME"}}`',
         f"Nobody answers: {plan.approval.on_expiry}. Silence never approves.",
     ]
 

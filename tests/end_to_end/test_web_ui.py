@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from rollback_manager.progress import EndState, Result
+from rollback_manager.progress import Result
 from tests.rig import Rig
 from workers.temporal_server import TemporalServer
 

@@ -15,7 +15,7 @@ from rollback_manager.planning import (
     Past,
     PlanningFacts,
     assemble,
-    current_version,
+    bad_version,
     estimate,
     found,
     gates_before,
@@ -42,7 +42,7 @@ BASELINE = Baseline(
 def release(version: str, standing: Standing, minutes_ago: float, **more: Any) -> Release:
     return Release(
         version=version,
-        digest=f"sha256:{version}",
+        digest=more.pop("digest", f"sha256:{version}"),
         recorded_at=NOW - timedelta(minutes=minutes_ago),
         recorded_by="ci",
         standing=standing,
@@ -125,8 +125,24 @@ def test_the_good_side_must_carry_the_larger_of_then_and_now(
     assert (plan.desired, plan.floor) == (desired, floor)
 
 
-def test_the_current_version_has_the_largest_share() -> None:
-    assert current_version(facts(shares={"v1": 10, "v2": 90})) == "v2"
+@pytest.mark.parametrize("shares", [{"v2": 100}, {"v1": 90, "v2": 10}, {"v1": 50, "v2": 50}])
+def test_where_several_have_traffic_the_one_that_is_not_verified_is_bad(
+    shares: dict[str, int],
+) -> None:
+    good = release("v1", Standing.VERIFIED, 600)
+    assert bad_version(facts(shares=shares, releases=(good,))) == "v2"
+
+
+def test_a_split_that_does_not_say_who_is_bad_is_refused() -> None:
+    both = tuple(release(version, Standing.VERIFIED, 600) for version in ("v1", "v2"))
+    with pytest.raises(Blocked, match="which release is bad"):
+        bad_version(facts(shares={"v1": 10, "v2": 90}, releases=both))
+
+
+def test_a_verified_release_with_the_digest_of_the_bad_one_is_no_target() -> None:
+    same = release("v1", Standing.VERIFIED, 600, digest="sha256:v2")
+    with pytest.raises(Blocked, match="no verified release"):
+        plan_service(facts(releases=(same,)), None)
 
 
 def test_without_traffic_there_is_nothing_to_roll_back() -> None:

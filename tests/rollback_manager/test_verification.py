@@ -3,18 +3,15 @@
 import math
 import statistics
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.metrics import _Verification
 from rollback_manager import verification
-from rollback_manager.plan import Well
 from rollback_manager.policy import VerificationPolicy
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.reading import NoReading, Reading, Slow
 from rollback_manager.release import Baseline
 from rollback_manager.verification import (
     Answer,
@@ -28,6 +25,7 @@ from rollback_manager.verification import (
     requests_needed,
     wilson,
     worst,
+    worth_judging,
 )
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -245,14 +243,15 @@ def test_no_verdict_contradicts_what_was_seen(counted: tuple[int, int], limit: f
 def test_p95_is_within_its_limit_if_few_are_slower(
     slow: int | None, requests: int, limit_ms: float | None, answer: Answer, because: str
 ) -> None:
-    judged = judge_latency(slow, reading(requests), limit_ms)
+    timed = None if slow is None else Slow(slower=slow, timed=requests)
+    judged = judge_latency(timed, reading(requests), limit_ms)
     assert judged.answer is answer
     assert because in judged.because
 
 
 def test_an_unknown_p95_is_said_to_be_unknown() -> None:
     unknown = reading(500).model_copy(update={"latency_p95_ms": None})
-    assert judge_latency(0, unknown, 18).because.startswith("P95 unknown")
+    assert judge_latency(Slow(slower=0, timed=500), unknown, 18).because.startswith("P95 unknown")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +277,7 @@ def test_every_wanted_instance_must_be_ready(ready: int, desired: int, answer: A
 def test_no_data_is_never_a_pass() -> None:
     for judged in (
         judge_errors(NOTHING, 0.5),
-        judge_latency(0, NOTHING, 18),
+        judge_latency(Slow(slower=0, timed=9), NOTHING, 18),
         judge_throughput(NOTHING, 80, 0.5),
     ):
         assert judged.answer is INCONCLUSIVE
@@ -289,26 +288,19 @@ class Ladder:
     """The very ladder that the activity climbs, fed with a version of a known error ratio."""
 
     def __init__(self, limit: float, per_s: float, chance: Any) -> None:
-        wanted = Well(version="v1", instances=2)
-        plan = SimpleNamespace(
-            baseline=None, policy=SimpleNamespace(verification=VerificationPolicy())
-        )
-        step: Any = SimpleNamespace(action=SimpleNamespace(wanted=wanted), plan=plan)
-        target: Any = None  # this part of it never looks at the world
-        self.rungs = _Verification(step, target)
-        self.rungs.limit = limit
         self.limit, self.per_s, self.chance = limit, per_s, chance
 
     def climb(self, error_ratio: float) -> Answer:
         """The first verdict that tells, or the last one, after 10 minutes of looks."""
         failures = self._failures(error_ratio)
-        failed, next_failure = 0, next(failures)
+        failed, next_failure, judged_at = 0, next(failures), 0
         for second in range(5, 601, 5):
             requests = int(second * self.per_s)
             while next_failure < requests:
                 failed, next_failure = failed + 1, next(failures)
             seen = reading(requests, failed, second)
-            if self.rungs._is_due(seen, own_errors=0) or second == 600:
+            if worth_judging(seen, 0, self.limit, judged_at) or second == 600:
+                judged_at = requests
                 answer = judge_errors(seen, self.limit).answer
                 if answer in {PASSED, FAILED}:
                     return answer

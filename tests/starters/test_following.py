@@ -15,7 +15,7 @@ from rollback_manager.progress import (
     State,
 )
 from starters import following
-from starters.following import follow, glance, seen_within
+from starters.following import follow, glance, seen_within, until_left
 from starters.views import LogView
 from tests import builders as b
 
@@ -88,7 +88,7 @@ async def test_after_the_time_out_it_goes_on_and_the_code_is_8() -> None:
 
 
 async def test_ctrl_c_leaves_and_says_how_to_stop_it() -> None:
-    watching = asyncio.create_task(follow(Scripted(status()), None))
+    watching = asyncio.create_task(until_left(Scripted(status()), None))
     await asyncio.sleep(0.05)
     watching.cancel()  # what asyncio.run does at the first Ctrl-C
     answer = await watching

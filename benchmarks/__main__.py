@@ -1,0 +1,8 @@
+"""`make bench`: every benchmark that there is."""
+
+import typer
+
+from benchmarks import rollback
+
+if __name__ == "__main__":
+    typer.run(rollback.main)

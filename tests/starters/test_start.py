@@ -1,0 +1,44 @@
+"""Starting: what is agreed to, by whom, and on which evidence."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from starters import console
+from starters.refusals import UsageError
+from starters.start import EVIDENCE_LIMIT, _evidence
+
+POINT = {"at": "2026-03-01T14:00:00Z", "requests": {"v2": 80}, "errors": {"v2": 9}}
+
+
+@pytest.mark.parametrize(
+    ("typed", "agreed"), [("yes\n", True), ("YES\n", True), ("y\n", False), ("\n", False)]
+)
+def test_only_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: bool) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert console.agreed("Roll back?") is agreed
+
+
+def test_evidence_is_read_second_by_second(tmp_path: Path) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps([POINT]))
+    (point,) = _evidence(file)
+    assert point.errors == {"v2": 9}
+    assert _evidence(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{}", "top: "),
+        (json.dumps([{**POINT, "more": 1}]), "0.more: "),
+        (" " * (EVIDENCE_LIMIT + 1), "larger than 256 KiB"),
+    ],
+)
+def test_evidence_of_another_shape_is_a_usage_error(tmp_path: Path, text: str, why: str) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=why):
+        _evidence(file)
