@@ -17,7 +17,7 @@ import typer
 
 from rollback_manager.errors import RollbackError
 from starters import refusals
-from starters.refusals import EXIT_CODES, INTERRUPTED, USAGE
+from starters.refusals import EXIT_CODES, INTERRUPTED, NO_BAD_END, USAGE
 
 TYPED_WRONG = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """Click's UsageError: Typer carries a Click of its own and gives out this one subclass only."""
@@ -60,8 +60,10 @@ def answered(verb: Verb, *, as_json: bool) -> Answer:
 
 
 def finish(answer: Answer, *, as_json: bool) -> NoReturn:
-    """Print the answer and leave with its code."""
+    """Print the answer and leave with its code; a bad end is told to people in any case."""
     if as_json:
+        if answer.code not in NO_BAD_END:
+            say(answer.text)
         _show_json(answer.document, answer.code)
     elif answer.text:
         show(answer.text)

@@ -9,12 +9,11 @@ import typer
 from starters import console, naming, refusals
 from starters.console import Answer
 from starters.options import Env, Incident, Json, Reason, Service, To
+from starters.refusals import HAS_CHANGES
 
 if TYPE_CHECKING:
     from rollback_manager.contract import RollbackRequest
     from rollback_manager.plan import RollbackPlan
-
-HAS_CHANGES = 10
 
 
 def plan(

@@ -23,7 +23,9 @@ DECLINED = 3
 BLOCKED = 7
 GOING_ON = 8
 STALE = 9
+HAS_CHANGES = 10
 INTERRUPTED = 130
+NO_BAD_END = frozenset({0, GOING_ON, HAS_CHANGES, INTERRUPTED})
 UNCHANGED = "Production is unchanged by this call."
 
 

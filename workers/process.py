@@ -1,6 +1,5 @@
 """The edge of a worker's process: its options, its words on stderr, its exit code."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -9,7 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from rollback_manager.errors import RollbackError
+from rollback_manager.errors import Blocked, PermanentError
+from starters import console, refusals
+from starters.console import Answer
 from workers.settings import Settings, load
 from workers.telemetry import set_up_logs
 
@@ -21,8 +22,11 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)  # noqa: T201 -- the process's own voice
 
 
-def run(name: str, about: str, work: Work) -> NoReturn:
-    """Read the options and run `work`; ends the process with its exit code."""
+def run(about: str, work: Work) -> NoReturn:
+    """Read the options and run `work`; ends the process with its exit code.
+
+    TERM and Ctrl-C are how it is meant to end, hence 0 and not 130: what was asked for was done.
+    """
 
     def command(
         catalogue: Annotated[
@@ -37,38 +41,36 @@ def run(name: str, about: str, work: Work) -> NoReturn:
         task_queue: Annotated[str | None, typer.Option(help="Queue (ROLLBACK_TASK_QUEUE)")] = None,
         log_json: Annotated[bool | None, typer.Option(help="Logs as JSON")] = None,
     ) -> None:
-        settings = load(
-            catalogue=catalogue,
-            data=data,
-            records=records,
-            task_queue=task_queue,
-            log_json=log_json,
-        )
-        set_up_logs(settings.log_json)
-        asyncio.run(_complete(work, settings))
+        async def to_its_end() -> Answer:
+            settings = load(
+                catalogue=catalogue,
+                data=data,
+                records=records,
+                task_queue=task_queue,
+                log_json=log_json,
+            )
+            set_up_logs(settings.log_json)
+            await _complete(work, settings)
+            return Answer("")
 
-    app = typer.Typer(add_completion=False, help=about, pretty_exceptions_enable=False)
-    app.command(name=name, help=about)(command)
-    end(_exit_code(app))
+        console.run(to_its_end, as_json=False, talks=False)
+
+    command.__doc__ = about
+    console.main(console.single(command))
 
 
 async def _complete(work: Work, settings: Settings) -> None:
-    await work(settings)
-
-
-def _exit_code(app: typer.Typer) -> int:
+    """What stops a start for good is a precondition that does not hold, whoever found it."""
     try:
-        app(standalone_mode=False)
-    except RollbackError as error:
-        say(str(error))
-        return 7
-    except typer.Exit as end_of_it:
-        return end_of_it.exit_code
-    except typer.Abort:
-        return 130
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        await work(settings)
+    except PermanentError as error:
+        if refusals.kind(error) in refusals.EXIT_CODES:
+            raise
+        raise Blocked(
+            error.what,
+            effect=error.effect or "Nothing was started; production is unchanged.",
+            next_step=error.next_step or "Mend what is named above, then start it again.",
+        ) from error
 
 
 def end(code: int) -> NoReturn:

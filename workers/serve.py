@@ -26,7 +26,7 @@ async def serve(settings: Settings) -> None:
         await worker.work(settings)
         return
     wiring.catalogue_of(settings)  # a mistake in it must not cost a build of minutes first
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wiring.make_data_folder(settings)
     server = await temporal(settings)
     async with server:
         say(SECURITY)
@@ -68,4 +68,4 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
 
 def main() -> None:
     """`rollback-manager serve`."""
-    run("serve", "Run Temporal, its Web UI and a worker on this machine.", serve)
+    run("Run Temporal, its Web UI and a worker on this machine.", serve)

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollback_manager.contract import TASK_QUEUE
-from rollback_manager.errors import PermanentError
+from starters.refusals import UsageError
 
 
 class Settings(BaseSettings):
@@ -46,6 +46,6 @@ def load(**overrides: object) -> Settings:
         return Settings.model_validate({**Settings().model_dump(), **given})
     except ValidationError as mistakes:
         lines = [f"ROLLBACK_{str(m['loc'][0]).upper()}: {m['msg']}" for m in mistakes.errors()]
-        raise PermanentError(
+        raise UsageError(
             "\n".join(lines), effect="Nothing was started.", next_step="Correct them and try again."
         ) from None

@@ -26,7 +26,7 @@ from rollback_manager.catalogue import (
     SupervisordTarget,
     read_catalogue,
 )
-from rollback_manager.errors import CatalogueError
+from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from rollback_manager.strategies import strategy_named
 from workers.settings import Settings
 
@@ -46,9 +46,16 @@ class Parts:
 def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
     catalogue = catalogue_of(settings)
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_folder(settings)
     engine = engine_for(settings.records_url)
-    upgrade(engine)
+    try:
+        upgrade(engine)
+    except Unreachable as error:  # a step would wait for them; a start does not
+        raise Unreachable(
+            error.what,
+            effect="Nothing was started; production is unchanged.",
+            next_step="Bring the database back, then start this again.",
+        ) from error
     # Nothing from the environment: a proxy variable must not redirect us; no redirects either.
     client = httpx.Client(timeout=TIMEOUTS, trust_env=False, follow_redirects=False)
     return Parts(catalogue, SqlRecords(engine), _targets(catalogue, client))
@@ -68,6 +75,18 @@ def catalogue_of(settings: Settings) -> Catalogue:
     for service in catalogue.services.values():
         strategy_named(service.strategy)
     return catalogue
+
+
+def make_data_folder(settings: Settings) -> None:
+    """The folder of what must survive, for this user alone."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(
+            f"the data folder {settings.data} cannot be made: {error.strerror}",
+            effect="Nothing was started; production is unchanged.",
+            next_step="Name another one: --data FOLDER, or ROLLBACK_DATA=FOLDER",
+        ) from error
 
 
 def activities(parts: Parts) -> Sequence[Callable[..., Any]]:

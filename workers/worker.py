@@ -11,7 +11,9 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
 from rollback_manager.client import connect
+from rollback_manager.errors import PermanentError
 from workers import wiring
+from workers.failures import LONGEST
 from workers.plugin import plugin
 from workers.process import run, say
 from workers.settings import Settings
@@ -57,10 +59,17 @@ def make_worker(
 
 async def run_until(stop: asyncio.Event, worker: Worker) -> None:
     """Run until `stop` is set; then let what is under way come to its safe point."""
-    async with worker:
-        log.info("worker is ready", extra={"task_queue": worker.task_queue})
-        await stop.wait()
-        log.info("worker stops: what runs goes on elsewhere or when a worker is back")
+    try:
+        async with worker:
+            log.info("worker is ready", extra={"task_queue": worker.task_queue})
+            await stop.wait()
+            log.info("worker stops: what runs goes on elsewhere or when a worker is back")
+    except RuntimeError as error:  # the SDK has no class of its own for "this can never work"
+        raise PermanentError(
+            f"Temporal does not let this worker work: {str(error)[:LONGEST]}",
+            effect="No worker runs here. What was started waits in Temporal for one.",
+            next_step="Is TEMPORAL_NAMESPACE right? rollback-manager doctor",
+        ) from error
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
@@ -85,4 +94,4 @@ async def work(settings: Settings) -> None:
 
 def main() -> None:
     """`rollback-manager worker`."""
-    run("worker", "Run a worker for the Temporal that TEMPORAL_ADDRESS names.", work)
+    run("Run a worker for the Temporal that TEMPORAL_ADDRESS names.", work)

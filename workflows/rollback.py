@@ -289,12 +289,12 @@ class RollbackWorkflow:
     def _may_reject(self, vote: Vote) -> None:
         self._approval.check(vote)
 
-    @workflow.signal(name="approve")
+    @workflow.signal(name="approve", description="Approve the plan; quote its digest")
     def approve_signal(self, vote: Vote) -> None:
         """The update's twin: stored even while no worker runs."""
         self._approval.cast(Decision.APPROVE, vote)
 
-    @workflow.signal(name="reject")
+    @workflow.signal(name="reject", description="Reject the plan; quote its digest")
     def reject_signal(self, vote: Vote) -> None:
         """The update's twin: stored even while no worker runs."""
         self._approval.cast(Decision.REJECT, vote)
@@ -316,7 +316,7 @@ class RollbackWorkflow:
         """Go on after a pause."""
         self._outbox.append(("resume", command or PauseCommand(by="signal")))
 
-    @workflow.signal
+    @workflow.signal(description="Sent by a service's own workflow, not by people")
     def service_reports(self, report: ServiceReport) -> None:
         """A child needs a person, or no longer does."""
         self._reports.append(report)

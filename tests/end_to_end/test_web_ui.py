@@ -1,4 +1,4 @@
-"""Temporal's own Web UI, in a real browser: what it shows of a rollback, and an abort sent from it."""
+"""Temporal's own Web UI in a real browser: what it shows, and what can be sent from it."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
+from temporalio.client import Client
 
-from rollback_manager.progress import Result
+from rollback_manager.progress import EndState, Result
+from tests import rig
 from tests.rig import Rig
 from workers.temporal_server import TemporalServer
 
@@ -26,9 +28,7 @@ QUIET = (
 async def browser() -> AsyncIterator[Browser]:
     """Playwright's own Chromium if it is there, else the system's."""
     async with async_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-        path = str(own) if own.exists() else shutil.which("chromium")
-        assert path, "no browser: playwright install chromium, or apt-get install chromium"
+        path = program(playwright.chromium.executable_path)
         browser = await playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield browser
         await browser.close()
@@ -39,6 +39,20 @@ def cached(request: pytest.FixtureRequest) -> int:
     """The browser does not care for the worker's cache: once is enough."""
     size: int = request.param
     return size
+
+
+def program(own: str) -> str:
+    found = own if Path(own).exists() else shutil.which("chromium")
+    assert found, "no browser: playwright install chromium, or apt-get install chromium"
+    return found
+
+
+@pytest.fixture
+async def waiting(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[Rig]:
+    """As `made`, under a policy that asks for an approval."""
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 60}}
+    async with rig.rig(client, tmp_path, cached=cached, policy=policy) as one:
+        yield one
 
 
 async def page_of(browser: Browser, server: TemporalServer, workflow: str) -> Page:
@@ -58,11 +72,48 @@ async def test_the_timeline_shows_every_step_with_its_numbers(
     await page.screenshot(path=tmp_path / "timeline.png", full_page=True)
 
 
-async def test_an_abort_sent_from_the_web_ui_holds_the_rollback(
-    made: Rig, temporal: TemporalServer, browser: Browser, tmp_path: Path
+async def send(page: Page, kind: str, name: str, argument: str) -> None:
+    """Fill in the dialog `Send a Signal` or `Send an Update` as a person does."""
+    await page.get_by_role("button", name="More Actions").click(timeout=15_000)
+    await page.get_by_role(
+        "menuitem", name=f"Send a{'n' if kind == 'Update' else ''} {kind}"
+    ).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name=f"Select a{'n' if kind == 'Update' else ''}").click()
+    await page.get_by_role("option", name=name).first.click()
+    if argument:
+        await dialog.get_by_role("textbox").last.fill(argument)
+    await dialog.get_by_role("button", name="Submit").click()
+
+
+@pytest.mark.parametrize(
+    ("argument", "end"),
+    [("", EndState.ROLLED_BACK), ('{"mode": "restore", "by": "on call"}', EndState.RESTORED)],
+    ids=["nothing typed", "restore"],
+)
+async def test_an_abort_sent_from_the_web_ui_works(
+    made: Rig, temporal: TemporalServer, browser: Browser, argument: str, end: EndState
 ) -> None:
-    made.world.requests_per_look = 0  # the shift cannot be measured: it waits there
+    made.world.in_flight = {"v2": 3}  # the shift is done, and the drain waits
     rollback = await made.start()
     page = await page_of(browser, temporal, rollback.id)
-    await page.screenshot(path=tmp_path / "before.png", full_page=True)
-    print(await page.content())
+    await send(page, "Signal", "abort", argument)
+    made.world.in_flight = {}
+    outcome = await rollback.result()
+    assert outcome.result is Result.ABORTED
+    assert outcome.services[0].end is end
+    assert made.world.shares_now == ({"v2": 100} if argument else {"v1": 100})
+
+
+async def test_an_approval_sent_from_the_web_ui_counts(
+    waiting: Rig, temporal: TemporalServer, browser: Browser
+) -> None:
+    rollback = await waiting.start()
+    page = await page_of(browser, temporal, rollback.id)
+    await page.get_by_role("link", name="User Metadata").click(timeout=15_000)
+    await expect(page.get_by_text("Silence never approves")).to_be_visible(timeout=15_000)
+    digest = (await rollback.status()).digest
+    await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
+    outcome = await rollback.result()
+    assert outcome.result is Result.VERIFIED
+    assert [vote.by for vote in outcome.decisions if vote.counted] == ["on call"]
