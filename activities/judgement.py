@@ -18,7 +18,6 @@ class Conclusion(Value):
 
     rollback: str
     plan: RollbackPlan
-    digest: str = ""
     services: tuple[ServiceOutcome, ...]
     decisions: tuple[DecisionRecord, ...]
     refused: Result | None
@@ -38,5 +37,4 @@ class JudgementActivities:
             conclusion.refused,
             conclusion.seconds,
         )
-        known = {"decisions": conclusion.decisions, "digest": conclusion.digest}
-        return outcome.model_copy(update=known)
+        return outcome.model_copy(update={"decisions": conclusion.decisions})

@@ -115,6 +115,7 @@ class _Verification:
             finished_at=now(),
             lowest_ready=self.looks.lowest,
             own_errors=self.looks.own_errors,
+            found=self.looks.all[-1].found(),
             verdicts=verdicts,
             samples=self.looks.samples(),
         )

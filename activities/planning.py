@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from activities.look import Look, Looks
+from activities.look import READERS, Look, Looks
 from activities.records import Records
 from activities.step import now
 from activities.targets import Target, Targets
@@ -37,14 +37,13 @@ class PlanningActivities:
     def plan_rollback(self, request: RollbackRequest) -> Planned:
         """The plan, or why there can be none."""
         try:
-            plan = self._plan(request)
+            return Planned(plan=self._plan(request))
         except PermanentError as refusal:
             return _refused(refusal)
         except TemporaryError as failure:
             if activity.info().attempt < TRIES:
                 raise
             return _refused(failure)
-        return Planned(plan=plan, digest=plan.digest)
 
     def _plan(self, request: RollbackRequest) -> RollbackPlan:
         service = _only(request)
@@ -61,19 +60,20 @@ class PlanningActivities:
         policy = self._catalogue.policy(env, service)  # refuses unknown names
         strategy = self._catalogue.services[service].strategy
         target = self._targets(env, service)
+        past = READERS.submit(self._records.past, env, service)
+        releases = READERS.submit(self._records.releases, env, service)
         look: Look = Looks(target).take()
-        past = self._records.past(env, service)
         facts = PlanningFacts(
             service=service,
             strategy=strategy_named(strategy),
             policy=policy,
-            releases=tuple(self._records.releases(env, service)),
+            releases=tuple(releases.result()),
             shares=look.shares.shares,
             running={version: look.running(version) for version in look.versions},
             ready={version: look.able(version) for version in look.versions},
             digests={version: state.digest for version, state in look.versions.items()},
             snapshot=look.snapshot,
-            past=tuple(Past.model_validate(one.model_dump()) for one in past),
+            past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
         )
         return facts, target

@@ -105,5 +105,6 @@ def _record(
         first_write_at=written_at,
         lowest_ready=looks.lowest,
         own_errors=looks.own_errors,
+        found=looks.all[-1].found(),
         samples=looks.samples(),
     )

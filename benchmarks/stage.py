@@ -197,9 +197,7 @@ def _release(version: str, standing: Standing, minutes_ago: int) -> Release:
         recorded_by="benchmark",
         standing=standing,
         because="it served 10,000 requests well",
-        restore_point=RestorePoint(
-            digest=digest, instances=3, shares={version: 100}, taken_at=at
-        ),
+        restore_point=RestorePoint(digest=digest, instances=3, shares={version: 100}, taken_at=at),
         baseline=Baseline(
             requests=10_000,
             error_ratio=0.0,

@@ -32,7 +32,11 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ApplicationError,
+    WorkflowAlreadyStartedError,
+)
+from temporalio.exceptions import TimeoutError as TemporalTimeout
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager import contract
@@ -58,6 +62,10 @@ ANSWER_S = timedelta(seconds=10)
 """How long a running workflow may take to answer; with a worker it takes milliseconds."""
 CONNECT_S = 3.0
 """A port that accepts and stays silent would be waited for without end; a server takes 10 ms."""
+
+
+TOLD_BY_SERVICES = (State.NEEDS_HUMAN, State.RESTORING, State.PAUSED)
+"""States that a service knows before its parent; the one that needs somebody first."""
 
 
 class Listed(Value):
@@ -206,16 +214,11 @@ class Rollback:
         if status.state is State.FINISHED:
             return status
         services = [await self._service(status, service) for service in status.services]
-        halted = next((s for s in services if s.state is State.NEEDS_HUMAN), None)
-        if halted is None:
-            return status.model_copy(update={"services": tuple(services)})
-        return status.model_copy(
-            update={
-                "services": tuple(services),
-                "state": State.NEEDS_HUMAN,
-                "waits_for": halted.waits_for,
-            }
-        )
+        seen = status.model_copy(update={"services": tuple(services)})
+        told = next((s for state in TOLD_BY_SERVICES for s in services if s.state is state), None)
+        if told is None:
+            return seen
+        return seen.model_copy(update={"state": told.state, "waits_for": told.waits_for})
 
     async def _service(self, status: RollbackStatus, service: ServiceStatus) -> ServiceStatus:
         """The child's own status, if the lock is held by this rollback."""
@@ -365,6 +368,12 @@ def _no_temporal(where: str) -> Unreachable:
 def _from_failure(error: WorkflowFailureError) -> RollbackError:
     """The innermost reason of a failed workflow; `an activity failed` alone helps nobody."""
     cause: BaseException | None = error.cause
+    if isinstance(cause, TemporalTimeout):
+        return Unreachable(
+            "no answer in time: no worker runs, or what it asks does not answer it",
+            effect="Production is unchanged by this call.",
+            next_step="What is missing: rollback-manager doctor; or read the worker's log",
+        )
     while cause is not None and not isinstance(cause, ApplicationError):
         cause = cause.__cause__
     if cause is None:

@@ -64,7 +64,7 @@ def rollback_outcome(
     refused: Result | None,
     seconds: float,
 ) -> RollbackOutcome:
-    """The whole rollback; `decisions` and `digest` are the workflow's to add."""
+    """The whole rollback; `decisions` are the workflow's to add."""
     result = refused or _result(plan, services)
     return RollbackOutcome(
         rollback=rollback,
@@ -72,6 +72,7 @@ def rollback_outcome(
         because=_why(result, plan, services),
         effect=effect_of(services),
         next_step=_next(result, rollback),
+        digest=plan.digest,
         services=services,
         gates=_gates(rollback, plan, services, refused, seconds),
         security=plan.security,

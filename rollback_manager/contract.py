@@ -144,14 +144,9 @@ class Answered(Value):
 
 
 class Planned(Value):
-    """The answer of a planning activity: a plan, or why there can be none.
-
-    digest: the plan's, as it was when it was made. A later build may know more fields and would
-    compute another one, for which nobody has voted.
-    """
+    """The answer of a planning activity: a plan, or why there can be none."""
 
     plan: RollbackPlan | None = None
-    digest: str = ""
     blocked_because: str = ""
     effect: str = ""
     next_step: str = ""

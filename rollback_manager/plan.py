@@ -149,7 +149,7 @@ class Risk(Value):
     mitigation: str
 
 
-NOT_AGREED_TO = {"found", "gates", "estimate", "made_at"}
+NOT_AGREED_TO = {"digest", "found", "gates", "estimate", "made_at"}
 """What may differ between two looks at the same plan: figures, not intentions."""
 
 
@@ -170,13 +170,20 @@ class RollbackPlan(Value):
     found: tuple[Found, ...]
     estimate: Estimate
     made_at: datetime
+    digest: str = ""
+    """Of this plan when it was made (`digest_of`). Stored, not computed anew: a later build may
+    know more fields, and would arrive at a digest for which nobody has voted."""
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON of all that people agree to; 64 hex digits."""
-        agreed = self.model_dump(mode="json", exclude=NOT_AGREED_TO)
-        text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def sealed(self) -> "RollbackPlan":
+        """The same plan with its digest."""
+        return self.model_copy(update={"digest": digest_of(self)})
+
+
+def digest_of(plan: RollbackPlan) -> str:
+    """SHA-256 of the canonical JSON of all that people agree to; 64 hex digits."""
+    agreed = plan.model_dump(mode="json", exclude=NOT_AGREED_TO)
+    text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def short(digest: str) -> str:

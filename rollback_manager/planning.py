@@ -243,7 +243,7 @@ def assemble(
         found=tuple(seen for _, _, seen in services),
         estimate=estimate(facts),
         made_at=now,
-    )
+    ).sealed()
 
 
 def _risks(strategy: Strategy, plan: ServicePlan) -> tuple[Risk, ...]:

@@ -47,6 +47,13 @@ class Sample(Value):
     own_errors: int = 0
 
 
+class Found(Value):
+    """The world of one service as read from the targets themselves."""
+
+    shares: dict[str, int]
+    ready: dict[str, int]
+
+
 class StepRecord(Value):
     """One carried-out step: what was there, what was written, what was seen afterwards.
 
@@ -67,15 +74,9 @@ class StepRecord(Value):
     first_write_at: datetime | None = None
     lowest_ready: int | None = None
     own_errors: int | None = None
+    found: Found | None = None
     verdicts: tuple[Verdict, ...] = ()
     samples: tuple[Sample, ...] = ()
-
-
-class Found(Value):
-    """The world of one service as read from the targets themselves."""
-
-    shares: dict[str, int]
-    ready: dict[str, int]
 
 
 class EndState(StrEnum):

@@ -29,9 +29,9 @@ async def connected() -> AsyncIterator[RollbackClient]:
             if not _timed_out(error):
                 raise
             raise Unreachable(
-                "no worker answered in time",
+                "no answer in time: no worker runs, or what it asks does not answer it",
                 effect="Production is unchanged by this call.",
-                next_step="Start one: rollback-manager worker (or serve); what is missing: doctor",
+                next_step="What is missing: rollback-manager doctor; or read the worker's log",
             ) from error
 
 

@@ -45,12 +45,17 @@ CLASSES = {kind.__name__: kind for kind in (Blocked, CatalogueError, NotFound, S
 
 
 def kind(error: RollbackError) -> str:
-    """The class of the error; that of its origin in a worker if Temporal carried it here."""
+    """The class of the error; that of its origin in a worker if Temporal carried it here.
+
+    Whatever a worker refuses for good without a class of its own is a precondition, as in `made`.
+    """
     cause: BaseException | None = error
     while cause is not None:
         carried = getattr(cause, "type", None)
         if isinstance(carried, str) and carried in EXIT_CODES:
             return carried
+        if carried == PermanentError.__name__:
+            return Blocked.__name__
         cause = cause.__cause__
     return type(error).__name__
 

@@ -106,7 +106,7 @@ def plan(**changes: object) -> RollbackPlan:
         estimate=Estimate(traffic_back_s=60, verified_s=120, source="the strategy"),
         made_at=at(0.2),
     )
-    return made.model_copy(update=changes)
+    return made.model_copy(update=changes).sealed()
 
 
 def gate(group: Group, name: str, because: str, answer: str = "passed") -> GateResult:

@@ -1,20 +1,29 @@
 """A worker on the real Temporal server, with stand-ins behind it: for tests of order."""
 
+import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from temporalio.client import Client, WorkflowHistory
+from temporalio import client as temporal
+from temporalio import worker as temporal_worker
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
+from temporalio.workflow import ChildWorkflowHandle
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from rollback_manager import contract
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
-from rollback_manager.contract import RollbackRequest
+from rollback_manager.contract import Decision, RollbackRequest, StepCommand, Vote
+from rollback_manager.progress import EndState, RollbackOutcome, RollbackStatus, ServiceStatus, State
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from tests.stand_ins import StandInService
 from workers import wiring
@@ -28,6 +37,48 @@ POLICY: dict[str, object] = {
     "timeouts": {"prepare_s": 3, "redirect_traffic_s": 3, "drain_s": 3, "heartbeat_s": 2},
 }
 """Real durations of a second or two instead of a fake clock."""
+
+STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+
+TASK = timedelta(seconds=1)
+
+PATIENCE_S = 20
+"""How long a test waits for a state: many times what it takes on a loaded machine."""
+
+
+class _QuickTasks(temporal.Interceptor, temporal_worker.Interceptor):
+    """Workflow tasks that are lost come again after a second, not after Temporal's ten.
+
+    Without a cache the SDK throws a task away when another one arrives while its local activity
+    runs: it must be able to, but a test need not wait for it.
+    """
+
+    def intercept_client(self, next: temporal.OutboundInterceptor) -> temporal.OutboundInterceptor:
+        return _QuickStarts(next)
+
+    def workflow_interceptor_class(
+        self, input: temporal_worker.WorkflowInterceptorClassInput
+    ) -> type[temporal_worker.WorkflowInboundInterceptor]:
+        return _QuickChildren
+
+
+class _QuickStarts(temporal.OutboundInterceptor):
+    async def start_workflow(
+        self, input: temporal.StartWorkflowInput
+    ) -> WorkflowHandle[object, object]:
+        return await super().start_workflow(replace(input, task_timeout=TASK))
+
+
+class _QuickChildren(temporal_worker.WorkflowInboundInterceptor):
+    def init(self, outbound: temporal_worker.WorkflowOutboundInterceptor) -> None:
+        super().init(_QuickChildStarts(outbound))
+
+
+class _QuickChildStarts(temporal_worker.WorkflowOutboundInterceptor):
+    async def start_child_workflow(
+        self, input: temporal_worker.StartChildWorkflowInput
+    ) -> ChildWorkflowHandle[object, object]:
+        return await super().start_child_workflow(replace(input, task_timeout=TASK))
 
 
 @dataclass
@@ -68,12 +119,108 @@ class Rig:
         """Start a rollback of this service."""
         return await self.rollbacks.start(self.request(**more))
 
+    @contextlib.asynccontextmanager
+    async def at_work(self, **policy: object) -> AsyncIterator["Rig"]:
+        """The same rig under another policy, with a worker as long as the context lasts."""
+        other = with_policy(self, **policy)
+        async with other.worker():
+            yield other
+
+    def child(self) -> WorkflowHandle[object, object]:
+        """The service's own workflow, the newest of its id."""
+        return self.client.get_workflow_handle(contract.service_id("test", self.service))
+
+    async def until(
+        self, rollback: Rollback, holds: Callable[[RollbackStatus], bool] | State
+    ) -> RollbackStatus:
+        """The first status of that state, or of which that holds; asked for again and again."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if await self._at_rest(rollback):
+                    status = await rollback.status()
+                    if status.state is holds if isinstance(holds, State) else holds(status):
+                        return status
+                await asyncio.sleep(0.05)
+
+    async def _at_rest(self, rollback: Rollback) -> bool:
+        """No workflow task is under way: without a cache a query would throw it away for 10 s."""
+        for handle in (self.client.get_workflow_handle(rollback.id), self.child()):
+            try:
+                seen = await handle.describe()
+            except RPCError:
+                continue  # there is no child yet
+            if seen.raw_description.HasField("pending_workflow_task"):
+                return False
+        return True
+
+    async def step_runs(self, name: str) -> None:
+        """Until the activity of the service's step of that name is under way."""
+        async with asyncio.timeout(PATIENCE_S):
+            while name not in await self._running():
+                await asyncio.sleep(0.05)
+
+    async def step_failed_once(self, name: str) -> None:
+        """Until an attempt at that step has failed and another one is due."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(a.activity_type.name == name and a.attempt > 1 for a in await self._due()):
+                await asyncio.sleep(0.05)
+
+    async def _running(self) -> list[str]:
+        return [one.activity_type.name for one in await self._due() if one.state == STARTED]
+
+    async def _due(self) -> Sequence[PendingActivityInfo]:
+        try:
+            return (await self.child().describe()).raw_description.pending_activities
+        except RPCError:
+            return ()  # there is no child yet
+
+    async def child_status(self) -> ServiceStatus:
+        """The service's own word, also after its end."""
+        status: ServiceStatus = await self.child().query("status", result_type=ServiceStatus)
+        return status
+
+    async def answer(self, rollback: Rollback, verb: str, step: str) -> contract.Answered:
+        """`retry_step` or `skip_step` by update."""
+        command = StepCommand(step=step, by="anna", reason="mended")
+        return await rollback.step(verb, self.service, command)
+
+    async def approve(self, rollback: Rollback, **more: str) -> contract.Answered:
+        """Approve by update, quoting the plan that waits."""
+        digest = (await rollback.status()).digest
+        vote = Vote.model_validate({"plan": digest, "by": "anna", **more})
+        return await rollback.vote(Decision.APPROVE, vote, vote_id=uuid.uuid4().hex)
+
+    async def search_state(self, rollback: Rollback) -> str | None:
+        """The state by which Temporal's lists can be filtered."""
+        seen = await self.client.get_workflow_handle(rollback.id).describe()
+        return seen.typed_search_attributes.get(SearchAttributeKey.for_keyword("RollbackState"))
+
+    async def ends_as(self, rollback: Rollback, end: EndState) -> RollbackOutcome:
+        """The outcome, once what it declares was found to be so and the histories replayed."""
+        outcome = await rollback.result()
+        if outcome.services:
+            (service,) = outcome.services
+            assert service.end is end, service
+            assert service.found is not None
+            assert service.found.shares == self.world.shares_now
+            assert service.found.ready == {v: self.world.able(v) for v in self.world.running}
+        assert end is called(self.world), (end, self.world.shares_now)
+        assert all(sum(split.values()) == 100 for split in self.world.splits)
+        await self.replay(rollback)
+        return outcome
+
     async def histories(self, rollback: Rollback) -> list[WorkflowHistory]:
-        """The parent's history, then the child's."""
-        child = contract.service_id("test", self.service)
-        return [
-            await rollback.history(),
-            await self.client.get_workflow_handle(child).fetch_history(),
+        """The parent's history, then its child's if it had one."""
+        parent = await rollback.history()
+        started = (
+            event.child_workflow_execution_started_event_attributes for event in parent.events
+        )
+        children = [one.workflow_execution for one in started if one.workflow_execution.run_id]
+        return [parent] + [
+            await self.client.get_workflow_handle(
+                child.workflow_id, run_id=child.run_id
+            ).fetch_history()
+            for child in children
         ]
 
     async def replay(self, rollback: Rollback) -> list[WorkflowHistory]:
@@ -82,6 +229,22 @@ class Rig:
         for history in histories:
             await replayer().replay_workflow(history)
         return histories
+
+
+def steps_of(status: RollbackStatus) -> dict[str, str]:
+    """Name of each step → its state; of two steps of one name the later one."""
+    return {step.name: str(step.state) for service in status.services for step in service.steps}
+
+
+def called(world: StandInService) -> EndState:
+    """What the world itself says of how it stands."""
+    match world.shares_now:
+        case {"v1": 100}:
+            return EndState.ROLLED_BACK
+        case {"v2": 100}:
+            return EndState.RESTORED if world.ledger else EndState.UNTOUCHED
+        case _:
+            return EndState.MIXED
 
 
 def replayer() -> Replayer:
@@ -141,9 +304,14 @@ def release(version: str, standing: Standing, minutes_ago: int) -> Release:
 
 @contextlib.asynccontextmanager
 async def rig(
-    client: Client, folder: Path, *, cached: int, policy: dict[str, object] | None = None
+    client: Client,
+    folder: Path,
+    *,
+    cached: int,
+    policy: dict[str, object] | None = None,
+    manned: bool = True,
 ) -> AsyncIterator[Rig]:
-    """v1 verified and warm, v2 bad with all the traffic; a worker runs."""
+    """v1 verified and warm, v2 bad with all the traffic; a worker runs, unless not `manned`."""
     service = f"s{uuid.uuid4().hex[:8]}"
     engine = engine_for(f"sqlite:///{folder / 'records.sqlite'}")
     upgrade(engine)
@@ -152,8 +320,15 @@ async def rig(
     records.save_release("test", service, release("v2", Standing.CANDIDATE, 5))
     world = StandInService(shares_now={"v2": 100}, running={"v1": 3, "v2": 3})
     settings = Settings(data=folder, task_queue=f"q-{service}")
+    if not cached:
+        client = Client(
+            client.service_client,
+            namespace=client.namespace,
+            data_converter=client.data_converter,
+            interceptors=[_QuickTasks()],
+        )
     made = Rig(client, service, world, records, settings, {**POLICY, **(policy or {})}, cached)
-    async with made.worker():
+    async with made.worker() if manned else contextlib.nullcontext():
         yield made
     engine.dispose()
 

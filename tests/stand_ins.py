@@ -25,12 +25,48 @@ class Write:
     changed: bool
 
 
+class Gate:
+    """Holds the thread that comes to the write of that name until `open` is called.
+
+    Use it as `before_write` or `after_write`; `reached` is set once a thread waits.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._open = threading.Event()
+        self.reached = threading.Event()
+
+    def __call__(self, name: str) -> None:
+        if name == self._name:
+            self.reached.set()
+            self._open.wait(30)
+
+    def open(self) -> None:
+        """Let it go on, and all that come after it."""
+        self._open.set()
+
+
+class FailsAtFirst:
+    """Raises that error for the first `times` writes of that name."""
+
+    def __init__(self, name: str, error: Exception, times: int) -> None:
+        self._name, self._error, self.left = name, error, times
+
+    def __call__(self, name: str) -> None:
+        if name == self._name and self.left:
+            self.left -= 1
+            raise self._error
+
+
 @dataclass
 class StandInService:
     """A service with two or more versions behind a split, without any process behind it.
 
     Every snapshot moves the counters on by `requests_per_look`, split as the shares are, so that
-    windows fill as fast as somebody looks. before_write: called before each write; may raise.
+    windows fill as fast as somebody looks. before_write: called before each write; may raise or
+    wait. after_write: the same once the write has landed, its answer has not. not_ready: instances
+    of a version that run and are not ready. late_looks: after each new split, so many readings of
+    the shares still show the old one beside the new mark, as a proxy does that applies it late.
     """
 
     shares_now: dict[str, int]
@@ -40,7 +76,10 @@ class StandInService:
     error_ratio: dict[str, float] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
     journeys_fail: bool = False
+    not_ready: dict[str, int] = field(default_factory=dict)
+    late_looks: int = 0
     before_write: Callable[[str], None] = lambda _: None
+    after_write: Callable[[str], None] = lambda _: None
     ledger: list[Write] = field(default_factory=list)
     mark: Mark | None = None
     scale_mark: Mark | None = None
@@ -49,6 +88,16 @@ class StandInService:
         self._lock = threading.Lock()
         self._requests = dict.fromkeys(self.running, 0.0)
         self._errors = dict.fromkeys(self.running, 0.0)
+        self._late, self._old = 0, dict(self.shares_now)
+        self.splits = [dict(self.shares_now)]
+        self.carrying = [self._carrying()]
+
+    def able(self, version: str) -> int:
+        """Instances that run and are ready."""
+        return max(0, self.running.get(version, 0) - self.not_ready.get(version, 0))
+
+    def _carrying(self) -> int:
+        return sum(self.able(version) for version, part in self.shares_now.items() if part)
 
     def target(self) -> Target:
         """All three roles, played by this object."""
@@ -57,6 +106,9 @@ class StandInService:
     # traffic
     def shares(self) -> SharesAsSet:
         with self._lock:
+            if self._late:
+                self._late -= 1
+                return SharesAsSet(shares=dict(self._old), mark=self.mark, acknowledged=False)
             return SharesAsSet(shares=dict(self.shares_now), mark=self.mark, acknowledged=True)
 
     def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
@@ -66,7 +118,11 @@ class StandInService:
                 raise StaleWrite(f"{self.mark} stands there")
             wanted = {version: part for version, part in shares.items() if part}
             self.ledger.append(Write(f"shares {wanted}", mark, wanted != self.shares_now))
+            self._late, self._old = self.late_looks, self.shares_now
             self.shares_now, self.mark = wanted, mark
+            self.splits.append(wanted)
+            self.carrying.append(self._carrying())
+        self.after_write("set_shares")
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -82,10 +138,10 @@ class StandInService:
                 requests=int(self._requests[version]),
                 errors=int(self._errors[version]),
                 in_flight=self.in_flight.get(version, 0),
-                serving=running,
+                serving=self.able(version),
                 latency_ms=tuple((edge, int(self._requests[version])) for edge in (10.0, 100.0)),
             )
-            for version, running in self.running.items()
+            for version in self.running
         }
 
     # workloads
@@ -96,7 +152,7 @@ class StandInService:
                     version=version,
                     digest=f"sha256:{version}",
                     running=running,
-                    ready=running,
+                    ready=self.able(version),
                     maximum=self.maximum,
                 )
                 for version, running in self.running.items()
@@ -110,6 +166,8 @@ class StandInService:
             changed = self.running[version] != instances
             self.ledger.append(Write(f"{version} × {instances}", mark, changed))
             self.running[version], self.scale_mark = instances, mark
+            self.carrying.append(self._carrying())
+        self.after_write("scale")
 
     def by_hand(self, *_: object) -> tuple[str, ...]:
         return ("# a stand-in has no commands",)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import Meter
@@ -63,11 +62,11 @@ def set_up() -> Telemetry:
     traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     reader = PeriodicExportingMetricReader(OTLPMetricExporter())
     measures = MeterProvider(resource=resource, metric_readers=[reader])
-    trace.set_tracer_provider(traces)
-    metrics.set_meter_provider(measures)
     meter = measures.get_meter("rollback-manager")
     tracer = traces.get_tracer("rollback-manager")
-    return Telemetry([TracingInterceptor(tracer), Measures(meter)], traces, measures)
+    # Who starts a rollback may have no traces of its own: without this its spans are in no order.
+    tracing = TracingInterceptor(tracer, always_create_workflow_spans=True)
+    return Telemetry([tracing, Measures(meter)], traces, measures)
 
 
 class Measures(Interceptor):

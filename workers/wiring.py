@@ -65,9 +65,10 @@ def catalogue_of(settings: Settings) -> Catalogue:
     """The catalogue in its file; every strategy that it names is known."""
     try:
         text = settings.catalogue.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        because = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise CatalogueError(
-            f"the catalogue {settings.catalogue} cannot be read: {error.strerror}",
+            f"the catalogue {settings.catalogue} cannot be read: {because}",
             effect="Nothing was started; production is unchanged.",
             next_step="Name it: --catalogue FILE, or ROLLBACK_CATALOGUE=FILE",
         ) from error

@@ -1,5 +1,6 @@
 """Waiting for people: an object that the workflow owns. It counts votes in their order."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -26,9 +27,9 @@ class Approval:
         """What was decided, if anything was."""
         return self.ballot.decided if self.ballot else None
 
-    def open(self, plan: RollbackPlan, digest: str) -> None:
-        """Votes count from now on, for the plan of this digest alone."""
-        self.ballot = Ballot(digest=digest, opened_at=workflow.now(), policy=plan.approval)
+    def open(self, plan: RollbackPlan) -> None:
+        """Votes count from now on, for this plan alone."""
+        self.ballot = Ballot(digest=plan.digest, opened_at=workflow.now(), policy=plan.approval)
 
     def close(self, because: str) -> None:
         """No vote counts from now on."""
@@ -59,11 +60,11 @@ class Approval:
         )
         return answer
 
-    async def wait(self, control: Control) -> bool:
-        """Until somebody decides or aborts. False: nobody did in time."""
+    async def wait(self, control: Control, pointless: Callable[[], bool]) -> bool:
+        """Until somebody decides or aborts, or it is pointless. False: nobody did in time."""
         deadline = self.ballot.deadline if self.ballot else workflow.now()
         return await control.until(
-            lambda: self.decided is not None,
+            lambda: self.decided is not None or pointless(),
             timeout=max(deadline - workflow.now(), timedelta(milliseconds=1)),
             summary=f"waiting for approval until {deadline:%H:%M:%SZ}",
         )

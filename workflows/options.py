@@ -6,7 +6,7 @@ Envoy for a minute must not end a rollback.
 """
 
 from datetime import timedelta
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
@@ -37,15 +37,6 @@ class StepOptions(TypedDict):
     cancellation_type: ActivityCancellationType
 
 
-class LocalOptions(TypedDict):
-    """Keywords of `workflow.execute_local_activity` for a short read or an idempotent record."""
-
-    start_to_close_timeout: timedelta
-    schedule_to_close_timeout: timedelta
-    retry_policy: RetryPolicy
-    local_retry_threshold: NotRequired[timedelta]
-
-
 MAY_BE_CUT = {
     ActionKind.PREPARE: True,
     ActionKind.REDIRECT_TRAFFIC: False,
@@ -68,15 +59,8 @@ def step_options(action: Action, timeouts: TimeoutPolicy) -> StepOptions:
     }
 
 
-READ: LocalOptions = {
-    "start_to_close_timeout": timedelta(seconds=15),
-    "schedule_to_close_timeout": timedelta(seconds=60),
-    "retry_policy": RETRY,
-}
+A_MINUTE = timedelta(minutes=1)
+"""Patience for a read: then the answer is that it cannot be read."""
 
-RECORD: LocalOptions = {
-    "start_to_close_timeout": timedelta(seconds=15),
-    "schedule_to_close_timeout": timedelta(hours=24),
-    "retry_policy": RETRY,
-}
-"""Records are kept trying for a day: no write without a claim, no end without its record."""
+A_DAY = timedelta(days=1)
+"""Patience for the records: no write without a claim, no end without its record."""

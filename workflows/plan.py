@@ -2,7 +2,8 @@
 
 from temporalio import workflow
 
-from workflows.options import READ
+from workflows.options import A_MINUTE
+from workflows.short import short
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
@@ -18,6 +19,6 @@ class PlanWorkflow:
     @workflow.run
     async def run(self, request: RollbackRequest) -> Planned:
         """The plan, or why there can be none."""
-        return await workflow.execute_local_activity_method(
-            PlanningActivities.plan_rollback, request, **READ
+        return await short(
+            PlanningActivities.plan_rollback, request, patience=A_MINUTE, summary="plan"
         )

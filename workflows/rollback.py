@@ -15,8 +15,9 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from workflows.approval import Approval
 from workflows.control import Control
-from workflows.options import READ
+from workflows.options import A_MINUTE
 from workflows.service_rollback import STATE, ServiceRollbackWorkflow
+from workflows.short import short
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
@@ -63,7 +64,6 @@ class RollbackWorkflow:
         self._control = Control()
         self._approval = Approval()
         self._plan: RollbackPlan | None = None
-        self._digest = ""
         self._state = State.PLANNING
         self._waits_for = ""
         self._outbox: list[tuple[str, Value]] = []
@@ -75,8 +75,8 @@ class RollbackWorkflow:
     async def run(self, request: RollbackRequest) -> RollbackOutcome:
         """From "this release is bad" to an outcome with its evidence."""
         planned: Planned = await self._control.to_the_end(
-            workflow.execute_local_activity_method(
-                PlanningActivities.plan_rollback, request, **READ
+            short(
+                PlanningActivities.plan_rollback, request, patience=A_MINUTE, summary="plan, gates"
             )
         )
         self._outcome = await self._carry_out(planned)
@@ -91,9 +91,9 @@ class RollbackWorkflow:
             return self._nothing_done(
                 result, planned.blocked_because, planned.effect, planned.next_step
             )
-        self._plan, self._digest = plan, planned.digest
+        self._plan = plan
         if plan.approval.required:
-            self._approval.open(plan, self._digest)
+            self._approval.open(plan)
         try:
             child = await self._control.to_the_end(self._start(plan, plan.services[0]))
         except WorkflowAlreadyStartedError as error:
@@ -122,7 +122,7 @@ class RollbackWorkflow:
             ServiceRollback(
                 env=plan.env,
                 rollback=workflow.info().workflow_id,
-                digest=self._digest,
+                digest=plan.digest,
                 plan=service,
                 go=not plan.approval.required,
                 requests_per_s=plan.found[0].requests_per_s,
@@ -137,10 +137,13 @@ class RollbackWorkflow:
     async def _ask(self, plan: RollbackPlan, child: Child) -> Result | None:
         """None: approved. Otherwise why the child was told to stop before it began."""
         self._move(State.WAITING_FOR_APPROVAL)
-        in_time = await self._approval.wait(self._control)
+        in_time = await self._approval.wait(self._control, child.done)
         decided = self._approval.decided
         if self._control.abort is not None:  # abort wins ties
             self._approval.close("it was aborted")
+            return None
+        if child.done():  # by a cancel of its own: nothing is left that could be approved
+            self._approval.close("its service has ended")
             return None
         if decided is Decision.APPROVE:
             await self._pass_on(child)  # a pause that came first must get there first
@@ -207,14 +210,18 @@ class RollbackWorkflow:
         conclusion = Conclusion(
             rollback=info.workflow_id,
             plan=plan,
-            digest=self._digest,
             services=(service,),
             decisions=tuple(self._approval.records),
             refused=refused,
             seconds=(workflow.now() - info.start_time).total_seconds(),
         )
         outcome: RollbackOutcome = await self._control.to_the_end(
-            workflow.execute_local_activity_method(JudgementActivities.conclude, conclusion, **READ)
+            short(
+                JudgementActivities.conclude,
+                conclusion,
+                patience=A_MINUTE,
+                summary="gates during, after, of completion",
+            )
         )
         return outcome
 
@@ -255,7 +262,7 @@ class RollbackWorkflow:
             rollback=workflow.info().workflow_id,
             env=self._request.env,
             state=self._state,
-            digest=self._digest,
+            digest=plan.digest if plan else "",
             requested_by=self._request.requested_by,
             reason=self._request.reason,
             waits_for="approve or reject" if waiting else self._waits_for,

@@ -7,7 +7,8 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.control import Control, is_abort
-from workflows.options import READ, RECORD
+from workflows.options import A_DAY, A_MINUTE
+from workflows.short import short
 from workflows.steps import Steps
 
 with workflow.unsafe.imports_passed_through():
@@ -61,6 +62,8 @@ class ServiceRollbackWorkflow:
     @workflow.run
     async def run(self, request: ServiceRollback) -> ServiceOutcome:
         """The steps in order; then, whatever happened, what the world looks like."""
+        if self._go:
+            self._steps.look_ahead()
         await self._claim()
         try:
             await self._control.until(lambda: self._go)
@@ -81,7 +84,7 @@ class ServiceRollbackWorkflow:
             service=self._request.plan.service,
         )
         claimed: Claimed = await self._control.to_the_end(
-            workflow.execute_local_activity_method(RecordActivities.claim, opening, **RECORD)
+            short(RecordActivities.claim, opening, patience=A_DAY, summary="claim, epoch")
         )
         self._steps.epoch = claimed.epoch
 
@@ -197,8 +200,11 @@ class ServiceRollbackWorkflow:
             verified_s=self._seconds_to(ActionKind.VERIFY),
         )
         await self._control.to_the_end(
-            workflow.execute_local_activity_method(
-                RecordActivities.close_service, closing, **RECORD
+            short(
+                RecordActivities.close_service,
+                closing,
+                patience=A_DAY,
+                summary=f"{outcome.end}: keep the outcome, give the claim back",
             )
         )
         self._move(State.FINISHED, "")
@@ -208,7 +214,12 @@ class ServiceRollbackWorkflow:
         question = Question(env=self._request.env, service=self._request.plan.service)
         try:
             seen: Observed = await self._control.to_the_end(
-                workflow.execute_local_activity_method(RecordActivities.observe, question, **READ)
+                short(
+                    RecordActivities.observe,
+                    question,
+                    patience=A_MINUTE,
+                    summary="what is found at the end",
+                )
             )
         except ActivityError:
             return None  # declared as unknown, which asks for a person
@@ -240,6 +251,7 @@ class ServiceRollbackWorkflow:
             to_version=plan.to_version,
             steps=tuple(self._steps.statuses),
             waits_for=self._waits_for,
+            found=self._steps.last_found,
         )
 
     @workflow.signal

@@ -1,12 +1,15 @@
 """Carries out one planned action as an activity, and keeps what came of each."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from workflows.control import Control
-from workflows.options import MAY_BE_CUT, READ, step_options
+from workflows.options import MAY_BE_CUT, step_options
+from workflows.short import AT_ONCE, ONCE
 
 with workflow.unsafe.imports_passed_through():
     from activities.metrics import MetricsActivities
@@ -17,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import ServiceRollback
     from rollback_manager.operation import Mark, op_id
     from rollback_manager.plan import Action, ActionKind, Capacity
-    from rollback_manager.progress import StepRecord, StepState, StepStatus
+    from rollback_manager.progress import Found, StepRecord, StepState, StepStatus
     from rollback_manager.rendering import web_ui
 
 ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
@@ -28,6 +31,9 @@ ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
     ActionKind.CLEAN_UP: WorkloadActivities.clean_up,
 }
 """Kind of action → the activity of the same name."""
+
+FRESH = timedelta(seconds=1)
+"""A look ahead that is older is taken again: somebody paused meanwhile, or a worker was lost."""
 
 
 class Steps:
@@ -41,6 +47,16 @@ class Steps:
         self.statuses = [_planned(action) for action in self.actions]
         self.records: list[StepRecord] = []
         self.epoch = 0
+        self._ahead: asyncio.Task[StepRecord | None] | None = None
+
+    def look_ahead(self) -> None:
+        """Look at what the first step wants, while the claim is drawn: a read needs no claim."""
+        self._ahead = asyncio.create_task(self._there_already(0))
+
+    @property
+    def last_found(self) -> Found | None:
+        """The world as the last step left it; None before any step has looked."""
+        return next((r.found for r in reversed(self.records) if r.found is not None), None)
 
     def append(self, action: Action) -> int:
         """One more step at the end; its number."""
@@ -62,10 +78,20 @@ class Steps:
         cut: whether an abort may reach into it, where its kind allows that.
         """
         self.note(number, StepState.RUNNING)
-        record = await self._there_already(number) or await self._carry_out(number, cut)
+        record = (
+            await self._seen_ahead()
+            or await self._there_already(number)
+            or await self._carry_out(number, cut)
+        )
         self.records.append(record)
         self.note(number, record.state, record.because or record.observed)
         return record
+
+    async def _seen_ahead(self) -> StepRecord | None:
+        """What `look_ahead` found, for the attempt that follows it at once and for no other."""
+        looking, self._ahead = self._ahead, None
+        record = await looking if looking is not None else None
+        return record if record and workflow.now() - record.started_at <= FRESH else None
 
     async def _there_already(self, number: int) -> StepRecord | None:
         """A short read instead of an activity, so that a warm version costs no round trip."""
@@ -76,7 +102,11 @@ class Steps:
         question = Question(env=self._request.env, service=self._plan.service, capacity=wanted)
         try:
             seen: Observed = await workflow.execute_local_activity_method(
-                RecordActivities.observe, question, **READ
+                RecordActivities.observe,
+                question,
+                start_to_close_timeout=AT_ONCE,
+                retry_policy=ONCE,
+                summary=f"{wanted.instances} × {wanted.version} ready?",
             )
         except ActivityError:
             return None  # the activity itself will say what is wrong, and be retried
@@ -88,6 +118,7 @@ class Steps:
             before=seen.capacity,
             written="",
             observed=seen.capacity,
+            found=seen.found,
             started_at=started_at,
             finished_at=workflow.now(),
         )

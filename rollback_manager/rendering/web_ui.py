@@ -50,9 +50,9 @@ def service_details(status: ServiceStatus) -> str:
     lines = [
         f"### {_word(status.state)} · {_cell(status.service)}"
         f" {_cell(status.from_version)} → {_cell(status.to_version)}",
-        f"**Waits for** {_cell(status.waits_for) or 'nobody'}",
-        f"**Part of** `{status.rollback}`",
-        f"**Stop** `rollback-manager abort {status.rollback}`",
+        f"- **Waits for** {_cell(status.waits_for) or 'nobody'}",
+        f"- **Part of** `{status.rollback}`",
+        f"- **Stop** `rollback-manager abort {status.rollback}`",
         "",
         "| step | wanted | state | seen |",
         "|---|---|---|---|",
@@ -65,19 +65,19 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     """Current details of the rollback: where it is, what it waits for, what to send."""
     lines = [
         f"### {_word(status.state)} · {status.rollback}",
-        f"**Waits for** {_cell(status.waits_for) or 'nobody'}",
-        f"**Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
-        f"**Security** {SECURITY}",
+        f"- **Waits for** {_cell(status.waits_for) or 'nobody'}",
+        f"- **Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
+        f"- **Security** {SECURITY}",
     ]
-    if plan is not None:
-        lines += ["", *_plan(plan, status.digest)]
     if status.state is State.WAITING_FOR_APPROVAL and plan is not None:
         lines += ["", *_to_approve(plan, status)]
+    if plan is not None:
+        lines += ["", *_plan(plan, status.digest)]
     if status.decisions:
         lines += ["", *_decisions(status)]
     if status.outcome is not None:
-        lines += ["", f"**Ended** {status.outcome.result}: {_cell(status.outcome.because)}"]
-        lines += [f"**Production** {status.outcome.effect}"]
+        lines += ["", f"- **Ended** {status.outcome.result}: {_cell(status.outcome.because)}"]
+        lines += [f"- **Production** {status.outcome.effect}"]
     return "\n".join(lines)
 
 
@@ -99,9 +99,11 @@ def _plan(plan: RollbackPlan, digest: str) -> list[str]:
 def _to_approve(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
     until = f" until {status.deadline:%H:%M:%SZ}" if status.deadline else ""
     return [
-        f"**To decide{until}** send the update `approve` or `reject` with:",
-        f'`{{"plan": "{status.digest}", "by": "YOUR NAME"}}`',
-        f"Nobody answers: {plan.approval.on_expiry}. Silence never approves.",
+        f"**To decide{until}** send the update `approve` or `reject` with this:",
+        "",
+        f'    {{"plan": "{status.digest[:16]}", "by": "YOUR NAME"}}',
+        "",
+        f"If nobody answers: {plan.approval.on_expiry}. Silence never approves.",
     ]
 
 

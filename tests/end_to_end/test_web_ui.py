@@ -83,7 +83,9 @@ async def send(page: Page, kind: str, name: str, argument: str) -> None:
     await page.get_by_role("option", name=name).first.click()
     if argument:
         await dialog.get_by_role("textbox").last.fill(argument)
+        await dialog.get_by_text("Encoding").click()  # it is laid out anew, and the button moves
     await dialog.get_by_role("button", name="Submit").click()
+    await expect(dialog).to_be_hidden(timeout=10_000)
 
 
 @pytest.mark.parametrize(
@@ -106,12 +108,14 @@ async def test_an_abort_sent_from_the_web_ui_works(
 
 
 async def test_an_approval_sent_from_the_web_ui_counts(
-    waiting: Rig, temporal: TemporalServer, browser: Browser
+    waiting: Rig, temporal: TemporalServer, browser: Browser, tmp_path: Path
 ) -> None:
     rollback = await waiting.start()
     page = await page_of(browser, temporal, rollback.id)
-    await page.get_by_role("link", name="User Metadata").click(timeout=15_000)
-    await expect(page.get_by_text("Silence never approves")).to_be_visible(timeout=15_000)
+    await page.get_by_text("User Metadata").first.click(timeout=15_000)
+    details = page.frame_locator("iframe >> nth=2")  # summary, details, current details
+    await expect(details.get_by_text("Silence never approves")).to_be_visible(timeout=15_000)
+    await page.screenshot(path=tmp_path / "metadata.png")
     digest = (await rollback.status()).digest
     await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
     outcome = await rollback.result()

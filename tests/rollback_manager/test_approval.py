@@ -56,7 +56,7 @@ def test_a_vote_for_another_plan_does_not_count(quoted: str, because: str) -> No
 
 def test_a_vote_for_a_plan_that_has_changed_is_void() -> None:
     first = plan()
-    changed = first.model_copy(update={"time_limit_s": 1.0})
+    changed = first.model_copy(update={"time_limit_s": 1.0}).sealed()
     assert not judge_vote(vote(first.digest), ballot(digest=changed.digest), after(1)).applied
 
 

@@ -1,0 +1,96 @@
+"""Names in the catalogue become objects that work, or stop the start."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from temporalio import activity
+
+from activities.integrations.envoy import Envoy
+from activities.integrations.http_journeys import HttpJourneys
+from activities.integrations.supervisord import Supervisord
+from rollback_manager.errors import CatalogueError, PermanentError
+from tests.rig import catalogue
+from workers import wiring
+from workers.settings import Settings
+from workflows.steps import ACTIVITIES
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(catalogue("shop", {}).model_dump_json())
+    return Settings(catalogue=file, data=tmp_path / "data" / "own")
+
+
+def test_a_catalogue_becomes_objects_of_its_vendors(settings: Settings) -> None:
+    target = wiring.parts(settings).targets("test", "shop")
+    assert isinstance(target.traffic, Envoy)
+    assert isinstance(target.workloads, Supervisord)
+    assert isinstance(target.journeys, HttpJourneys)
+
+
+def test_a_service_has_one_target_for_all_who_ask(settings: Settings) -> None:
+    targets = wiring.parts(settings).targets
+    assert targets("test", "shop") is targets("test", "shop"), "it remembers what it saw before"
+
+
+@pytest.mark.parametrize(("env", "service"), [("test", "shpo"), ("prod", "shop")])
+def test_names_that_the_catalogue_lacks_are_refused(
+    settings: Settings, env: str, service: str
+) -> None:
+    with pytest.raises(PermanentError, match="known: "):
+        wiring.parts(settings).targets(env, service)
+
+
+def test_records_are_ready_and_for_this_user_alone(settings: Settings) -> None:
+    parts = wiring.parts(settings)
+    assert list(parts.records.releases("test", "shop")) == []
+    assert stat.S_IMODE(settings.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((settings.data / "records.sqlite").stat().st_mode) == 0o600
+
+
+def test_a_strategy_that_does_not_exist_stops_the_start(settings: Settings) -> None:
+    text = settings.catalogue.read_text()
+    settings.catalogue.write_text(text.replace("blue_green", "blue_grin"))
+    with pytest.raises(PermanentError, match="blue_grin"):
+        wiring.parts(settings)
+    assert not settings.data.exists()
+
+
+def test_a_catalogue_that_is_not_there_stops_the_start(settings: Settings) -> None:
+    settings.catalogue.unlink()
+    with pytest.raises(CatalogueError, match=r"cannot be read: No such file") as caught:
+        wiring.parts(settings)
+    assert "ROLLBACK_CATALOGUE=FILE" in caught.value.next_step
+
+
+def test_a_catalogue_that_is_not_text_stops_the_start(settings: Settings) -> None:
+    settings.catalogue.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CatalogueError, match="not UTF-8"):
+        wiring.parts(settings)
+
+
+def test_every_activity_is_registered_under_its_name_for_good(settings: Settings) -> None:
+    names = [_name(one) for one in wiring.activities(wiring.parts(settings))]
+    assert sorted(names) == [
+        "claim",
+        "clean_up",
+        "close_service",
+        "conclude",
+        "drain",
+        "keep_releases",
+        "observe",
+        "plan_rollback",
+        "prepare",
+        "redirect_traffic",
+        "verify",
+    ], "names that are in histories never change"
+    assert {_name(one) for one in ACTIVITIES.values()} <= set(names)
+
+
+def _name(function: object) -> str:
+    defined = activity._Definition.from_callable(function)  # type: ignore[arg-type] # any callable
+    assert defined is not None
+    assert defined.name is not None
+    return defined.name
