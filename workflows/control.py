@@ -10,12 +10,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    ChildWorkflowError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import AbortCommand, AbortMode
@@ -73,7 +68,11 @@ class Control:
             raise ApplicationError(f"aborted by {self.abort.by}", type=ABORTED, non_retryable=True)
 
     async def race(self, work: Awaitable[T]) -> T:
-        """Work that may be told to stop early: it is, and answers what it saw until then."""
+        """Work that may be told to stop early: it is, and answers what it saw until then.
+
+        Raises ActivityError, cause CancelledError, when no worker had begun it.
+        """
+        self._adopt_native_cancel()  # it may have been delivered to a short read just before
         op = asyncio.ensure_future(work)
         stop = asyncio.create_task(workflow.wait_condition(lambda: self.abort is not None))
         try:
@@ -84,12 +83,7 @@ class Control:
             stop.cancel()
         if not op.done():
             op.cancel(self.abort.reason if self.abort else "")
-        try:
-            return await op  # WAIT_CANCELLATION_COMPLETED: until it has safely stopped
-        except (ActivityError, ChildWorkflowError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error):
-                await self.checkpoint()
-            raise
+        return await op  # WAIT_CANCELLATION_COMPLETED: until it has safely stopped
 
     async def to_the_end(self, work: Awaitable[T]) -> T:
         """What must not be cut, a write or an undo, runs to its end whatever arrives meanwhile."""
@@ -98,8 +92,8 @@ class Control:
             try:
                 return await asyncio.shield(op)
             except asyncio.CancelledError:
-                if op.done() or workflow.cancellation_reason() is None:
-                    raise
+                if op.cancelled() or workflow.cancellation_reason() is None:
+                    raise  # not when it is done: a cancel in the same task must not lose its result
                 self._adopt_native_cancel()
 
 

@@ -94,18 +94,21 @@ class RollbackWorkflow:
         self._plan = plan
         if plan.approval.required:
             self._approval.open(plan)
+        at_once = not plan.approval.required and not self._has_news()
         try:
-            child = await self._control.to_the_end(self._start(plan, plan.services[0]))
+            child = await self._control.to_the_end(self._start(plan, plan.services[0], at_once))
         except WorkflowAlreadyStartedError as error:
             return self._blocked_by(error.workflow_id)
         refused = await self._ask(plan, child) if plan.approval.required else None
+        if not (at_once or plan.approval.required):
+            await self._begin(child)
         if refused is None:
             self._move(State.RUNNING)
         outcome = await self._follow(child, plan.services[0])
         self._approval.close("the rollback is over")
         return await self._conclude(plan, outcome, refused)
 
-    async def _start(self, plan: RollbackPlan, service: ServicePlan) -> Child:
+    async def _start(self, plan: RollbackPlan, service: ServicePlan, go: bool) -> Child:
         """The child is ready, and holds the lock, before anybody has decided."""
         words = f"{service.service} {service.from_version}→{service.to_version}"
         pairs: list[SearchAttributePair[Any]] = [
@@ -124,7 +127,7 @@ class RollbackWorkflow:
                 rollback=workflow.info().workflow_id,
                 digest=plan.digest,
                 plan=service,
-                go=not plan.approval.required,
+                go=go,
                 requests_per_s=plan.found[0].requests_per_s,
             ),
             id=service_id(plan.env, service.service),
@@ -146,8 +149,7 @@ class RollbackWorkflow:
             self._approval.close("its service has ended")
             return None
         if decided is Decision.APPROVE:
-            await self._pass_on(child)  # a pause that came first must get there first
-            await self._signal(child, "go", None)
+            await self._begin(child)
             return None
         by = "nobody in time" if not in_time else "a vote"
         self._approval.close("the deadline has passed")
@@ -157,6 +159,11 @@ class RollbackWorkflow:
             return Result.REJECTED
         reject = plan.approval.on_expiry == "reject"
         return Result.REJECTED if reject else Result.EXPIRED
+
+    async def _begin(self, child: Child) -> None:
+        """What was said before the go, an abort or a pause, gets there before it."""
+        await self._pass_on(child)
+        await self._signal(child, "go", None)
 
     async def _follow(self, child: Child, service: ServicePlan) -> ServiceOutcome:
         """Pass on what people say until the child has ended."""

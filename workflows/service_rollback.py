@@ -104,6 +104,8 @@ class ServiceRollbackWorkflow:
                 if await self._ask(number, record) == "skip_step":
                     self._steps.note(number, StepState.SKIPPED, f"skipped: {record.because}")
                     break
+        if self._control.abort is not None:  # during the last step: restore is still to be done
+            await self._checkpoint()
 
     def _register_undo(self, number: int) -> None:
         """Before the step: its write may land though its answer is lost."""
@@ -182,11 +184,12 @@ class ServiceRollbackWorkflow:
 
     async def _close(self) -> ServiceOutcome:
         """Declare what is found, not what was meant; keep it; give the claim back."""
+        abort = self._control.abort  # a later one finds nothing left to stop
         outcome = service_outcome(
             self._request.plan,
             found=await self._find(),
             steps=tuple(self._steps.records),
-            abort=self._control.abort,
+            abort=abort,
             halts=tuple(self._halts),
             commands=tuple(self._commands),
             epoch=self._steps.epoch,
@@ -307,15 +310,18 @@ class ServiceRollbackWorkflow:
         self._take("skip_step", command)
 
     def _take(self, verb: str, command: StepCommand) -> Answered:
-        if command.step != self._waiting_step or self._answer is not None:
+        if not self._waits(command) or self._answer is not None:
             return Answered(applied=False, because=self._nothing_waits(command))
         self._commands.append(f"{verb} {command.step} by {command.by}: {command.reason}")
         self._answer = (verb, command)
         return Answered(applied=True, because=f"{verb} {command.step}")
 
     def _must_wait(self, command: StepCommand) -> None:
-        if command.step != self._waiting_step:
+        if not self._waits(command):
             raise ApplicationError(self._nothing_waits(command), type="StepNotWaiting")
+
+    def _waits(self, command: StepCommand) -> bool:
+        return bool(self._waiting_step) and command.step == self._waiting_step
 
     def _nothing_waits(self, command: StepCommand) -> str:
         waiting = self._waiting_step or "no step"

@@ -83,7 +83,7 @@ async def send(page: Page, kind: str, name: str, argument: str) -> None:
     await page.get_by_role("option", name=name).first.click()
     if argument:
         await dialog.get_by_role("textbox").last.fill(argument)
-        await dialog.get_by_text("Encoding").click()  # it is laid out anew, and the button moves
+        await dialog.get_by_text("only single JSON").click()  # laid out anew, the button moves
     await dialog.get_by_role("button", name="Submit").click()
     await expect(dialog).to_be_hidden(timeout=10_000)
 
