@@ -136,6 +136,8 @@ class RecordActivities:
         outcome, plan = closing.outcome, closing.plan
         if outcome.end is EndState.ROLLED_BACK:
             self._mark_bad(closing)
+        else:
+            self._take_back(closing)
         past = PastRollback(
             strategy=plan.strategy,
             verified=outcome.verified,
@@ -146,7 +148,7 @@ class RecordActivities:
         self._records.close(closing.env, closing.rollback, outcome, past)
 
     def _mark_bad(self, closing: Closing) -> None:
-        plan, because = closing.plan, f"undone by {closing.rollback}"
+        plan, because = closing.plan, _undone_by(closing)
         try:
             self._records.mark_release(
                 closing.env, plan.service, plan.from_version, Standing.BAD, because, None
@@ -161,3 +163,21 @@ class RecordActivities:
                 because=because,
             )
             self._records.save_release(closing.env, plan.service, release)
+
+    def _take_back(self, closing: Closing) -> None:
+        """What an earlier try at closing marked, when a restore came before its answer counted."""
+        plan, why = closing.plan, _undone_by(closing)
+        for release in self._records.releases(closing.env, plan.service):
+            if release.version == plan.from_version and release.because == why:
+                self._records.mark_release(
+                    closing.env,
+                    plan.service,
+                    release.version,
+                    Standing.CANDIDATE,
+                    f"{why}, which then restored it",
+                    None,
+                )
+
+
+def _undone_by(closing: Closing) -> str:
+    return f"undone by {closing.rollback}"

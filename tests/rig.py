@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio import client as temporal
 from temporalio import worker as temporal_worker
@@ -16,6 +18,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import ChildWorkflowHandle
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -27,9 +30,11 @@ from rollback_manager.progress import EndState, RollbackOutcome, RollbackStatus,
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from tests.stand_ins import StandInService
 from workers import wiring
-from workers.plugin import plugin
+from workers.failures import Failures
+from workers.plugin import PASSED_THROUGH, plugin
 from workers.settings import Settings
 from workers.worker import make_worker
+from workflows.service_rollback import ServiceRollbackWorkflow
 
 POLICY: dict[str, object] = {
     "approval": {"required": False, "deadline_s": 30},
@@ -98,12 +103,55 @@ class Rig:
         """The product's own client."""
         return RollbackClient(self.client, task_queue=self.settings.task_queue)
 
-    def worker(self) -> Worker:
-        """A worker; several may run at once."""
-        parts = wiring.Parts(
+    @property
+    def parts(self) -> wiring.Parts:
+        """What activities work with."""
+        return wiring.Parts(
             catalogue(self.service, self.policy), self.records, lambda _env, _s: self.world.target()
         )
-        return make_worker(self.client, self.settings, parts, max_cached_workflows=self.cached)
+
+    def worker(self) -> Worker:
+        """A worker; several may run at once."""
+        return make_worker(
+            self.client, self.settings, self.parts, max_cached_workflows=self.cached
+        )
+
+    def activity_worker(self) -> Worker:
+        """Carries steps out, and takes no workflow task."""
+        return Worker(
+            self.client,
+            task_queue=self.settings.task_queue,
+            activities=wiring.activities(self.parts),
+            activity_executor=ThreadPoolExecutor(),
+            interceptors=[Failures()],
+            max_heartbeat_throttle_interval=timedelta(seconds=1),
+        )
+
+    def workflow_worker(self) -> Worker:
+        """Takes workflow tasks with their short work, and carries no step out."""
+        return Worker(
+            self.client,
+            task_queue=self.settings.task_queue,
+            plugins=[plugin(wiring.activities(self.parts))],
+            activity_executor=ThreadPoolExecutor(),
+            max_cached_workflows=self.cached,
+            no_remote_activities=True,
+        )
+
+    def worker_of_the_service_alone(self) -> Worker:
+        """Knows the service's workflow, and fails each task of the rollback's own."""
+        return Worker(
+            self.client,
+            task_queue=self.settings.task_queue,
+            workflows=[ServiceRollbackWorkflow],
+            workflow_runner=SandboxedWorkflowRunner(
+                restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+            ),
+            activities=wiring.activities(self.parts),
+            activity_executor=ThreadPoolExecutor(),
+            interceptors=[Failures()],
+            max_cached_workflows=self.cached,
+        )
 
     def request(self, **more: object) -> RollbackRequest:
         """A request for this service, with a key of its own."""
@@ -157,6 +205,32 @@ class Rig:
         """Until the activity of the service's step of that name is under way."""
         async with asyncio.timeout(PATIENCE_S):
             while name not in await self._running():
+                await asyncio.sleep(0.05)
+
+    async def told(self, signal: str, times: int = 1) -> None:
+        """Until that signal is in the history of the service's workflow, so often."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self._signals(signal) < times:
+                await asyncio.sleep(0.05)
+
+    async def _signals(self, name: str) -> int:
+        events = (await self.child().fetch_history()).events
+        told = (event.workflow_execution_signaled_event_attributes for event in events)
+        return sum(one.signal_name == name for one in told)
+
+    async def asked_to_cancel(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """Until its history says that somebody asked for a cancel."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(
+                event.HasField("workflow_execution_cancel_requested_event_attributes")
+                for event in (await handle.fetch_history()).events
+            ):
+                await asyncio.sleep(0.05)
+
+    async def step_completed(self, name: str) -> None:
+        """Until the activity of that step has answered."""
+        async with asyncio.timeout(PATIENCE_S):
+            while name in [one.activity_type.name for one in await self._due()]:
                 await asyncio.sleep(0.05)
 
     async def step_failed_once(self, name: str) -> None:

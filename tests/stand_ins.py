@@ -9,9 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from sqlalchemy import Engine
+
+from activities.integrations.sql import SqlRecords
+from activities.records import PastRollback
 from activities.targets import SharesAsSet, Target, VersionState
 from rollback_manager.errors import StaleWrite
 from rollback_manager.operation import Mark
+from rollback_manager.progress import ServiceOutcome
 from rollback_manager.reading import Counts, Snapshot
 from rollback_manager.verification import Answer, Verdict
 
@@ -56,6 +61,22 @@ class FailsAtFirst:
         if name == self._name and self.left:
             self.left -= 1
             raise self._error
+
+
+class InterruptedRecords(SqlRecords):
+    """The real records, with something before `claim` and `close` that may raise or wait."""
+
+    def __init__(self, engine: Engine, before: Callable[[str], None]) -> None:
+        super().__init__(engine)
+        self._before = before
+
+    def claim(self, env: str, service: str, rollback: str) -> int:
+        self._before("claim")
+        return super().claim(env, service, rollback)
+
+    def close(self, env: str, rollback: str, outcome: ServiceOutcome, past: PastRollback) -> None:
+        self._before("close")
+        super().close(env, rollback, outcome, past)
 
 
 @dataclass

@@ -4,11 +4,11 @@ from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from workflows.control import Control, is_abort
 from workflows.options import A_DAY, A_MINUTE
-from workflows.short import short
+from workflows.short import FAILED, short
 from workflows.steps import Steps
 
 with workflow.unsafe.imports_passed_through():
@@ -224,7 +224,7 @@ class ServiceRollbackWorkflow:
                     summary="what is found at the end",
                 )
             )
-        except ActivityError:
+        except FAILED:
             return None  # declared as unknown, which asks for a person
         return seen.found
 

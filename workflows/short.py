@@ -16,6 +16,9 @@ from workflows.options import RETRY
 
 T = TypeVar("T")
 
+FAILED = (ActivityError, ApplicationError)
+"""A local activity's own error arrives as it is, without the ActivityError around it."""
+
 ONCE = RetryPolicy(maximum_attempts=1)
 AT_ONCE = timedelta(seconds=5)
 """Below the 10 s of a workflow task, so that the task itself is never held up."""
@@ -25,13 +28,13 @@ ATTEMPT = timedelta(seconds=20)
 async def short(work: Callable[..., T], argument: Any, *, patience: timedelta, summary: str) -> T:
     """Do it now; if it fails for now, keep trying for as long as `patience`.
 
-    `work` is a method of one of our activity classes. Raises ActivityError when it fails for good.
+    `work` is a method of one of our activity classes. Raises one of FAILED when it fails for good.
     """
     try:
         result: T = await workflow.execute_local_activity_method(
             work, argument, start_to_close_timeout=AT_ONCE, retry_policy=ONCE, summary=summary
         )
-    except ActivityError as error:
+    except FAILED as error:
         if is_cancelled_exception(error) or _for_good(error):
             raise
         result = await workflow.execute_activity_method(
@@ -45,5 +48,6 @@ async def short(work: Callable[..., T], argument: Any, *, patience: timedelta, s
     return result
 
 
-def _for_good(error: ActivityError) -> bool:
-    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
+def _for_good(error: ActivityError | ApplicationError) -> bool:
+    cause = error.cause if isinstance(error, ActivityError) else error
+    return isinstance(cause, ApplicationError) and cause.non_retryable

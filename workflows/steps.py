@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from workflows.control import Control
 from workflows.options import MAY_BE_CUT, step_options
-from workflows.short import AT_ONCE, ONCE
+from workflows.short import AT_ONCE, FAILED, ONCE
 
 with workflow.unsafe.imports_passed_through():
     from activities.metrics import MetricsActivities
@@ -108,7 +108,7 @@ class Steps:
                 retry_policy=ONCE,
                 summary=f"{wanted.instances} × {wanted.version} ready?",
             )
-        except ActivityError:
+        except FAILED:
             return None  # the activity itself will say what is wrong, and be retried
         if not seen.capacity:
             return None

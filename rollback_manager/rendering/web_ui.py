@@ -64,7 +64,7 @@ def service_details(status: ServiceStatus) -> str:
 def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     """Current details of the rollback: where it is, what it waits for, what to send."""
     lines = [
-        f"### {_word(status.state)} · {status.rollback}",
+        f"### {_word(status.state)} · {_moves(plan) or status.rollback}",
         f"- **Waits for** {_cell(status.waits_for) or 'nobody'}",
         f"- **Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
         f"- **Security** {SECURITY}",
@@ -79,6 +79,14 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
         lines += ["", f"- **Ended** {status.outcome.result}: {_cell(status.outcome.because)}"]
         lines += [f"- **Production** {status.outcome.effect}"]
     return "\n".join(lines)
+
+
+def _moves(plan: RollbackPlan | None) -> str:
+    """`shop v2 → v1`, for the first line: tables further down may be cut off."""
+    services = plan.services if plan else ()
+    return ", ".join(
+        f"{_cell(s.service)} {_cell(s.from_version)} → {_cell(s.to_version)}" for s in services
+    )
 
 
 def _plan(plan: RollbackPlan, digest: str) -> list[str]:

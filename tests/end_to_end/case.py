@@ -113,6 +113,11 @@ class Case:
         )
         return await self._rollbacks.start(request)
 
+    @property
+    def worker_lives(self) -> bool:
+        """Whether the newest worker of this case still runs."""
+        return self._place.workers.exit_code(self._names[-1]) is None
+
     def said(self, name: str) -> str:
         """What a worker wrote so far."""
         return self._place.workers.said(name)
@@ -198,7 +203,9 @@ class Case:
         port = int(world.admin_url.rpartition(":")[2])
         seen = look_at_envoy(port, world.service)
         return End(
-            shares={name.removeprefix("shop-"): part for name, part in seen.weights.items() if part},
+            shares={
+                name.removeprefix("shop-"): part for name, part in seen.weights.items() if part
+            },
             ready={v: min(world.ready(v), world.healthy(v)) for v in ("v1", "v2")},
         )
 

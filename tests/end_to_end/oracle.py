@@ -64,9 +64,7 @@ class Account:
         """Attempts that the activity took, as Temporal counted them."""
         started = [h.attempt for h in self.history if h.kind == "activity_task_started"]
         names = [h.activity for h in self.history if h.kind == "activity_task_started"]
-        return max(
-            (a for a, n in zip(started, names, strict=True) if n == name), default=0
-        )
+        return max((a for a, n in zip(started, names, strict=True) if n == name), default=0)
 
     def first(self, kind: str, name: str) -> datetime:
         """When that happened to the activity."""

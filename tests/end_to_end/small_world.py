@@ -15,7 +15,7 @@ from demo.processes import until
 from demo.world import World
 
 ROOT = Path(__file__).parents[2]
-READY_S = 20.0
+READY_S = 60.0
 PARTS = ("error:", "production:", "next:")
 
 
@@ -127,17 +127,17 @@ def _worker(world: SmallWorld, log: Path) -> Iterator[None]:
         process = subprocess.Popen(
             command, cwd=ROOT, env=world.environment, stderr=said, start_new_session=True
         )
+
+    def check() -> None:
+        assert process.poll() is None, log.read_text()
+
     try:
-        until("the worker is ready", lambda: "worker is ready" in log.read_text(), READY_S, _none)
+        until("the worker is ready", lambda: "worker is ready" in log.read_text(), READY_S, check)
         yield
     finally:
         process.terminate()
         process.wait(30)
     assert "Traceback" not in log.read_text()
-
-
-def _none() -> None:
-    """Nothing else is watched."""
 
 
 def _catalogue(shop: World, warehouse: World) -> dict[str, object]:

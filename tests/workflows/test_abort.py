@@ -1,15 +1,18 @@
 """Abort by hold and by restore, inside every step: what is left, and that it is declared."""
 
+import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
+from activities.integrations.sql import engine_for
 from rollback_manager.contract import AbortCommand, AbortMode
 from rollback_manager.errors import Unreachable
 from rollback_manager.progress import EndState, Result, State
 from rollback_manager.release import Standing
 from tests.rig import Rig
-from tests.stand_ins import FailsAtFirst
+from tests.stand_ins import FailsAtFirst, Gate, InterruptedRecords
 from tests.workflows.holding import STEPS, held_in
 
 HOLD = AbortCommand(mode=AbortMode.HOLD, by="anna")
@@ -21,6 +24,7 @@ FLOOR = 2  # 66 % of 3
 async def test_hold_stops_after_the_step_and_undoes_nothing(made: Rig, step: str) -> None:
     held = await held_in(made, step)
     await held.rollback.abort(HOLD)
+    await made.told("abort")
     held.let_go()
     end = EndState.RESTORED if step == "prepare" else EndState.ROLLED_BACK
     outcome = await made.ends_as(held.rollback, end)
@@ -37,6 +41,7 @@ async def test_hold_stops_after_the_step_and_undoes_nothing(made: Rig, step: str
 async def test_restore_puts_everything_back_in_reverse(made: Rig, step: str) -> None:
     held = await held_in(made, step)
     await held.rollback.abort(RESTORE)
+    await made.told("abort")
     held.let_go()
     outcome = await made.ends_as(held.rollback, EndState.RESTORED)
     assert outcome.result is Result.ABORTED
@@ -105,9 +110,11 @@ async def test_a_hold_stops_a_restore_before_its_next_step(made: Rig) -> None:
     held = await held_in(made, "clean_up")
     made.world.not_ready["v2"] = 3
     await held.rollback.abort(RESTORE)
+    await made.told("abort")
     held.let_go()
     await made.step_runs("prepare")  # the undo of clean_up waits for instances
     await held.rollback.abort(HOLD)
+    await made.told("abort", 2)
     made.world.not_ready.clear()
     outcome = await made.ends_as(held.rollback, EndState.ROLLED_BACK)
     assert outcome.services[0].because == "hold by anna"
@@ -118,6 +125,7 @@ async def test_a_restore_after_a_hold_changes_nothing(made: Rig) -> None:
     held = await held_in(made, "redirect_traffic")
     await held.rollback.abort(HOLD)
     await held.rollback.abort(RESTORE)
+    await made.told("abort", 2)
     held.let_go()
     outcome = await made.ends_as(held.rollback, EndState.ROLLED_BACK)
     assert outcome.services[0].because == "hold by anna"
@@ -130,3 +138,19 @@ async def test_an_abort_while_the_plan_is_made_touches_nothing(unmanned: Rig) ->
         outcome = await made.ends_as(rollback, EndState.UNTOUCHED)
     assert outcome.result is Result.ABORTED
     assert not unmanned.world.ledger
+
+
+async def test_a_restore_that_comes_while_the_end_is_recorded_takes_the_record_back(
+    unmanned: Rig,
+) -> None:
+    gate = Gate("close")
+    records = InterruptedRecords(engine_for(unmanned.settings.records_url), gate)
+    async with replace(unmanned, records=records).at_work() as made:
+        rollback = await made.start()
+        await asyncio.to_thread(gate.reached.wait, 20)  # v2 is marked bad by now
+        await made.child().signal("abort", RESTORE)
+        gate.open()
+        outcome = await made.ends_as(rollback, EndState.RESTORED)
+    assert outcome.result is Result.ABORTED
+    standing = {r.version: r.standing for r in made.records.releases("test", made.service)}
+    assert standing["v2"] is Standing.CANDIDATE
