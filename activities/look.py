@@ -1,7 +1,7 @@
 """One look at a service from all sides, and what a row of looks adds up to."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -75,7 +75,8 @@ class Looks:
         try:
             versions = self._target.workloads.versions()
         finally:
-            wait((shares, snapshot))  # none is left behind, also where another one fails
+            for reading in (shares, snapshot):  # none is left behind, also where one fails
+                reading.exception()
         look = Look(shares.result(), versions, snapshot.result())
         self.all.append(look)
         return look

@@ -1,5 +1,5 @@
 """Durable rollback of bad releases, on Temporal.
 
 This package is the domain: what a rollback is. It is pure, without I/O, clock or chance, except
-`client.py`. Import the client from `rollback_manager.client`, the values from their modules.
+`client`. Import the client from `rollback_manager.client`, the values from their modules.
 """

@@ -15,7 +15,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from rollback_manager.client import explained
+from rollback_manager.client.refusals import explained
 from rollback_manager.report import Entry, Kind
 
 LOCAL_ACTIVITY = "core_local_activity"

@@ -110,6 +110,7 @@ class StandInService:
         self._requests = dict.fromkeys(self.running, 0.0)
         self._errors = dict.fromkeys(self.running, 0.0)
         self._late, self._old = 0, dict(self.shares_now)
+        self.refused = 0
         self.splits = [dict(self.shares_now)]
         self.carrying = [self._carrying()]
 
@@ -136,6 +137,7 @@ class StandInService:
         self.before_write("set_shares")
         with self._lock:
             if self.mark is not None and mark.is_older_than(self.mark):
+                self.refused += 1
                 raise StaleWrite(f"{self.mark} stands there")
             wanted = {version: part for version, part in shares.items() if part}
             self.ledger.append(Write(f"shares {wanted}", mark, wanted != self.shares_now))
@@ -149,18 +151,19 @@ class StandInService:
         with self._lock:
             for version, part in self.shares_now.items():
                 grown = self.requests_per_look * part / 100
-                self._requests[version] += grown
-                self._errors[version] += grown * self.error_ratio.get(version, 0.0)
+                failed = grown * self.error_ratio.get(version, 0.0)
+                self._requests[version] = self._requests.get(version, 0.0) + grown
+                self._errors[version] = self._errors.get(version, 0.0) + failed
             return Snapshot(taken_at=datetime.now(UTC), versions=self._counts())
 
     def _counts(self) -> dict[str, Counts]:
         return {
             version: Counts(
-                requests=int(self._requests[version]),
-                errors=int(self._errors[version]),
+                requests=int(self._requests.get(version, 0.0)),
+                errors=int(self._errors.get(version, 0.0)),
                 in_flight=self.in_flight.get(version, 0),
                 serving=self.able(version),
-                latency_ms=tuple((edge, int(self._requests[version])) for edge in (10.0, 100.0)),
+                latency_ms=tuple((edge, int(self._requests.get(version, 0.0))) for edge in (10.0, 100.0)),
             )
             for version in self.running
         }

@@ -24,7 +24,7 @@ from rollback_manager.contract import (
     ReleaseRequest,
 )
 from rollback_manager.release import Standing
-from tests.end_to_end.case import RATE, Case, Place
+from tests.end_to_end.case import ENV, RATE, Case, Place
 from tests.end_to_end.killable import Workers
 from tests.end_to_end.oracle import Account
 from tests.end_to_end.witnesses import copy
@@ -33,15 +33,13 @@ from workers.temporal_server import TemporalServer
 
 CLERK = "clerk"
 """The worker, and its queue, that keeps the records between the cases and is never killed."""
-TEST, ASKED, LATE = "test", "asked", "late"
-"""Environments: nobody is asked; a person is; Envoy gets the route file some seconds late."""
-ENVS = (TEST, ASKED, LATE)
+ORDINARY, ASKED, LATE = "ordinary", "asked", "late"
+"""Catalogues: nobody is asked; a person is; Envoy gets the route file some seconds late."""
 SETTLED_S = 1.1
 """Envoy's update_merge_window and a little: until then some of its threads do not know that the
 deployer's new instances are healthy, and users would be failed by the reset, not by a rollback."""
 
 POLICY: dict[str, object] = {
-    "approval": {"required": False, "deadline_s": 60},
     # A P95 of 5 ms trebles when two cores are busy with other tests; it is not what is tested here.
     "verification": {
         "min_window_s": 1,
@@ -84,8 +82,10 @@ class Bench:
         world = stack.enter_context(World(folder))
         late = folder / "late" / "rds.json"
         late.parent.mkdir()
-        catalogue = folder / "catalogue.yaml"
-        catalogue.write_text(json.dumps(_catalogue(world, late)))
+        catalogues = {kind: folder / f"{kind}.yaml" for kind in (ORDINARY, ASKED, LATE)}
+        for kind, file in catalogues.items():
+            routes = late if kind == LATE else world.routes_file
+            file.write_text(json.dumps(_catalogue(world, routes, asks=kind == ASKED)))
         binary = (await find_binary(print)).path
         database, log = folder / "temporal.sqlite", folder / "logs" / "temporal.log"
         self.server = TemporalServer(
@@ -94,12 +94,12 @@ class Bench:
         await stack.enter_async_context(self.server)
         keeping = asyncio.create_task(self.server.keep_alive(lambda _: None, every_s=0.3))
         stack.push_async_callback(_cancel, keeping)
-        workers = Workers(folder / "logs", catalogue, folder / "data", self.server.address)
+        workers = Workers(folder / "logs", folder / "data", self.server.address)
         stack.callback(workers.end)
         client = await Client.connect(self.server.address, data_converter=pydantic_data_converter)
         self._clerk = RollbackClient(client, task_queue=CLERK)
-        self.place = Place(folder, world, late, workers, client)
-        workers.start(CLERK, CLERK)
+        self.place = Place(folder, world, late, catalogues, workers, client)
+        workers.start(CLERK, catalogues[ORDINARY], CLERK)
         await self._release()
         async with self.case() as case:
             case.start_worker()
@@ -112,19 +112,18 @@ class Bench:
         await asyncio.to_thread(world.set_shares, {"v1": 100}, "deploy-v1")
         copy(world.routes_file, self.place.late_routes)
         with Load(f"{world.front_url}/", self.place.folder / "first.jsonl", rate=RATE):
-            await asyncio.gather(*(self._record(env, "v1") for env in ENVS))
-            verified = (self._mark(env, "v1", Standing.VERIFIED, 2) for env in ENVS)
-            await asyncio.gather(*verified)
+            await self._record("v1")
+            await self._mark("v1", Standing.VERIFIED, 2)
         await asyncio.to_thread(world.add_version, "v2", instances=4, error_ratio=0.1)
-        await asyncio.gather(*(self._record(env, "v2") for env in ENVS))
+        await self._record("v2")
 
-    async def _record(self, env: str, version: str) -> None:
-        ask = RecordRelease(env=env, service="shop", version=version, by="bench")
+    async def _record(self, version: str) -> None:
+        ask = RecordRelease(env=ENV, service="shop", version=version, by="bench")
         await self._clerk.releases(ReleaseRequest(ask=ask))
 
-    async def _mark(self, env: str, version: str, standing: Standing, measure_s: float) -> None:
+    async def _mark(self, version: str, standing: Standing, measure_s: float) -> None:
         ask = MarkRelease(
-            env=env,
+            env=ENV,
             service="shop",
             version=version,
             by="bench",
@@ -143,12 +142,12 @@ class Bench:
         time.sleep(SETTLED_S)
 
     @contextlib.asynccontextmanager
-    async def case(self, env: str = TEST) -> AsyncIterator[Case]:
+    async def case(self, kind: str = ORDINARY) -> AsyncIterator[Case]:
         """A fresh pair of releases, users, witnesses, and a queue of its own."""
         self._cases += 1
         await asyncio.to_thread(self._reset)
-        await self._mark(env, "v2", Standing.CANDIDATE, 0)
-        case = Case(self.place, env, self._cases, late=env == LATE)
+        await self._mark("v2", Standing.CANDIDATE, 0)
+        case = Case(self.place, kind, self._cases, late=kind == LATE)
         try:
             with case:
                 yield case
@@ -166,17 +165,15 @@ async def _cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _catalogue(world: World, late: Path) -> dict[str, object]:
-    asked = {**POLICY, "approval": {"required": True, "deadline_s": 60}}
-    routes = {TEST: world.routes_file, ASKED: world.routes_file, LATE: late}
-    policies = {TEST: POLICY, ASKED: asked, LATE: POLICY}
+def _catalogue(world: World, routes: Path, *, asks: bool) -> dict[str, object]:
+    policy = {**POLICY, "approval": {"required": asks, "deadline_s": 60}}
     return {
         "version": 1,
-        "environments": {env: {"policy": policies[env]} for env in ENVS},
+        "environments": {ENV: {"policy": policy}},
         "services": {
             "shop": {
                 "strategy": "blue_green",
-                "environments": {env: _placement(world, routes[env]) for env in ENVS},
+                "environments": {ENV: _placement(world, routes)},
             }
         },
     }

@@ -18,13 +18,15 @@ from temporalio.service import RPCError
 from demo.load import Load
 from demo.world import World
 from rollback_manager.client import Rollback, RollbackClient
-from rollback_manager.contract import RollbackRequest, service_id
+from rollback_manager.contract import AbortCommand, RollbackRequest, rollback_id, service_id
 from rollback_manager.errors import TemporaryError
 from rollback_manager.progress import RollbackOutcome
 from tests.end_to_end.killable import Workers
 from tests.end_to_end.oracle import Account, End, Happened
 from tests.end_to_end.witnesses import Distributor, FrontDoor, Processes, RouteFile, look_at_envoy
 
+ENV = "test"
+CHILD = service_id(ENV, "shop")
 RATE = 220.0
 LATE_S = 4.0
 """Longer than it takes until a dead worker is missed and its step is tried again."""
@@ -42,6 +44,7 @@ class Place:
     folder: Path
     world: World
     late_routes: Path
+    catalogues: dict[str, Path]
     workers: Workers
     client: Client
 
@@ -49,8 +52,9 @@ class Place:
 class Case:
     """Users and witnesses are there as long as the block lasts; then `leave`."""
 
-    def __init__(self, place: Place, env: str, number: int, *, late: bool) -> None:
-        self._place, self._env, self._key = place, env, f"case-{number}"
+    def __init__(self, place: Place, kind: str, number: int, *, late: bool) -> None:
+        self._place, self._key = place, f"case-{number}"
+        self._catalogue = place.catalogues[kind]
         self._stack = contextlib.ExitStack()
         self._names: list[str] = []
         self._rollbacks = RollbackClient(place.client, task_queue=self._key)
@@ -79,20 +83,21 @@ class Case:
     async def leave(self) -> None:
         """End what still runs, so that one violation does not become those of all cases."""
         self._place.workers.end(*self._names)
-        for id in (f"rollback/{self._env}/{self._key}", service_id(self._env, "shop")):
+        for left_over in (rollback_id(ENV, self._key), CHILD):
             with contextlib.suppress(RPCError):
-                await self._place.client.get_workflow_handle(id).terminate()
+                await self._place.client.get_workflow_handle(left_over).terminate()
 
     def start_worker(self) -> None:
         """A worker of the product on this case's queue."""
         self._names.append(f"worker-of-{self._key}")
-        self._place.workers.start(self._names[-1], self._key)
+        self._place.workers.start(self._names[-1], self._catalogue, self._key)
 
     def start_doomed(self, activity: str, at: str) -> None:
         """A worker that will die or freeze at that point, and works from `start` on."""
         self._names.append(self.doomed)
-        point = activity, at
-        self._place.workers.start_doomed(self.doomed, self._key, point, self._begin)
+        self._place.workers.start_doomed(
+            self.doomed, self._catalogue, self._key, (activity, at), self._begin
+        )
 
     @property
     def _begin(self) -> Path:
@@ -105,7 +110,7 @@ class Case:
         await self.until(f"{name} is ready", lambda: ready in self.said(name), READY_S)
         self._begin.touch()
         request = RollbackRequest(
-            env=self._env,
+            env=ENV,
             services=("shop",),
             key=self._key,
             requested_by="ci:bench",
@@ -142,6 +147,10 @@ class Case:
         await asyncio.sleep(0.5)  # for Envoy, were there anything to take up
         return self.said(self.doomed).partition(words)[2].splitlines()[0]
 
+    async def abort_child(self, command: AbortCommand) -> None:
+        """Tell the service's own workflow, so that it knows before its step has ended."""
+        await self._place.client.get_workflow_handle(CHILD).signal("abort", command)
+
     async def until(self, what: str, holds: Callable[[], bool], within_s: float = ENDS_S) -> None:
         """Wait for it without keeping Temporal's watchdog from its work."""
         deadline = time.monotonic() + within_s
@@ -152,11 +161,11 @@ class Case:
     async def until_runs(self, activity: str) -> None:
         """Until Temporal has given that activity to a worker."""
         async with asyncio.timeout(ENDS_S):
-            while activity not in await self._running():
+            while activity not in await self._running():  # noqa: ASYNC110 -- it is elsewhere
                 await asyncio.sleep(0.02)
 
     async def _running(self) -> list[str]:
-        handle = self._place.client.get_workflow_handle(service_id(self._env, "shop"))
+        handle = self._place.client.get_workflow_handle(CHILD)
         try:
             seen = await handle.describe()
         except RPCError:
@@ -210,7 +219,7 @@ class Case:
         )
 
     async def _history(self) -> tuple[Happened, ...]:
-        handle = self._place.client.get_workflow_handle(service_id(self._env, "shop"))
+        handle = self._place.client.get_workflow_handle(CHILD)
         events = (await handle.fetch_history()).events
         scheduled = {
             event.event_id: event.activity_task_scheduled_event_attributes.activity_type.name

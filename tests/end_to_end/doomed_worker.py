@@ -198,7 +198,7 @@ async def work(settings: Settings, name: str, at: str, begin: Path) -> None:
 
     worker = make_worker(client, settings, replace(parts, targets=target), [Doom(name, at)])
     said("the doomed worker is ready")
-    while not begin.exists():  # noqa: ASYNC110 -- the bench is another process
+    while not begin.exists():  # noqa: ASYNC110, ASYNC240 -- another process makes it
         await asyncio.sleep(0.01)
     await run_until(asyncio.Event(), worker)
 

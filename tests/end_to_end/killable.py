@@ -16,9 +16,9 @@ class Workers:
     """The processes by name; each one's output is in `<logs>/<name>.out`. Begin them in the main
     thread: they end with the thread that began them."""
 
-    def __init__(self, logs: Path, catalogue: Path, records: Path, temporal: str) -> None:
+    def __init__(self, logs: Path, records: Path, temporal: str) -> None:
         self._logs = logs
-        self._options = ["--catalogue", str(catalogue), "--data", str(records)]
+        self._records = ["--data", str(records)]
         self._surroundings = {
             **os.environ,
             "TEMPORAL_ADDRESS": temporal,
@@ -27,17 +27,21 @@ class Workers:
         self._prefix = with_parent()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, queue: str) -> None:
+    def start(self, name: str, catalogue: Path, queue: str) -> None:
         """The product's own: `rollback-manager worker`."""
-        self._spawn(name, ["rollback_manager", "worker", "--task-queue", queue])
+        self._spawn(name, ["rollback_manager", "worker"], catalogue, queue)
 
-    def start_doomed(self, name: str, queue: str, point: tuple[str, str], begin: Path) -> None:
+    def start_doomed(
+        self, name: str, catalogue: Path, queue: str, point: tuple[str, str], begin: Path
+    ) -> None:
         """One that dies or freezes at (activity, when); it works once the file `begin` exists."""
-        module = ["tests.end_to_end.doomed_worker", "--task-queue", queue, "--begin", str(begin)]
-        self._spawn(name, [*module, "--activity", point[0], "--at", point[1]])
+        module = ["tests.end_to_end.doomed_worker", "--begin", str(begin)]
+        module += ["--activity", point[0], "--at", point[1]]
+        self._spawn(name, module, catalogue, queue)
 
-    def _spawn(self, name: str, module: list[str]) -> None:
-        command = [*self._prefix, sys.executable, "-m", *module, *self._options]
+    def _spawn(self, name: str, module: list[str], catalogue: Path, queue: str) -> None:
+        options = ["--catalogue", str(catalogue), "--task-queue", queue, *self._records]
+        command = [*self._prefix, sys.executable, "-m", *module, *options]
         with self.log(name).open("wb") as log:
             self._running[name] = subprocess.Popen(
                 command, stdout=log, stderr=log, env=self._surroundings, start_new_session=True

@@ -10,7 +10,7 @@ from rollback_manager.client import Rollback
 from rollback_manager.contract import Decision, Vote
 from rollback_manager.errors import RollbackError
 from rollback_manager.progress import State
-from tests.end_to_end.bench import ASKED, TEST, Bench
+from tests.end_to_end.bench import ASKED, Bench
 from tests.end_to_end.case import Case
 from tests.end_to_end.oracle import violations
 
@@ -38,7 +38,7 @@ async def test_temporal_killed_while_a_person_is_asked_changes_nothing(
 async def test_temporal_killed_during_the_shift_changes_nothing(
     bench: Bench, record_property: Note
 ) -> None:
-    async with bench.case(TEST) as case:
+    async with bench.case() as case:
         case.start_worker()
         rollback = await case.start()
         await case.until("the shift is written", lambda: bool(case.routes.versions))
@@ -52,7 +52,7 @@ async def test_temporal_killed_during_the_shift_changes_nothing(
 async def test_temporal_killed_during_the_verification_changes_nothing(
     bench: Bench, record_property: Note
 ) -> None:
-    async with bench.case(TEST) as case:
+    async with bench.case() as case:
         case.start_worker()
         rollback = await case.start()
         await case.until_runs("verify")
@@ -75,9 +75,11 @@ async def kill_and_wait(bench: Bench, case: Case) -> float:
 async def until_asked(rollback: Rollback) -> str:
     """Until the plan waits for a person; its digest."""
     async with asyncio.timeout(PATIENCE_S):
-        while (status := await rollback.status()).state is not State.WAITING_FOR_APPROVAL:
+        while True:
+            status = await rollback.status()
+            if status.state is State.WAITING_FOR_APPROVAL:
+                return status.digest
             await asyncio.sleep(0.05)
-    return status.digest
 
 
 async def approve(rollback: Rollback, digest: str) -> None:

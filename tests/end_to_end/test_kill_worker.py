@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.end_to_end.bench import LATE, TEST, Bench
+from tests.end_to_end.bench import LATE, ORDINARY, Bench
 from tests.end_to_end.doomed_worker import AFTER, BEFORE, DURING, UNREPORTED
 from tests.end_to_end.oracle import STEPS, Account, violations
 
@@ -48,7 +48,7 @@ def test_the_undisturbed_run_is_right_itself(bench: Bench) -> None:
 async def test_a_worker_killed_at_any_step_changes_nothing(
     bench: Bench, name: str, at: str, record_property: Note
 ) -> None:
-    account = await killed(bench, name, at, TEST)
+    account = await killed(bench, name, at, ORDINARY)
     record_property("recovered_s", account.recovered_s)
     assert was_killed_there(account, name, at)
     assert violations(account, bench.reference) == []
@@ -64,9 +64,9 @@ async def test_a_shift_that_the_proxy_takes_up_late_is_not_written_again(
     assert violations(account, bench.reference) == []
 
 
-async def killed(bench: Bench, name: str, at: str, env: str) -> Account:
+async def killed(bench: Bench, name: str, at: str, kind: str) -> Account:
     """A rollback whose worker is killed at that point; another one goes on."""
-    async with bench.case(env) as case:
+    async with bench.case(kind) as case:
         case.start_doomed(name, at)
         rollback = await case.start()
         await case.until_dead()

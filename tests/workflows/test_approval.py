@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from rollback_manager import client
 from rollback_manager.client import Rollback
+from rollback_manager.client import rollback as running
 from rollback_manager.contract import AbortCommand, Decision, Vote
 from rollback_manager.errors import NotFound
 from rollback_manager.progress import EndState, Result, State
@@ -203,7 +203,7 @@ async def test_a_vote_while_no_worker_lives_is_stored_and_judged_later(
 ) -> None:
     async with unmanned.at_work(approval=ASKED) as made:
         rollback, digest = await waiting(made)
-    monkeypatch.setattr(client, "ANSWER_S", timedelta(seconds=0.5))
+    monkeypatch.setattr(running, "ANSWER_S", timedelta(seconds=0.5))
     said = await vote(rollback, Decision.APPROVE, digest)
     assert said == "applied=False: no worker answers: the vote is stored and will be judged"
     monkeypatch.undo()

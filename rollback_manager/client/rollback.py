@@ -1,0 +1,158 @@
+"""One rollback: where it is, how it ended, and the commands that steer it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError
+
+from rollback_manager import contract
+from rollback_manager.client.refusals import explained, from_failure, reason
+from rollback_manager.contract import (
+    AbortCommand,
+    Answered,
+    Decision,
+    PauseCommand,
+    StepCommand,
+    Vote,
+)
+from rollback_manager.errors import NotFound, PermanentError
+from rollback_manager.progress import RollbackOutcome, RollbackStatus, ServiceStatus, State
+from rollback_manager.values import Value
+
+T = TypeVar("T", bound=Value)
+
+ANSWER_S = timedelta(seconds=10)
+"""How long a running workflow may take to answer; with a worker it takes milliseconds."""
+
+TOLD_BY_SERVICES = (State.NEEDS_HUMAN, State.RESTORING, State.PAUSED)
+"""States that a service knows before its parent; the one that needs somebody first."""
+
+
+class Rollback:
+    """One rollback, to be watched and steered."""
+
+    def __init__(self, client: Client, rollback_id: str) -> None:
+        self.id = rollback_id
+        self._client = client
+        self._handle = client.get_workflow_handle(rollback_id, result_type=RollbackOutcome)
+
+    async def status(self) -> RollbackStatus:
+        """Where it is now, with every service's own word."""
+        status = await self._query(self._handle, RollbackStatus)
+        if status.state is State.FINISHED:
+            return status
+        services = [await self._service(status, service) for service in status.services]
+        seen = status.model_copy(update={"services": tuple(services)})
+        told = next((s for state in TOLD_BY_SERVICES for s in services if s.state is state), None)
+        if told is None:
+            return seen
+        return seen.model_copy(update={"state": told.state, "waits_for": told.waits_for})
+
+    async def _service(self, status: RollbackStatus, service: ServiceStatus) -> ServiceStatus:
+        """The child's own status, if the lock is held by this rollback."""
+        handle = self._client.get_workflow_handle(contract.service_id(status.env, service.service))
+        try:
+            own = await self._query(handle, ServiceStatus)
+        except NotFound:
+            return service
+        return own if own.rollback == self.id else service
+
+    async def _query(self, handle: WorkflowHandle[object, object], answer: type[T]) -> T:
+        try:
+            result: T = await handle.query("status", result_type=answer, rpc_timeout=ANSWER_S)
+        except WorkflowQueryFailedError as error:
+            raise PermanentError(f"{handle.id} could not say where it is: {error}") from error
+        except RPCError as error:
+            raise explained(error, handle.id) from error
+        return result
+
+    async def events(self, *, every_s: float = 0.5) -> AsyncIterator[RollbackStatus]:
+        """The status whenever it has changed, until the rollback is finished (that one too)."""
+        last: RollbackStatus | None = None
+        while last is None or last.state is not State.FINISHED:
+            status = await self.status()
+            if status != last:
+                yield status
+            last = status
+            if last.state is not State.FINISHED:
+                await asyncio.sleep(every_s)
+
+    async def result(self) -> RollbackOutcome:
+        """How it ended; waits for the end."""
+        try:
+            outcome: RollbackOutcome = await self._handle.result()
+        except WorkflowFailureError as error:
+            raise from_failure(error) from error
+        except RPCError as error:
+            raise explained(error, self.id) from error
+        return outcome
+
+    async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
+        """Approve or reject. The same `vote_id` again gets the first answer.
+
+        Where no worker answers, the vote is left as a signal: it counts once one is back.
+        """
+        try:
+            answer: Answered = await self._handle.execute_update(
+                str(decision), vote, id=vote_id, result_type=Answered, rpc_timeout=ANSWER_S
+            )
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await self._signal(str(decision), vote)
+            return Answered(
+                applied=False, because="no worker answers: the vote is stored and will be judged"
+            )
+        except WorkflowUpdateFailedError as error:
+            return Answered(applied=False, because=reason(error))
+        except RPCError as error:
+            raise explained(error, self.id) from error
+        return answer
+
+    async def abort(self, command: AbortCommand) -> None:
+        """Stop at the next safe point; durable even while no worker runs."""
+        await self._signal("abort", command)
+
+    async def pause(self, command: PauseCommand) -> None:
+        """Finish the step under way, then wait."""
+        await self._signal("pause", command)
+
+    async def resume(self, command: PauseCommand) -> None:
+        """Go on after a pause."""
+        await self._signal("resume", command)
+
+    async def step(self, verb: str, service: str, command: StepCommand) -> Answered:
+        """`retry_step` or `skip_step` for the step that waits for a person."""
+        env = self.id.split("/")[1]
+        handle = self._client.get_workflow_handle(contract.service_id(env, service))
+        try:
+            answer: Answered = await handle.execute_update(
+                verb, command, result_type=Answered, rpc_timeout=ANSWER_S
+            )
+        except WorkflowUpdateFailedError as error:
+            return Answered(applied=False, because=reason(error))
+        except RPCError as error:
+            raise explained(error, handle.id) from error
+        return answer
+
+    async def history(self) -> WorkflowHistory:
+        """The events as Temporal keeps them: the evidence."""
+        try:
+            return await self._handle.fetch_history()
+        except RPCError as error:
+            raise explained(error, self.id) from error
+
+    async def _signal(self, name: str, command: Value) -> None:
+        try:
+            await self._handle.signal(name, command, rpc_timeout=ANSWER_S)
+        except RPCError as error:
+            raise explained(error, self.id) from error

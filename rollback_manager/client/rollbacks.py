@@ -1,0 +1,164 @@
+"""All rollbacks: plan, start, list; and the records of releases."""
+
+from datetime import datetime, timedelta
+from typing import Self, TypeVar
+
+from temporalio.client import Client, WorkflowExecution, WorkflowFailureError
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rollback_manager import contract
+from rollback_manager.client.connection import connect
+from rollback_manager.client.refusals import explained, from_failure
+from rollback_manager.client.rollback import Rollback
+from rollback_manager.contract import Planned, ReleaseRequest, Releases, RollbackRequest
+from rollback_manager.errors import PermanentError
+from rollback_manager.progress import State
+from rollback_manager.values import Value
+
+T = TypeVar("T", bound=Value)
+
+
+class Listed(Value):
+    """One rollback as Temporal's visibility lists it; may lag a second behind."""
+
+    rollback: str
+    state: str
+    services: tuple[str, ...]
+    started_at: datetime
+    closed_at: datetime | None = None
+
+
+class RollbackClient:
+    """A connection to the Temporal server where rollbacks run.
+
+    Connects by `connect`, or wraps a client that uses the Pydantic data converter.
+    """
+
+    def __init__(
+        self, client: Client | None = None, *, task_queue: str = contract.TASK_QUEUE
+    ) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def __aenter__(self) -> Self:
+        """Connect, unless a client was given."""
+        if self._client is None:
+            self._client = await connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Temporal's connection ends with the process; there is nothing to close."""
+
+    @property
+    def temporal(self) -> Client:
+        """The Temporal client below, for what this class does not offer."""
+        if self._client is None:
+            raise PermanentError("not connected: use `async with RollbackClient()`")
+        return self._client
+
+    async def plan(self, request: RollbackRequest, *, timeout_s: float = 30) -> Planned:
+        """What a rollback would do now. Touches nothing."""
+        plan_id = contract.plan_id(request.env, request.key)
+        return await self._ask(contract.PLAN_WORKFLOW, request, plan_id, Planned, timeout_s)
+
+    async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
+        """Record, mark or list releases."""
+        ask = request.ask
+        version = "list" if isinstance(ask, contract.ListReleases) else ask.version
+        release_id = contract.release_id(ask.env, ask.service, version)
+        return await self._ask(contract.RELEASE_WORKFLOW, request, release_id, Releases, timeout_s)
+
+    async def start(self, request: RollbackRequest) -> Rollback:
+        """Start a rollback. The same key again is the same rollback, running or ended."""
+        services = ", ".join(request.services)
+        rollback_id = contract.rollback_id(request.env, request.key)
+        try:
+            await self.temporal.start_workflow(
+                contract.ROLLBACK_WORKFLOW,
+                request,
+                id=rollback_id,
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=search_attributes(request),
+                static_summary=f"{services} · {request.trigger} · by {request.requested_by}"[:200],
+                static_details=request.reason or "No reason was given.",
+            )
+        except WorkflowAlreadyStartedError:
+            pass  # it has ended under this key: the answer is how it ended
+        except RPCError as error:
+            raise explained(error) from error
+        return self.rollback(rollback_id)
+
+    def rollback(self, rollback_id: str) -> Rollback:
+        """A rollback by its id, `rollback/ENV/KEY`; the first question shows whether it exists."""
+        return Rollback(self.temporal, rollback_id)
+
+    async def list(self, *, env: str | None = None, limit: int = 50) -> list[Listed]:
+        """Rollbacks, newest first, as Temporal's visibility knows them."""
+        query = f"WorkflowType = '{contract.ROLLBACK_WORKFLOW}'"
+        if env is not None:
+            query += f" AND RollbackEnv = '{contract.checked('environment', env)}'"
+        try:
+            return [_listed(run) async for run in self.temporal.list_workflows(query, limit=limit)]
+        except RPCError as error:
+            raise explained(error) from error
+
+    async def _ask(
+        self, workflow: str, request: Value, id: str, answer: type[T], timeout_s: float
+    ) -> T:
+        """Run a short workflow to its end; the same question asked twice at once is asked once."""
+        try:
+            result: T = await self.temporal.execute_workflow(
+                workflow,
+                request,
+                id=id,
+                task_queue=self._task_queue,
+                result_type=answer,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                execution_timeout=timedelta(seconds=timeout_s),
+            )
+        except WorkflowFailureError as error:
+            raise from_failure(error) from error
+        except RPCError as error:
+            raise explained(error) from error
+        return result
+
+
+def search_attributes(request: RollbackRequest) -> TypedSearchAttributes:
+    """What Temporal's lists can be filtered by; the state is kept up to date by the workflow."""
+    words = {
+        "RollbackEnv": request.env,
+        "RollbackState": str(State.PLANNING),
+        "RollbackTrigger": request.trigger,
+        "RollbackIncident": request.incident,
+    }
+    pairs = [
+        SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+        for name, value in words.items()
+        if value
+    ]
+    services = SearchAttributeKey.for_keyword_list("RollbackServices")
+    return TypedSearchAttributes([*pairs, SearchAttributePair(services, request.services)])
+
+
+def _listed(run: WorkflowExecution) -> Listed:
+    attributes = run.typed_search_attributes
+    state = attributes.get(SearchAttributeKey.for_keyword("RollbackState"))
+    services = attributes.get(SearchAttributeKey.for_keyword_list("RollbackServices"))
+    return Listed(
+        rollback=run.id,
+        state=state or (run.status.name.lower() if run.status else "unknown"),
+        services=tuple(services or ()),
+        started_at=run.start_time,
+        closed_at=run.close_time,
+    )
