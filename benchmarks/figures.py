@@ -51,7 +51,7 @@ class Row:
 def show(title: str, rows: list[Row]) -> None:
     """The table on stdout."""
     table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for name in ("median", "quartiles", "goal"):
         table.add_column(name, justify="right")
     for row in rows:
@@ -59,7 +59,7 @@ def show(title: str, rows: list[Row]) -> None:
         goal = "" if row.goal is None else f"≤ {row.goal:g} {_met(row)}"
         spread = f"{low:.2f} – {high:.2f}"
         table.add_row(row.name, f"{row.figure.median:.2f} {row.unit}", spread, goal)
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def _met(row: Row) -> str:

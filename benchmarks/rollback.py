@@ -32,7 +32,7 @@ from benchmarks.stage import (
 from rollback_manager.client import Rollback
 from rollback_manager.contract import Decision, RollbackRequest, Vote, service_id
 from rollback_manager.progress import Result, State
-from workers.temporal_binary import find_binary
+from workers.temporal_binary import CLI_VERSION
 from workers.temporal_server import TemporalServer
 
 PAIRS, QUICK = 30, 8
@@ -132,8 +132,10 @@ async def approved(made: Stage, taken: Taken) -> None:
     """A rollback that waits for a vote, timed from the vote."""
     request = made.fresh(ASKS)
     rollback = await made.rollbacks.start(request)
-    while (status := await rollback.status()).state is not State.WAITING_FOR_APPROVAL:
+    status = await rollback.status()
+    while status.state is not State.WAITING_FOR_APPROVAL:
         await asyncio.sleep(0.002)
+        status = await rollback.status()
     vote = Vote(plan=status.digest, by="benchmark")
     begun = time.perf_counter()
     await rollback.vote(Decision.APPROVE, vote, vote_id=request.key)
@@ -226,7 +228,7 @@ def _answer(measured: dict[str, Taken], rounds: int) -> dict[str, Any]:
             "temporalio": temporalio.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
-            "temporal_server": asyncio.run(find_binary(progress)).how,
+            "temporal_cli": CLI_VERSION,
         },
     }
 

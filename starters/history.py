@@ -7,9 +7,10 @@ report says `unknown` where it would have been used.
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC
-from typing import NotRequired, TypedDict
+from operator import attrgetter
+from typing import NamedTuple, NotRequired, TypedDict
 
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
@@ -22,16 +23,96 @@ LOCAL_ACTIVITY = "core_local_activity"
 """Name of the marker in which the SDK's core keeps the result of a local activity."""
 
 
-class _Facts(TypedDict):
+class _Said(TypedDict):
     """What an event says, before its time and place are added."""
 
     kind: Kind
-    name: NotRequired[str]
-    payload: NotRequired[str]
+    name: str
+    payload: str
     of: NotRequired[int]
-    attempt: NotRequired[int]
+    attempt: int
     identity: NotRequired[str]
-    because: NotRequired[str]
+    because: str
+
+
+class Where(NamedTuple):
+    """What an event is to us, and under which names it keeps the rest.
+
+    name: without one it is the name of what began it (`of`), or the event's summary.
+    identity: the first that is not empty. otherwise: why, where the event gives no reason.
+    """
+
+    kind: Kind
+    name: str = ""
+    payload: str = ""
+    of: str = ""
+    identity: tuple[str, ...] = ()
+    because: str = ""
+    otherwise: str = ""
+
+
+SENDER = ("external_workflow_execution.workflow_id", "identity")
+ACTIVITY = "scheduled_event_id"
+TIMER = "started_event_id"
+CHILD = "workflow_execution.workflow_id"
+EVENTS = {
+    "workflow_execution_started": Where(
+        Kind.STARTED, name="workflow_type.name", payload="input", identity=("identity",)
+    ),
+    "workflow_execution_completed": Where(Kind.COMPLETED, payload="result"),
+    "workflow_execution_failed": Where(Kind.FAILED, because="failure"),
+    "workflow_execution_timed_out": Where(Kind.TIMED_OUT),
+    "workflow_execution_canceled": Where(Kind.CANCELLED),
+    "workflow_execution_terminated": Where(
+        Kind.TERMINATED, because="reason", identity=("identity",)
+    ),
+    "workflow_execution_cancel_requested": Where(
+        Kind.CANCEL_REQUESTED, because="cause", identity=SENDER
+    ),
+    "workflow_execution_signaled": Where(
+        Kind.SIGNAL, name="signal_name", payload="input", identity=SENDER
+    ),
+    "workflow_execution_update_accepted": Where(
+        Kind.UPDATE_ACCEPTED,
+        name="accepted_request.input.name",
+        payload="accepted_request.input.args",
+        identity=("accepted_request.meta.identity",),
+    ),
+    "workflow_execution_update_completed": Where(
+        Kind.UPDATE_ANSWERED,
+        of="accepted_event_id",
+        payload="outcome.success",
+        because="outcome.failure",
+    ),
+    "activity_task_scheduled": Where(
+        Kind.ACTIVITY_SCHEDULED, name="activity_type.name", payload="input"
+    ),
+    "activity_task_started": Where(
+        Kind.ACTIVITY_STARTED, of=ACTIVITY, because="last_failure", identity=("identity",)
+    ),
+    "activity_task_completed": Where(Kind.ACTIVITY_DONE, of=ACTIVITY, payload="result"),
+    "activity_task_failed": Where(Kind.ACTIVITY_FAILED, of=ACTIVITY, because="failure"),
+    "activity_task_timed_out": Where(Kind.ACTIVITY_TIMED_OUT, of=ACTIVITY, because="failure"),
+    "activity_task_canceled": Where(Kind.ACTIVITY_CANCELLED, of=ACTIVITY),
+    "timer_started": Where(Kind.TIMER_STARTED),
+    "timer_fired": Where(Kind.TIMER_FIRED, of=TIMER),
+    "timer_canceled": Where(Kind.TIMER_CANCELLED, of=TIMER),
+    "child_workflow_execution_started": Where(
+        Kind.CHILD_STARTED, name=CHILD, payload="workflow_execution"
+    ),
+    "child_workflow_execution_completed": Where(Kind.CHILD_DONE, name=CHILD, payload="result"),
+    "child_workflow_execution_failed": Where(Kind.CHILD_FAILED, name=CHILD, because="failure"),
+    "child_workflow_execution_canceled": Where(
+        Kind.CHILD_FAILED, name=CHILD, otherwise="it was cancelled"
+    ),
+    "child_workflow_execution_timed_out": Where(
+        Kind.CHILD_FAILED, name=CHILD, otherwise="it timed out"
+    ),
+    "child_workflow_execution_terminated": Where(
+        Kind.CHILD_FAILED, name=CHILD, otherwise="it was terminated"
+    ),
+}
+"""Temporal's names of events → what we read in them. What only moves its own work is left out."""
 
 
 async def entries(client: Client, rollback_id: str) -> tuple[Entry, ...]:
@@ -70,201 +151,91 @@ def decoded(workflow: str, run_id: str, events: Iterable[HistoryEvent]) -> tuple
     found = []
     for event in events:
         known[event.event_id] = event
-        facts = _workflow(event) or _activity(event, known) or _message(event, known)
-        if facts is not None:
-            at = event.event_time.ToDatetime(tzinfo=UTC)
-            found.append(
-                Entry(at=at, workflow=workflow, run_id=run_id, event=event.event_id, **facts)
-            )
+        at, number = event.event_time.ToDatetime(tzinfo=UTC), event.event_id
+        said = _local_activity(event) or _said(event, known)
+        if said is not None:
+            found.append(Entry(at=at, workflow=workflow, run_id=run_id, event=number, **said))
     return tuple(found)
 
 
-def _workflow(event: HistoryEvent) -> _Facts | None:
-    """Beginnings and ends of the workflow itself."""
-    match event.WhichOneof("attributes"):
-        case "workflow_execution_started_event_attributes":
-            started = event.workflow_execution_started_event_attributes
-            return {
-                "kind": Kind.STARTED,
-                "name": started.workflow_type.name,
-                "payload": _first(started.input.payloads),
-                "identity": started.identity,
-            }
-        case "workflow_execution_completed_event_attributes":
-            completed = event.workflow_execution_completed_event_attributes
-            return {"kind": Kind.COMPLETED, "payload": _first(completed.result.payloads)}
-        case "workflow_execution_failed_event_attributes":
-            failure = event.workflow_execution_failed_event_attributes.failure
-            return {"kind": Kind.FAILED, "because": _reason(failure)}
-        case "workflow_execution_timed_out_event_attributes":
-            return {"kind": Kind.TIMED_OUT}
-        case "workflow_execution_canceled_event_attributes":
-            return {"kind": Kind.CANCELLED}
-        case "workflow_execution_terminated_event_attributes":
-            ended = event.workflow_execution_terminated_event_attributes
-            return {"kind": Kind.TERMINATED, "because": ended.reason, "identity": ended.identity}
-        case "workflow_execution_cancel_requested_event_attributes":
-            asked = event.workflow_execution_cancel_requested_event_attributes
-            sender = asked.external_workflow_execution.workflow_id or asked.identity
-            return {"kind": Kind.CANCEL_REQUESTED, "because": asked.cause, "identity": sender}
-        case _:
-            return None
+def _said(event: HistoryEvent, known: Mapping[int, HistoryEvent]) -> _Said | None:
+    where = EVENTS.get(_name(event))
+    if where is None:
+        return None
+    return {
+        "kind": where.kind,
+        "name": _called(event, where, known),
+        "payload": _text(event, where.payload),
+        "of": _began(event, where),
+        "attempt": event.activity_task_started_event_attributes.attempt or 1,
+        "identity": next(filter(None, (_text(event, path) for path in where.identity)), ""),
+        "because": _text(event, where.because) or where.otherwise,
+    }
 
 
-def _activity(event: HistoryEvent, known: Mapping[int, HistoryEvent]) -> _Facts | None:
-    """Steps: activities of both kinds. A death of a worker shows as an attempt above 1."""
-    match event.WhichOneof("attributes"):
-        case "activity_task_scheduled_event_attributes":
-            asked = event.activity_task_scheduled_event_attributes
-            return {
-                "kind": Kind.ACTIVITY_SCHEDULED,
-                "name": asked.activity_type.name,
-                "payload": _first(asked.input.payloads),
-                "of": event.event_id,
-            }
-        case "activity_task_started_event_attributes":
-            began = event.activity_task_started_event_attributes
-            return {
-                **_of_activity(Kind.ACTIVITY_STARTED, began.scheduled_event_id, known),
-                "attempt": began.attempt,
-                "identity": began.identity,
-                "because": _reason(began.last_failure),
-            }
-        case "activity_task_completed_event_attributes":
-            done = event.activity_task_completed_event_attributes
-            return {
-                **_of_activity(Kind.ACTIVITY_DONE, done.scheduled_event_id, known),
-                "payload": _first(done.result.payloads),
-            }
-        case "activity_task_failed_event_attributes":
-            failed = event.activity_task_failed_event_attributes
-            return {
-                **_of_activity(Kind.ACTIVITY_FAILED, failed.scheduled_event_id, known),
-                "because": _reason(failed.failure),
-            }
-        case "activity_task_timed_out_event_attributes":
-            late = event.activity_task_timed_out_event_attributes
-            return {
-                **_of_activity(Kind.ACTIVITY_TIMED_OUT, late.scheduled_event_id, known),
-                "because": _reason(late.failure),
-            }
-        case "activity_task_canceled_event_attributes":
-            scheduled = event.activity_task_canceled_event_attributes.scheduled_event_id
-            return _of_activity(Kind.ACTIVITY_CANCELLED, scheduled, known)
-        case "marker_recorded_event_attributes":
-            return _local_activity(event)
-        case _:
-            return None
-
-
-def _of_activity(kind: Kind, scheduled: int, known: Mapping[int, HistoryEvent]) -> _Facts:
-    asked = known[scheduled].activity_task_scheduled_event_attributes
-    return {"kind": kind, "name": asked.activity_type.name, "of": scheduled}
-
-
-def _local_activity(event: HistoryEvent) -> _Facts | None:
+def _local_activity(event: HistoryEvent) -> _Said | None:
+    """A short activity: the SDK's core keeps it in a marker, in a form of its own."""
     marker = event.marker_recorded_event_attributes
     if marker.marker_name != LOCAL_ACTIVITY:
         return None
-    about = json.loads(_first(marker.details["data"].payloads) or "{}")
+    about = json.loads(_first(marker.details["data"]) or "{}")
     return {
         "kind": Kind.LOCAL_ACTIVITY,
         "name": str(about.get("activity_type", "")),
         "attempt": int(about.get("attempt", 1)),
-        "payload": _first(marker.details["result"].payloads),
+        "payload": _first(marker.details["result"]),
         "because": _reason(marker.failure),
     }
 
 
-def _message(event: HistoryEvent, known: Mapping[int, HistoryEvent]) -> _Facts | None:
-    """What came from outside (signals, updates), timers and children."""
-    match event.WhichOneof("attributes"):
-        case "workflow_execution_signaled_event_attributes":
-            signal = event.workflow_execution_signaled_event_attributes
-            return {
-                "kind": Kind.SIGNAL,
-                "name": signal.signal_name,
-                "payload": _first(signal.input.payloads),
-                "identity": signal.external_workflow_execution.workflow_id or signal.identity,
-            }
-        case "workflow_execution_update_accepted_event_attributes":
-            request = event.workflow_execution_update_accepted_event_attributes.accepted_request
-            return {
-                "kind": Kind.UPDATE_ACCEPTED,
-                "name": request.input.name,
-                "payload": _first(request.input.args.payloads),
-                "identity": request.meta.identity,
-            }
-        case "workflow_execution_update_completed_event_attributes":
-            answer = event.workflow_execution_update_completed_event_attributes
-            asked = known[answer.accepted_event_id]
-            accepted = asked.workflow_execution_update_accepted_event_attributes
-            return {
-                "kind": Kind.UPDATE_ANSWERED,
-                "name": accepted.accepted_request.input.name,
-                "payload": _first(answer.outcome.success.payloads),
-                "of": answer.accepted_event_id,
-                "because": _reason(answer.outcome.failure),
-            }
-        case "timer_started_event_attributes":
-            return _timer(Kind.TIMER_STARTED, event.event_id, known)
-        case "timer_fired_event_attributes":
-            fired = event.timer_fired_event_attributes
-            return _timer(Kind.TIMER_FIRED, fired.started_event_id, known)
-        case "timer_canceled_event_attributes":
-            over = event.timer_canceled_event_attributes
-            return _timer(Kind.TIMER_CANCELLED, over.started_event_id, known)
-        case "child_workflow_execution_started_event_attributes":
-            child = event.child_workflow_execution_started_event_attributes.workflow_execution
-            run = json.dumps({"run_id": child.run_id})
-            return {"kind": Kind.CHILD_STARTED, "name": child.workflow_id, "payload": run}
-        case "child_workflow_execution_completed_event_attributes":
-            done = event.child_workflow_execution_completed_event_attributes
-            return {
-                "kind": Kind.CHILD_DONE,
-                "name": done.workflow_execution.workflow_id,
-                "payload": _first(done.result.payloads),
-            }
-        case _:
-            return _lost_child(event)
+def _called(event: HistoryEvent, where: Where, known: Mapping[int, HistoryEvent]) -> str:
+    if where.of:
+        began = known[_began(event, where)]
+        return _called(began, EVENTS[_name(began)], known)
+    return _text(event, where.name) if where.name else _summary(event)
 
 
-def _timer(kind: Kind, started: int, known: Mapping[int, HistoryEvent]) -> _Facts:
-    """Timers are named by the summary that the workflow gave them, if it did."""
-    return {"kind": kind, "name": _summary(known[started]), "of": started}
+def _began(event: HistoryEvent, where: Where) -> int:
+    """Number of the event that began this one; an activity's first is of it, too."""
+    if where.of:
+        number: int = attrgetter(_path(event, where.of))(event)
+        return number
+    return event.event_id if where.kind is Kind.ACTIVITY_SCHEDULED else 0
+
+
+def _text(event: HistoryEvent, path: str) -> str:
+    """What the event keeps there, as text."""
+    match attrgetter(_path(event, path))(event) if path else "":
+        case Payloads() as payloads:
+            return _first(payloads)
+        case Failure() as failure:
+            return _reason(failure)
+        case WorkflowExecution() as child:
+            return json.dumps({"run_id": child.run_id})
+        case text:
+            return str(text)
+
+
+def _name(event: HistoryEvent) -> str:
+    return (event.WhichOneof("attributes") or "").removesuffix("_event_attributes")
+
+
+def _path(event: HistoryEvent, path: str) -> str:
+    return f"{_name(event)}_event_attributes.{path}"
 
 
 def _summary(event: HistoryEvent) -> str:
-    text = _text(event.user_metadata.summary)
+    """What the workflow called a timer, if it did."""
+    text = _json(event.user_metadata.summary)
     return str(json.loads(text)) if text else ""
 
 
-def _lost_child(event: HistoryEvent) -> _Facts | None:
-    """A child that ended without a result."""
-    match event.WhichOneof("attributes"):
-        case "child_workflow_execution_failed_event_attributes":
-            failed = event.child_workflow_execution_failed_event_attributes
-            child, because = failed.workflow_execution, _reason(failed.failure)
-        case "child_workflow_execution_canceled_event_attributes":
-            child = event.child_workflow_execution_canceled_event_attributes.workflow_execution
-            because = "it was cancelled"
-        case "child_workflow_execution_timed_out_event_attributes":
-            child = event.child_workflow_execution_timed_out_event_attributes.workflow_execution
-            because = "it timed out"
-        case "child_workflow_execution_terminated_event_attributes":
-            child = event.child_workflow_execution_terminated_event_attributes.workflow_execution
-            because = "it was terminated"
-        case _:
-            return None
-    return {"kind": Kind.CHILD_FAILED, "name": child.workflow_id, "because": because}
-
-
-def _first(payloads: Iterable[Payload]) -> str:
+def _first(payloads: Payloads) -> str:
     """Our messages have one argument each."""
-    return next((_text(payload) for payload in payloads), "")
+    return next(map(_json, payloads.payloads), "")
 
 
-def _text(payload: Payload) -> str:
+def _json(payload: Payload) -> str:
     is_json = payload.metadata.get("encoding", b"") == b"json/plain"
     return payload.data.decode() if is_json else ""
 

@@ -15,6 +15,7 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from workflows.approval import Approval
 from workflows.control import Control
+from workflows.messages import readable
 from workflows.options import A_MINUTE
 from workflows.service_rollback import STATE, ServiceRollbackWorkflow
 from workflows.short import short
@@ -304,36 +305,41 @@ class RollbackWorkflow:
         self._approval.check(vote)
 
     @workflow.signal(name="approve", description="Approve the plan; quote its digest")
-    def approve_signal(self, vote: Vote) -> None:
+    def approve_signal(self, vote: Vote | None = None) -> None:
         """The update's twin: stored even while no worker runs."""
-        self._approval.cast(Decision.APPROVE, vote)
+        if known := readable(vote, Vote):
+            self._approval.cast(Decision.APPROVE, known)
 
     @workflow.signal(name="reject", description="Reject the plan; quote its digest")
-    def reject_signal(self, vote: Vote) -> None:
+    def reject_signal(self, vote: Vote | None = None) -> None:
         """The update's twin: stored even while no worker runs."""
-        self._approval.cast(Decision.REJECT, vote)
+        if known := readable(vote, Vote):
+            self._approval.cast(Decision.REJECT, known)
 
     @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")
     def abort(self, command: AbortCommand | None = None) -> None:
         """Stop at the next safe point; with mode `restore`, then put back what was there before."""
-        command = command or AbortCommand(by="signal")
-        self._control.record(command)
-        self._outbox.append(("abort", command))
+        if known := readable(command or AbortCommand(by="signal"), AbortCommand):
+            self._control.record(known)
+            self._outbox.append(("abort", known))
 
     @workflow.signal(description="Finish the step under way, then wait")
     def pause(self, command: PauseCommand | None = None) -> None:
         """Finish the step under way, then wait."""
-        self._outbox.append(("pause", command or PauseCommand(by="signal")))
+        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
+            self._outbox.append(("pause", known))
 
     @workflow.signal(description="Go on after a pause")
     def resume(self, command: PauseCommand | None = None) -> None:
         """Go on after a pause."""
-        self._outbox.append(("resume", command or PauseCommand(by="signal")))
+        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
+            self._outbox.append(("resume", known))
 
     @workflow.signal(description="Sent by a service's own workflow, not by people")
-    def service_reports(self, report: ServiceReport) -> None:
+    def service_reports(self, report: ServiceReport | None = None) -> None:
         """A child needs a person, or no longer does."""
-        self._reports.append(report)
+        if known := readable(report, ServiceReport):
+            self._reports.append(known)
 
 
 def _not_told(rollback: RollbackWorkflow, service: ServicePlan) -> ServiceStatus:

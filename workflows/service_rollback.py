@@ -7,6 +7,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from workflows.control import Control, is_abort
+from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
 from workflows.short import FAILED, short
 from workflows.steps import Steps
@@ -265,21 +266,23 @@ class ServiceRollbackWorkflow:
     @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")
     def abort(self, command: AbortCommand | None = None) -> None:
         """Stop at the next safe point; with mode `restore`, then put back what was there before."""
-        command = command or AbortCommand(by="signal")
-        self._commands.append(f"abort {command.mode} by {command.by}: {command.reason}")
-        self._control.record(command)
+        if known := readable(command or AbortCommand(by="signal"), AbortCommand):
+            self._commands.append(f"abort {known.mode} by {known.by}: {known.reason}")
+            self._control.record(known)
 
     @workflow.signal(description="Finish the step under way, then wait")
     def pause(self, command: PauseCommand | None = None) -> None:
         """Finish the step under way, then wait."""
-        self._commands.append(f"pause by {command.by if command else 'signal'}")
-        self._control.paused = True
+        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
+            self._commands.append(f"pause by {known.by}")
+            self._control.paused = True
 
     @workflow.signal(description="Go on after a pause")
     def resume(self, command: PauseCommand | None = None) -> None:
         """Go on after a pause."""
-        self._commands.append(f"resume by {command.by if command else 'signal'}")
-        self._control.paused = False
+        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
+            self._commands.append(f"resume by {known.by}")
+            self._control.paused = False
 
     @workflow.update(description="Try the step that waits again")
     def retry_step(self, command: StepCommand) -> Answered:
@@ -300,14 +303,16 @@ class ServiceRollbackWorkflow:
         self._must_wait(command)
 
     @workflow.signal(name="retry_step")
-    def retry_step_signal(self, command: StepCommand) -> None:
+    def retry_step_signal(self, command: StepCommand | None = None) -> None:
         """The update's twin, stored while no worker runs; counts if that step waits then."""
-        self._take("retry_step", command)
+        if known := readable(command, StepCommand):
+            self._take("retry_step", known)
 
     @workflow.signal(name="skip_step")
-    def skip_step_signal(self, command: StepCommand) -> None:
+    def skip_step_signal(self, command: StepCommand | None = None) -> None:
         """The update's twin, stored while no worker runs; counts if that step waits then."""
-        self._take("skip_step", command)
+        if known := readable(command, StepCommand):
+            self._take("skip_step", known)
 
     def _take(self, verb: str, command: StepCommand) -> Answered:
         if not self._waits(command) or self._answer is not None:

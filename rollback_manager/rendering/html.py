@@ -4,14 +4,9 @@ import html
 
 from rollback_manager.rendering import figures
 from rollback_manager.rendering.layout import clean
-from rollback_manager.rendering.markdown import (
-    Section,
-    Table,
-    headline,
-    is_good,
-    sections,
-    summary,
-)
+from rollback_manager.rendering.picture import in_words
+from rollback_manager.rendering.report_sections import PICTURE, Section, Table, sections
+from rollback_manager.rendering.report_summary import headline, is_good, summary
 from rollback_manager.report import Report, ServicePart
 
 NO_MATPLOTLIB = (
@@ -50,6 +45,7 @@ figure { margin: 1rem 0; }
 figure svg { width: 100%; height: auto; min-width: 36rem; max-width: 60rem; display: block; }
 figure text { font-family: system-ui, sans-serif !important; }
 figcaption { color: var(--soft); font-size: .875rem; }
+@media (max-width: 48rem) { table { width: max-content; } td { max-width: 15rem; } }
 @media print { .wide { overflow: visible; } h2 { break-after: avoid; } }
 """
 
@@ -74,7 +70,7 @@ def report(r: Report) -> str:
 
 
 def _section(r: Report, section: Section) -> str:
-    picture = section.title == "Picture in words"
+    picture = section.title == PICTURE
     body = [_pictures(r)] if picture else [f"<p>{_safe(line)}</p>" for line in section.lines]
     title = "Picture" if picture else section.title
     shell = "\n".join(_safe(line) for line in section.shell)
@@ -88,7 +84,7 @@ def _pictures(r: Report) -> str:
 
 
 def _picture(r: Report, part: ServicePart) -> str:
-    words = _safe(figures.timeline_in_words(r, part.plan.service))
+    words = _safe(in_words(r, part.plan.service))
     try:
         svg = figures.timeline(r, part.plan.service)
     except ImportError:

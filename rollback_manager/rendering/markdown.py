@@ -1,47 +1,19 @@
-"""Reports as Markdown, for files and CI summaries; `sections` is what reports say anywhere."""
+"""Reports as GitHub-flavoured Markdown, for files and CI summaries."""
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
-from typing import NamedTuple
 
-from rollback_manager.gates import Group
 from rollback_manager.plan import short
-from rollback_manager.progress import Result, exit_code
-from rollback_manager.rendering.figures import timeline_in_words
+from rollback_manager.progress import exit_code
 from rollback_manager.rendering.layout import clean
-from rollback_manager.rendering.words import UNKNOWN, by_version, duration, image
-from rollback_manager.report import Kind, Moment, Report, ServicePart, StepLine
-
-NONE = "-"
-"""Not applicable; other than what is not known."""
-GROUPS = {
-    Group.BEFORE: "Gates before",
-    Group.DURING: "Gates during",
-    Group.AFTER: "Gates after",
-    Group.COMPLETION: "Completion criteria",
-}
-
-
-class Table(NamedTuple):
-    """A table of plain text, not yet escaped."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-class Section(NamedTuple):
-    """A part of the report: sentences, then tables, then shell lines; none of it escaped."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    shell: tuple[str, ...] = ()
+from rollback_manager.rendering.report_sections import Table, sections, steps_of
+from rollback_manager.rendering.report_summary import headline, impact, own, ready, summary
+from rollback_manager.rendering.words import UNKNOWN
+from rollback_manager.report import Report
 
 
 def report(r: Report) -> str:
-    """The whole report as GitHub-flavoured Markdown, the outcome line first."""
+    """The whole report, the outcome line first."""
     parts = [f"# {_safe(headline(r))}", *_lines(summary(r))]
     for section in sections(r):
         parts += [f"## {_safe(section.title)}", *_lines(section.lines)]
@@ -58,282 +30,21 @@ def ci_summary(r: Report) -> str:
     numbers = Table(
         "",
         ("impact", "failed by us", "lowest ready", "decision", "security"),
-        ((_impact(r), _own(r), _ready(part), r.decided_how or UNKNOWN, r.security or UNKNOWN),),
+        (
+            (
+                impact(r),
+                own(r),
+                ready(part) if part else UNKNOWN,
+                r.decided_how or UNKNOWN,
+                r.security or UNKNOWN,
+            ),
+        ),
     )
     code = f" (exit {exit_code(r.outcome)})" if r.outcome else ""
     steps = "\n\n".join(_table(steps_of(part)) for part in r.services)
     folded = f"<details><summary>steps, plan {_safe(_digest(r))}</summary>\n\n{steps}\n\n</details>"
     title = f"### {_safe(headline(r) + code)}"
     return "\n\n".join([title, *_lines(summary(r)), _table(numbers), folded]) + "\n"
-
-
-def headline(r: Report) -> str:
-    """The outcome in one line with its exact numbers."""
-    moves = [f"{p.plan.service} {p.plan.from_version} → {p.plan.to_version}" for p in r.services]
-    what = ", ".join(moves) or ", ".join(r.request.services)
-    return f"{state(r)}: {what} in {r.request.env}"
-
-
-def state(r: Report) -> str:
-    """How it ended, or that it has not; never by colour alone."""
-    if r.ended is None:
-        return "STILL RUNNING"
-    if r.outcome is not None:
-        return str(r.outcome.result).replace("_", " ").upper()
-    words = UNKNOWN if r.ended is Kind.COMPLETED else str(r.ended).replace("_", " ")
-    return f"ENDED WITHOUT A RESULT ({words})"
-
-
-def is_good(r: Report) -> bool:
-    """Whether nobody has to do anything."""
-    return r.outcome is not None and r.outcome.result is Result.VERIFIED
-
-
-def summary(r: Report) -> tuple[str, ...]:
-    """The numbers of the outcome line, and what it means for production."""
-    numbers = (
-        f"Decision → traffic back {seconds(r.traffic_back_s)}; "
-        f"decision → verified {seconds(r.verified_s)}; "
-        f"requests failed by our own doing: {_own(r)}; impact: {_impact(r)}."
-    )
-    if r.outcome is None:
-        effect = r.ended_because or "The effect on production is unknown: look before you act."
-        running = f"This is what its history said until {utc(r.as_of)}; ask again for the rest."
-        return (numbers, running if r.ended is None else effect)
-    why = (r.outcome.effect, r.outcome.because, r.outcome.next_step)
-    return (numbers, *(line for line in why if line))
-
-
-def sections(r: Report) -> tuple[Section, ...]:
-    """Everything after the outcome line, in the order in which it is asked."""
-    return (
-        _changed(r),
-        Section("Picture in words", tuple(timeline_in_words(r).splitlines())),
-        Section("Timeline: deploy degraded", tables=(_timeline("Until the decision", r.before),)),
-        Section("Timeline: rollback", _hinge(r), (_timeline("From the decision on", r.after),)),
-        Section("Steps", tables=tuple(t for p in r.services for t in (steps_of(p), _checks(p)))),
-        Section("Decisions and commands", _security(r), (_decisions(r), _commands(r))),
-        _believed(r),
-        Section("Gates", tables=tuple(_gates(r, group) for group in Group)),
-        Section("What will not be undone", _not_undone(r)),
-        _appendix(r),
-    )
-
-
-def _changed(r: Report) -> Section:
-    head = ("service", "from", "to", "strategy", "ended", "lowest ready", "found at the end")
-    rows = tuple(
-        (
-            p.plan.service,
-            f"{p.plan.from_version} {image(p.plan.from_digest)}",
-            f"{p.plan.to_version} {image(p.plan.to_digest)}",
-            p.plan.strategy,
-            str(p.outcome.end) if p.outcome else UNKNOWN,
-            _ready(p),
-            _found(p),
-        )
-        for p in r.services
-    )
-    lines = () if rows else (_no_plan(r),)
-    return Section("From → to", lines, (Table("Services and their versions", head, rows),))
-
-
-def _no_plan(r: Report) -> str:
-    because = (r.planned.blocked_because or r.planned.error) if r.planned else ""
-    return f"There was no plan: {because or UNKNOWN}."
-
-
-def _found(part: ServicePart) -> str:
-    found = part.outcome.found if part.outcome else None
-    if found is None:
-        return UNKNOWN
-    return f"traffic {by_version(found.shares, '%')}; ready {by_version(found.ready)}"
-
-
-def _hinge(r: Report) -> tuple[str, ...]:
-    if r.decided_at is None:
-        return ("When it was decided is unknown.",)
-    return (f"Decided at {utc(r.decided_at)}: {r.decided_how}.",)
-
-
-def _timeline(caption: str, moments: Iterable[Moment]) -> Table:
-    rows = tuple((utc(m.at), m.text, m.source) for m in moments)
-    return Table(caption, ("UTC", "what happened", "source"), rows)
-
-
-def steps_of(part: ServicePart) -> Table:
-    """Each step: planned time-out against actual time, before, written, observed, attempts."""
-    head = ("step", "state", "time-out", "took", "before", "written", "observed", "attempts")
-    rows = tuple(
-        (
-            f"undo {step.name}" if step.undo else step.name,
-            f"{step.state}{': ' + step.because if step.because else ''}",
-            duration(step.timeout_s),
-            NONE if step.attempts == 0 else seconds(step.seconds),
-            *_seen(step),
-            _attempts(step),
-        )
-        for step in part.steps
-    )
-    return Table(f"Steps of {part.plan.service}", head, rows)
-
-
-def _seen(step: StepLine) -> tuple[str, str, str]:
-    if step.record is None:
-        return (NONE,) * 3 if step.attempts == 0 else (UNKNOWN,) * 3
-    record = step.record
-    return record.before or UNKNOWN, record.written or "nothing", record.observed or UNKNOWN
-
-
-def _attempts(step: StepLine) -> str:
-    if step.attempts is None:
-        return UNKNOWN
-    if step.attempts <= 1:
-        return str(step.attempts)
-    return f"{step.attempts}; the one before ended: {step.earlier or UNKNOWN}"
-
-
-def _checks(part: ServicePart) -> Table:
-    rows = tuple(
-        (step.name, verdict.check, str(verdict.answer), verdict.because)
-        for step in part.steps
-        for verdict in (step.record.verdicts if step.record else ())
-    )
-    return Table(f"Verdicts on {part.plan.service}", ("step", "check", "answer", "because"), rows)
-
-
-def _security(r: Report) -> tuple[str, ...]:
-    match r.security:
-        case "local":
-            return ("Security: local. Names are as given, not authenticated.",)
-        case "":
-            return ("Security: unknown.",)
-        case level:
-            return (f"Security: {level}.",)
-
-
-def _decisions(r: Report) -> Table:
-    asked = (utc(r.requested_at), "request", r.request.requested_by or UNKNOWN, r.request.trigger)
-    proof = ", not authenticated" if r.security == "local" else ""
-    votes = (
-        (
-            utc(d.at),
-            d.decision,
-            d.by or UNKNOWN,
-            f"{d.method or UNKNOWN}{proof}",
-            short(d.plan) if d.plan else UNKNOWN,
-            d.counted or UNKNOWN,
-            d.reason or NONE,
-        )
-        for d in r.decisions
-    )
-    first = (*asked[:3], f"{asked[3]}{proof}", NONE, NONE, r.request.reason or NONE)
-    head = ("UTC", "decision", "who", "method", "plan", "counted", "reason")
-    return Table("Decisions", head, (first, *votes))
-
-
-def _commands(r: Report) -> Table:
-    head = ("UTC", "command", "who", "reason", "answer", "source")
-    rows = tuple(
-        (utc(c.at), c.command, c.by or UNKNOWN, c.reason or NONE, c.answer or NONE, c.source)
-        for c in r.commands
-    )
-    return Table("Commands used", head, rows)
-
-
-def _believed(r: Report) -> Section:
-    gates = [gate for gate in r.gates if gate.gate == "impact_assessment"]
-    judged = (f"impact_assessment {g.answer.replace('_', ' ')}: {g.because}." for g in gates)
-    seen = r.request.evidence
-    span = f"{len(seen)} seconds from {utc(seen[0].at)}" if seen else UNKNOWN
-    targets = (f"{p.plan.to_version}: {p.plan.target_because}." for p in r.services)
-    lines = (
-        f"Reason given: {r.request.reason or UNKNOWN}.",
-        f"Trigger: {r.request.trigger}. Incident: {r.request.incident or UNKNOWN}.",
-        f"Evidence sent with the request: {span}.",
-        *judged,
-        *targets,
-    )
-    return Section("Why we believed it", lines, (_evidence(r),) if seen else ())
-
-
-def _evidence(r: Report) -> Table:
-    """All of the evidence by version; second by second it is in the picture and the history."""
-    versions = sorted({version for point in r.request.evidence for version in point.requests})
-    rows = []
-    for version in versions:
-        asked = sum(point.requests.get(version, 0) for point in r.request.evidence)
-        failed = sum(point.errors.get(version, 0) for point in r.request.evidence)
-        rows.append((version, str(asked), str(failed), ratio(failed, asked)))
-    return Table("Evidence by version", ("version", "requests", "failed", "ratio"), tuple(rows))
-
-
-def _gates(r: Report, group: Group) -> Table:
-    asked = tuple(
-        (gate.gate, str(gate.answer).replace("_", " "), gate.because)
-        for gate in r.gates
-        if gate.group is group
-    )
-    return Table(GROUPS[group], ("gate", "answer", "because"), asked or ((NONE, UNKNOWN, NONE),))
-
-
-def _not_undone(r: Report) -> tuple[str, ...]:
-    stays = [f"{p.plan.service}: {what}." for p in r.services for what in p.plan.not_undone]
-    return tuple(stays) or (f"{UNKNOWN}: the plan names nothing.",)
-
-
-def _appendix(r: Report) -> Section:
-    lines = (
-        f"Rollback {r.rollback}; plan digest {r.digest or UNKNOWN}.",
-        "Times of events are the Temporal server's clock; times of records and of evidence are "
-        "those of the machine that looked. The error of either clock is unknown.",
-        *(f"{p.plan.from_version}: {p.plan.from_digest or UNKNOWN}." for p in r.services),
-        *(f"{p.plan.to_version}: {p.plan.to_digest or UNKNOWN}." for p in r.services),
-        "Made from Temporal's history alone. The same history gives the same report.",
-        "The same by hand, if there is no Temporal:",
-    )
-    found = r.plan.found if r.plan else ()
-    shell = tuple(line for service in found for line in service.by_hand)
-    return Section("Appendix", lines, shell=shell or ("# unknown: the plan names no commands",))
-
-
-def utc(at: datetime) -> str:
-    """A moment with its date, to the millisecond."""
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}Z"
-
-
-def seconds(value: float | None) -> str:
-    """A duration; from two minutes on also in minutes."""
-    if value is None:
-        return UNKNOWN
-    minutes, rest = divmod(round(value), 60)
-    return f"{value:.1f} s" + (f" ({minutes} min {rest} s)" if minutes >= 2 else "")
-
-
-def ratio(part: int, whole: int) -> str:
-    """Percent; of nothing it is unknown, never 0."""
-    return f"{part / whole:.2%}".replace("%", " %") if whole else UNKNOWN
-
-
-def _impact(r: Report) -> str:
-    if r.impact is None:
-        return UNKNOWN
-    least = "at least " if r.impact.at_least else ""
-    return f"{least}{r.impact.minutes:.1f} min from {utc(r.impact.since)}"
-
-
-def _own(r: Report) -> str:
-    if r.own_errors is None:
-        return UNKNOWN
-    unread = f" (not counted during {', '.join(r.unread)})" if r.unread else ""
-    return f"{r.own_errors}{unread}"
-
-
-def _ready(part: ServicePart | None) -> str:
-    if part is None:
-        return UNKNOWN
-    lowest = UNKNOWN if part.lowest_ready is None else str(part.lowest_ready)
-    return f"{lowest} (floor {part.plan.floor})"
 
 
 def _digest(r: Report) -> str:

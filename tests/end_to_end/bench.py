@@ -34,7 +34,7 @@ from workers.temporal_server import TemporalServer
 CLERK = "clerk"
 """The worker, and its queue, that keeps the records between the cases and is never killed."""
 ORDINARY, ASKED, LATE = "ordinary", "asked", "late"
-"""Catalogues: nobody is asked; a person is; Envoy gets the route file some seconds late."""
+"""Catalogues: nobody is asked; a person is; Envoy gets the route file when the test says so."""
 SETTLED_S = 1.1
 """Envoy's update_merge_window and a little: until then some of its threads do not know that the
 deployer's new instances are healthy, and users would be failed by the reset, not by a rollback."""

@@ -28,8 +28,6 @@ from tests.end_to_end.witnesses import Distributor, FrontDoor, Processes, RouteF
 ENV = "test"
 CHILD = service_id(ENV, "shop")
 RATE = 220.0
-LATE_S = 4.0
-"""Longer than it takes until a dead worker is missed and its step is tried again."""
 READY_S = 30.0
 REACHED_S = 30.0
 ENDS_S = 75.0
@@ -65,8 +63,9 @@ class Case:
         world, place = self._place.world, self._place
         with contextlib.ExitStack() as stack:
             file = place.late_routes if self.late else world.routes_file
+            self.distributor = Distributor(place.late_routes, world.routes_file)
             if self.late:
-                stack.enter_context(Distributor(file, world.routes_file, LATE_S))
+                stack.enter_context(self.distributor)
             self.routes = stack.enter_context(RouteFile(file))
             self.door = stack.enter_context(FrontDoor(world.admin_url, world.service))
             self._processes = Processes(world.supervisord_log)
@@ -158,20 +157,23 @@ class Case:
             assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
             await asyncio.sleep(0.01)
 
-    async def until_runs(self, activity: str) -> None:
-        """Until Temporal has given that activity to a worker."""
+    async def until_runs(self, activity: str, attempt: int = 1) -> None:
+        """Until Temporal has given that activity to a worker, for at least so many times."""
         async with asyncio.timeout(ENDS_S):
-            while activity not in await self._running():  # noqa: ASYNC110 -- it is elsewhere
+            while await self._attempt(activity) < attempt:  # noqa: ASYNC110 -- it is elsewhere
                 await asyncio.sleep(0.02)
 
-    async def _running(self) -> list[str]:
+    async def _attempt(self, activity: str) -> int:
         handle = self._place.client.get_workflow_handle(CHILD)
         try:
             seen = await handle.describe()
         except RPCError:
-            return []
+            return 0
         pending = seen.raw_description.pending_activities
-        return [one.activity_type.name for one in pending if one.state == STARTED]
+        under_way = [one for one in pending if one.state == STARTED]
+        return max(
+            (one.attempt for one in under_way if one.activity_type.name == activity), default=0
+        )
 
     async def outcome(self, rollback: Rollback) -> RollbackOutcome:
         """How it ended, asked for until Temporal is there to say so."""

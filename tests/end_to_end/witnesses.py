@@ -177,16 +177,15 @@ class Processes:
 class Distributor(Thread):
     """Carries the route file to where Envoy reads it, late: as a mounted ConfigMap is."""
 
-    def __init__(self, written: Path, read: Path, late_s: float) -> None:
+    def __init__(self, written: Path, read: Path) -> None:
         super().__init__()
-        self._written, self._read, self._late_s = written, read, late_s
+        self.may_carry = threading.Event()
+        self._written, self._read = written, read
         self._carried = written.stat().st_ino
 
     def look(self) -> None:
         there = self._written.stat().st_ino
-        if there != self._carried:
-            if self._over.wait(self._late_s):
-                return
+        if there != self._carried and self.may_carry.is_set():
             copy(self._written, self._read)
             self._carried = there
         self._over.wait(0.02)

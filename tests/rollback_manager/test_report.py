@@ -4,13 +4,21 @@ import itertools
 
 import pytest
 
-from rollback_manager.contract import AbortCommand, AbortMode, Answered, PauseCommand, Planned, Vote
+from rollback_manager.contract import (
+    AbortCommand,
+    AbortMode,
+    Answered,
+    PauseCommand,
+    Planned,
+    ServiceReport,
+    Vote,
+)
 from rollback_manager.errors import NotFound, PermanentError
-from rollback_manager.gates import Group
-from rollback_manager.plan import Action, ActionKind
+from rollback_manager.gates import GateAnswer, Group
+from rollback_manager.plan import Action, ActionKind, Estimate, short
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.progress import EndState, StepRecord, StepState
-from rollback_manager.report import Entry, Kind, build
+from rollback_manager.report import Entry, Kind, Lessons, build, lessons
 from rollback_manager.values import Value
 from tests import builders as b
 
@@ -39,6 +47,20 @@ def test_without_approval_seconds_count_from_the_plan() -> None:
     history.add(b.PARENT, 0.3, Kind.LOCAL_ACTIVITY, "plan_rollback", Planned(plan=no_approval))
     report = build(tuple(history.entries))
     assert (report.decided_at, report.after[0].text[:8]) == (b.at(0.3), "the plan")
+
+
+def test_a_plan_that_a_second_try_made_is_the_plan() -> None:
+    history = b.History()
+    history.add(b.PARENT, 0, Kind.STARTED, "RollbackWorkflow", b.request())
+    history.add(b.PARENT, 0.3, Kind.LOCAL_ACTIVITY, "plan_rollback", because="no connection")
+    history.add(b.PARENT, 0.4, Kind.ACTIVITY_SCHEDULED, "plan_rollback", of=3)
+    history.add(b.PARENT, 2, Kind.ACTIVITY_DONE, "plan_rollback", Planned(plan=b.plan()), of=3)
+    report = build(tuple(history.entries))
+    assert report.plan == b.plan()
+    assert [moment.text for moment in report.before[-2:]] == [
+        "plan_rollback failed: no connection",
+        f"the plan was made: {short(b.plan().digest)}",
+    ]
 
 
 def test_own_failures_are_summed_and_unread_steps_are_named() -> None:
@@ -202,6 +224,128 @@ def test_a_terminated_rollback_says_who_ended_it_and_that_nothing_else_is_known(
     report = build(tuple(history.entries))
     assert (report.ended, report.ended_because) == (Kind.TERMINATED, "by mistake")
     assert report.commands[0].by == "ui"
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"kind": Kind.SIGNAL, "name": "go", "identity": b.PARENT}, "the service may go"),
+        ({"kind": Kind.SIGNAL, "name": "abort", "identity": b.PARENT}, ""),
+        ({"kind": Kind.SIGNAL, "name": "wave"}, "message wave"),
+        ({"kind": Kind.SIGNAL, "name": "service_reports", "payload": "1"}, ""),
+        ({"kind": Kind.UPDATE_ANSWERED, "name": "approve", "because": "no plan"},
+         "approve answered: refused: no plan"),
+        ({"kind": Kind.CANCEL_REQUESTED, "identity": b.PARENT}, ""),
+        ({"kind": Kind.CANCEL_REQUESTED, "because": "by ui"}, "cancellation was asked for: by ui"),
+        ({"kind": Kind.LOCAL_ACTIVITY, "name": "claim", "because": "taken"}, "claim failed: taken"),
+        ({"kind": Kind.ACTIVITY_FAILED, "name": "drain", "because": "503"}, "drain failed: 503"),
+        ({"kind": Kind.ACTIVITY_DONE, "name": "drain"}, "drain"),
+        ({"kind": Kind.TIMER_FIRED, "name": "approval"}, "time is up: approval"),
+        ({"kind": Kind.TIMER_FIRED}, ""),
+        ({"kind": Kind.CHILD_DONE, "name": b.CHILD}, f"{b.CHILD} ended: unknown"),
+        ({"kind": Kind.CHILD_FAILED, "name": b.CHILD, "because": "it timed out"},
+         f"{b.CHILD} ended without a result: it timed out"),
+        ({"kind": Kind.COMPLETED}, "ended: unknown"),
+        ({"kind": Kind.TIMED_OUT, "workflow": b.CHILD}, f"{b.CHILD} timed_out"),
+        ({"kind": Kind.COMPLETED, "workflow": b.CHILD}, ""),
+    ],
+)  # fmt: skip
+def test_what_happened_is_told_in_words(entry: dict[str, object], text: str) -> None:
+    history = b.History()
+    b.asked(history)
+    said = {"workflow": b.PARENT, **entry}
+    history.add(str(said.pop("workflow")), 30, Kind(str(said.pop("kind"))), **said)  # type: ignore[arg-type] # by name
+    told = [m.text for m in build(tuple(history.entries)).before if m.at == b.at(30)]
+    assert told == [text] * bool(text)
+
+
+def test_a_service_that_waits_says_for_what() -> None:
+    history = b.History()
+    b.asked(history)
+    for waits in ("drain failed", ""):
+        says = ServiceReport(service="shop", waits_for=waits)
+        history.add(b.PARENT, 30, Kind.SIGNAL, "service_reports", says, identity=b.CHILD)
+    told = [moment.text for moment in build(tuple(history.entries)).before[-2:]]
+    assert told == ["shop waits: drain failed", "shop waits: no longer"]
+
+
+def test_evidence_of_other_services_is_not_in_the_picture() -> None:
+    foreign = b.evidence()[0].model_copy(update={"requests": {"other-v7": 5}, "errors": {}})
+    report = build(b.verified(b.request(evidence=(foreign, *b.evidence()))))
+    assert "other-v7" not in {v for point in report.services[0].points for v in point.requests}
+
+
+def test_a_rollback_as_planned_has_no_lesson_but_what_could_not_be_said() -> None:
+    found = _lessons_of(b.verified())
+    assert (found.guard_refusals, found.halts, found.slower, found.follow_ups) == (0, 0, (), ())
+
+
+def test_near_misses_are_what_the_guard_refused_what_halted_and_what_was_done_again() -> None:
+    history = b.History()
+    b.asked(history)
+    b.approved(history)
+    refusal = "the guard forbids it: it would fall below the floor"
+    for number, because in ((2, refusal), (4, "the proxy does not answer")):
+        more = {"of": number, "because": because}
+        history.add(b.CHILD, 20 + number, Kind.ACTIVITY_SCHEDULED, "drain", of=number)
+        history.add(b.CHILD, 21 + number, Kind.ACTIVITY_FAILED, "drain", **more)  # type: ignore[arg-type] # by name
+    history.activity(b.steps()[2].model_copy(update={"lowest_ready": 3}), 2)
+    found = _lessons_of(tuple(history.entries))
+    assert (found.guard_refusals, found.halts) == (1, 2)
+    assert [miss.what for miss in found.near_misses] == [
+        f"halted: {refusal}",
+        "halted: the proxy does not answer",
+        "attempt 2; the one before ended: unknown",
+    ]
+
+
+def test_no_instance_to_spare_is_a_near_miss() -> None:
+    assert _lessons_of(b.verified()).near_misses[-1].what.startswith("no instance to spare: lowest")
+
+
+def test_what_took_longer_than_planned_is_named_with_both_times() -> None:
+    estimate = Estimate(traffic_back_s=5, verified_s=120, source="p75 of 3 runs")
+    planned = Planned(plan=b.plan(estimate=estimate)).model_dump_json()
+    drain = b.step(ActionKind.DRAIN, 26, 26 + 361)
+    first, second, *rest = _carried_out([*b.steps()[:2], drain])
+    found = _lessons_of((first, second.model_copy(update={"payload": planned}), *rest))
+    assert [(s.what, s.planned_s, s.source) for s in found.slower] == [
+        ("decision → traffic back", 5, "p75 of 3 runs"),
+        ("shop: drain", 360, "its time-out"),
+    ]
+
+
+def test_gates_that_did_not_pass_are_followed_up() -> None:
+    gates = (
+        b.gate(Group.BEFORE, "rollback_procedure_tested", "none is recorded", "inconclusive"),
+        b.gate(Group.BEFORE, "backup_verification", "touches no data", "not_applicable"),
+        b.gate(Group.AFTER, "business_metrics", "none is configured", "not_applicable"),
+        b.gate(Group.AFTER, "functional_tests", "checkout answered 500", "failed"),
+        b.gate(Group.AFTER, "of_a_later_build", "unclear", "inconclusive"),
+    )
+    found = _lessons_of(b.verified(ended=b.outcome(gates=gates)))
+    assert [(f.missing, f.to_do) for f in found.follow_ups] == [
+        ("no rehearsal within 30 days: none is recorded", "Rehearse it."),
+        ("none is configured", "Look at the business's own figures by hand."),
+        ("checkout answered 500", "Find out why."),
+        ("unclear", "Answer it by hand."),
+    ]
+    assert GateAnswer.INCONCLUSIVE in found.follow_ups[0].seen_in
+
+
+def test_what_the_numbers_lack_is_followed_up() -> None:
+    steps = [record.model_copy(update={"own_errors": None}) for record in b.steps()]
+    assert "not counted during prepare, redirect_traffic" in _missing(_carried_out(steps))
+    assert "is unknown" in _missing(b.verified(b.request(evidence=())))
+    assert "lower bound" in _missing(b.verified(b.request(evidence=b.evidence()[30:])))
+
+
+def _missing(entries: tuple[Entry, ...]) -> str:
+    return " ".join(follow_up.missing for follow_up in _lessons_of(entries).follow_ups)
+
+
+def _lessons_of(entries: tuple[Entry, ...]) -> Lessons:
+    return lessons(build(entries))
 
 
 def test_gates_come_in_the_order_of_their_groups() -> None:

@@ -30,7 +30,7 @@ from rollback_manager.contract import (
 from rollback_manager.errors import NotFound, Unreachable
 from rollback_manager.progress import Found, RollbackOutcome, StepRecord, StepState
 from rollback_manager.report import Entry, Kind, build
-from starters.history import decoded, entries
+from starters.history import EVENTS, decoded, entries
 from tests import builders as b
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
@@ -159,6 +159,13 @@ def test_what_a_codec_made_unreadable_stays_empty() -> None:
     assert decoded("w", "r", [completed])[0].payload == ""
 
 
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_event_keeps_what_we_read_where_we_look_for_it(name: str) -> None:
+    first = _event(0, "activity_task_scheduled", {"activity_type": {"name": "drain"}})
+    (*_, entry) = decoded("w", "r", [first, _event(1, name, {})])
+    assert entry.kind is EVENTS[name].kind
+
+
 async def test_children_are_read_by_the_run_that_the_parent_started() -> None:
     child = {"workflow_id": "service/demo/shop", "run_id": "run-2"}
     server = _Server({
@@ -191,6 +198,12 @@ async def test_no_such_rollback_and_no_server_are_told_apart() -> None:
         await entries(_Server({}), "rollback/demo/k")
     with pytest.raises(Unreachable):
         await entries(_Server({}, RPCStatusCode.UNAVAILABLE), "rollback/demo/k")
+    child = {"workflow_id": "service/demo/shop", "run_id": "run-2"}
+    begun = _event(2, "child_workflow_execution_started", {"workflow_execution": child})
+    started = _event(1, "workflow_execution_started", {})
+    silent = _Server({("rollback/demo/k", None): [started, begun]}, RPCStatusCode.UNAVAILABLE)
+    with pytest.raises(Unreachable):
+        await entries(silent, "rollback/demo/k")
 
 
 async def test_a_rollback_of_our_workflows_is_read_from_a_real_server(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from xml.etree import ElementTree as Xml
 import pytest
 from markdown_it import MarkdownIt
 
-from rollback_manager.rendering import figures, html, markdown
+from rollback_manager.plan import ActionKind
+from rollback_manager.progress import Sample
+from rollback_manager.rendering import figures, html, markdown, picture
 from rollback_manager.report import Kind, Report, build
 from tests import builders as b
 
@@ -128,6 +130,72 @@ def test_without_matplotlib_the_page_says_how_to_get_it(
     assert "<svg" not in page
 
 
+def test_an_error_ratio_rests_on_a_second_and_on_enough_answers() -> None:
+    asked = [9, 21, 40, 40, 40, 40, 40, 3]  # four looks a second, as steps take them
+    report = _seen([({b.NEW: n}, {b.NEW: n // 3}) for n in asked], every_s=0.25)
+    ((first, last),) = picture.errors_of(report.services[0], b.NEW)
+    assert (first.y, last.y) == pytest.approx((10 / 30, (13 * 5 + 1) / 203))
+    few = _seen([({b.NEW: 3}, {b.NEW: 1})])
+    assert [v.y for run in picture.errors_of(few.services[0], b.NEW) for v in run] == [1 / 3]
+
+
+def test_where_nobody_looked_there_is_a_gap(good: Report) -> None:
+    before, after = picture.errors_of(good.services[0], b.NEW)
+    assert (before[-1].at, after[0].at) == (b.at(-1), b.at(21))
+
+
+def test_the_picture_names_versions_and_moments_beside_what_is_drawn(good: Report) -> None:
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", figures.timeline(good))
+    spans = re.findall(r"<tspan[^>]*>([^<]*)</tspan>", figures.timeline(good))
+    assert {"release", "decision", "shift", "traffic back", "verified"} <= {*words, *spans}
+    assert (words.count("v1"), words.count("v2"), words.count("floor 2")) == (3, 3, 1)
+
+
+def test_what_was_looked_at_once_is_drawn_and_long_names_are_cut_in_the_middle() -> None:
+    canary = "canary-2026-03-01-b"
+    report = _seen([({b.NEW: 60, canary: 40}, {canary: 4})])
+    svg = figures.timeline(report)
+    assert "canar…-03-01-b" in svg
+    assert "unknown: nobody measured it" not in svg
+
+
+def test_a_panel_without_measurements_says_so() -> None:
+    evidence_alone = b.History()
+    b.asked(evidence_alone)
+    assert "unknown: nobody measured it" in figures.timeline(build(tuple(evidence_alone.entries)))
+    silent = figures.timeline(_seen([({}, {})]))
+    assert silent.count("unknown: nobody measured it") == 2
+
+
+def test_lessons_are_on_both_pages() -> None:
+    slow = b.steps()[1].model_copy(update={"finished_at": b.at(99), "because": "late"})
+    history = b.History()
+    b.asked(history)
+    b.approved(history)
+    history.activity(slow)
+    report = build(tuple(history.entries))
+    for page in (markdown.report(report), html.report(report)):
+        assert "Lessons" in page
+        assert "Refused by the guard: 0. Halts: 0." in page
+        assert "Slower than planned: decision → traffic back took 79 s, planned 60 s" in page
+
+
+def test_the_security_level_is_said_as_it_is(good: Report) -> None:
+    signed_in = good.model_copy(update={"security": "mtls"})
+    assert "Security: mtls." in markdown.report(signed_in)
+    assert "not authenticated" not in markdown.report(signed_in)
+
+
+def test_a_step_under_way_and_one_not_begun_are_told_apart() -> None:
+    history = b.History()
+    b.asked(history)
+    b.approved(history)
+    history.add(b.CHILD, 21, Kind.ACTIVITY_SCHEDULED, "drain", of=2)
+    text = markdown.report(build(tuple(history.entries)))
+    assert "| drain | running | 6 min | unknown | unknown | unknown | unknown | unknown |" in text
+    assert "| prepare | planned | 5 min | - | - | - | - | 0 |" in text
+
+
 def test_the_ci_summary_is_short_and_has_the_exit_code(good: Report) -> None:
     text = markdown.ci_summary(good)
     assert text.startswith("### VERIFIED: shop v2 → v1 in demo (exit 0)")
@@ -144,6 +212,19 @@ def test_a_rollback_without_a_plan_has_a_whole_page() -> None:
     assert "There was no plan: unknown." in markdown.report(report)
     assert "Security: unknown." in markdown.report(report)
     assert "(exit" not in markdown.ci_summary(report)
+
+
+def _seen(looks: list[tuple[dict[str, int], dict[str, int]]], every_s: float = 1) -> Report:
+    """A report whose only measurements are these looks of one step, the first at second 30."""
+    samples = tuple(
+        Sample(at=b.at(30 + number * every_s), ready={b.NEW: 2}, requests=requests, errors=errors)
+        for number, (requests, errors) in enumerate(looks)
+    )
+    history = b.History()
+    b.asked(history, b.request(evidence=()))
+    b.approved(history)
+    history.activity(b.step(ActionKind.PREPARE, 30, 40, samples=samples))
+    return build(tuple(history.entries))
 
 
 def _tags(page: str) -> set[str]:

@@ -1,0 +1,135 @@
+"""Records one history of each way a rollback can end: `python -m tests.record_histories`.
+
+They are replayed by `tests/workflows/test_replay.py` for as long as such a workflow may be open.
+Record anew only what is *added*: an old history is what an old build left behind.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from rollback_manager.client import Rollback
+from rollback_manager.contract import SEARCH_ATTRIBUTES, AbortCommand, AbortMode, Decision, Vote
+from rollback_manager.progress import State
+from rollback_manager.release import Standing
+from tests import rig
+from tests.rig import Rig
+from tests.workflows.holding import held_in
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+FOLDER = Path(__file__).parent / "histories"
+
+ASKED: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
+IN_A_MOMENT: dict[str, object] = {"approval": {"required": True, "deadline_s": 0.3}}
+
+Course = Callable[[Rig], Awaitable[Rollback]]
+
+
+async def _verified(made: Rig) -> Rollback:
+    return await made.start()
+
+
+async def _approved(made: Rig) -> Rollback:
+    return await _voted(made, Decision.APPROVE)
+
+
+async def _rejected(made: Rig) -> Rollback:
+    return await _voted(made, Decision.REJECT)
+
+
+async def _voted(made: Rig, decision: Decision) -> Rollback:
+    rollback = await made.start()
+    status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+    await rollback.vote(decision, Vote(plan=status.digest, by="anna"), vote_id="1")
+    return rollback
+
+
+async def _held(made: Rig) -> Rollback:
+    return await _aborted(made, "drain", AbortMode.HOLD)
+
+
+async def _restored(made: Rig) -> Rollback:
+    return await _aborted(made, "clean_up", AbortMode.RESTORE)
+
+
+async def _aborted(made: Rig, step: str, mode: AbortMode) -> Rollback:
+    held = await held_in(made, step)
+    await held.rollback.abort(AbortCommand(mode=mode, by="anna"))
+    await made.told("abort")
+    held.let_go()
+    return held.rollback
+
+
+async def _cancelled(made: Rig) -> Rollback:
+    held = await held_in(made, "redirect_traffic")
+    await made.client.get_workflow_handle(held.rollback.id).cancel()
+    await made.told("abort")
+    held.let_go()
+    return held.rollback
+
+
+async def _needs_human(made: Rig) -> Rollback:
+    made.world.journeys_fail = True
+    rollback = await made.start()
+    await made.until(rollback, State.NEEDS_HUMAN)
+    await made.answer(rollback, "skip_step", "verify")
+    return rollback
+
+
+async def _blocked(made: Rig) -> Rollback:
+    made.records.mark_release("test", made.service, "v1", Standing.CANDIDATE, "", None)
+    return await made.start()
+
+
+COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
+    "verified": (_verified, {}),
+    "approved": (_approved, ASKED),
+    "rejected": (_rejected, ASKED),
+    "expired": (_verified, IN_A_MOMENT),
+    "aborted_by_hold": (_held, {}),
+    "aborted_by_cancel": (_cancelled, {}),
+    "restored": (_restored, {}),
+    "needs_human_and_skip": (_needs_human, {}),
+    "blocked": (_blocked, {}),
+}
+"""Name of the files → what happens, and under which policy."""
+
+
+async def record(names: list[str]) -> None:
+    """The named courses, or those without a file, on a dev server of this process's own."""
+    wanted = names or [name for name in COURSES if not list(FOLDER.glob(f"{name}.*"))]
+    with tempfile.TemporaryDirectory() as folder:
+        found = await find_binary(print)
+        log = Path(folder) / "log"
+        server = TemporalServer(
+            found.path, None, None, None, log, search_attributes=SEARCH_ATTRIBUTES
+        )
+        async with server:
+            client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+            for name in wanted:
+                await _record(client, Path(folder) / name, name)
+
+
+async def _record(client: Client, folder: Path, name: str) -> None:
+    course, policy = COURSES[name]
+    folder.mkdir()
+    async with rig.rig(client, folder, cached=1000, policy=policy) as made:
+        rollback = await course(made)
+        await rollback.result()
+        for history in await made.histories(rollback):
+            kind = history.workflow_id.split("/")[0]
+            file = FOLDER / f"{name}.{kind}.json"
+            text = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
+            file.write_text(text + "\n", encoding="utf-8")
+            sys.stdout.write(f"{file.name}: {len(history.events)} events, {len(text)} bytes\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1:]))
