@@ -26,7 +26,13 @@ from rollback_manager import contract
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import Decision, RollbackRequest, StepCommand, Vote
-from rollback_manager.progress import EndState, RollbackOutcome, RollbackStatus, ServiceStatus, State
+from rollback_manager.progress import (
+    EndState,
+    RollbackOutcome,
+    RollbackStatus,
+    ServiceStatus,
+    State,
+)
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from tests.stand_ins import StandInService
 from workers import wiring
@@ -112,9 +118,7 @@ class Rig:
 
     def worker(self) -> Worker:
         """A worker; several may run at once."""
-        return make_worker(
-            self.client, self.settings, self.parts, max_cached_workflows=self.cached
-        )
+        return make_worker(self.client, self.settings, self.parts, max_cached_workflows=self.cached)
 
     def activity_worker(self) -> Worker:
         """Carries steps out, and takes no workflow task."""
@@ -236,7 +240,9 @@ class Rig:
     async def step_failed_once(self, name: str) -> None:
         """Until an attempt at that step has failed and another one is due."""
         async with asyncio.timeout(PATIENCE_S):
-            while not any(a.activity_type.name == name and a.attempt > 1 for a in await self._due()):
+            while not any(
+                a.activity_type.name == name and a.attempt > 1 for a in await self._due()
+            ):
                 await asyncio.sleep(0.05)
 
     async def _running(self) -> list[str]:

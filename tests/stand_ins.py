@@ -163,7 +163,9 @@ class StandInService:
                 errors=int(self._errors.get(version, 0.0)),
                 in_flight=self.in_flight.get(version, 0),
                 serving=self.able(version),
-                latency_ms=tuple((edge, int(self._requests.get(version, 0.0))) for edge in (10.0, 100.0)),
+                latency_ms=tuple(
+                    (edge, int(self._requests.get(version, 0.0))) for edge in (10.0, 100.0)
+                ),
             )
             for version in self.running
         }

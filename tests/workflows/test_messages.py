@@ -37,9 +37,7 @@ async def test_an_abort_that_cannot_be_read_is_dropped_and_nothing_is_wedged(mad
 
 
 @pytest.mark.parametrize("words", [[], [None], [b"\x00"]], ids=["none", "null", "bytes"])
-async def test_no_signal_without_sense_wedges_a_workflow(
-    made: Rig, words: list[object]
-) -> None:
+async def test_no_signal_without_sense_wedges_a_workflow(made: Rig, words: list[object]) -> None:
     held = await held_in(made, "drain")
     parent = made.client.get_workflow_handle(held.rollback.id)
     for name in ("approve", "reject", "service_reports"):
