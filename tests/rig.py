@@ -275,6 +275,12 @@ class Rig:
         seen = await self.client.get_workflow_handle(rollback.id).describe()
         return seen.typed_search_attributes.get(SearchAttributeKey.for_keyword("RollbackState"))
 
+    async def until_listed_as(self, rollback: Rollback, state: str) -> None:
+        """Until the rollback's own search attribute says so: a service tells it by a signal."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.search_state(rollback) != state:
+                await asyncio.sleep(0.05)
+
     async def ends_as(self, rollback: Rollback, end: EndState) -> RollbackOutcome:
         """The outcome, once what it declares was found to be so and the histories replayed."""
         outcome = await rollback.result()

@@ -1,23 +1,16 @@
 """The whole rollback: plan → gates → approval → the service's child → conclusion."""
 
 import asyncio
-from typing import Any
 
 from temporalio import workflow
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError
-from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.approval import Approval
+from workflows.child import ServiceChild
 from workflows.control import Control
 from workflows.messages import readable
 from workflows.options import A_MINUTE
-from workflows.service_rollback import STATE, ServiceRollbackWorkflow
+from workflows.service_rollback import STATE
 from workflows.short import short
 
 with workflow.unsafe.imports_passed_through():
@@ -28,20 +21,16 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import (
         ROLLBACK_WORKFLOW,
         AbortCommand,
-        AbortMode,
         Answered,
         Decision,
         PauseCommand,
         Planned,
         RollbackRequest,
         ServiceReport,
-        ServiceRollback,
         Vote,
-        service_id,
     )
     from rollback_manager.plan import RollbackPlan, ServicePlan
     from rollback_manager.progress import (
-        EndState,
         Result,
         RollbackOutcome,
         RollbackStatus,
@@ -50,9 +39,6 @@ with workflow.unsafe.imports_passed_through():
         State,
     )
     from rollback_manager.rendering import web_ui
-    from rollback_manager.values import Value
-
-Child = ChildWorkflowHandle[ServiceRollbackWorkflow, ServiceOutcome]
 
 
 @workflow.defn(name=ROLLBACK_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
@@ -67,9 +53,8 @@ class RollbackWorkflow:
         self._plan: RollbackPlan | None = None
         self._state = State.PLANNING
         self._waits_for = ""
-        self._outbox: list[tuple[str, Value]] = []
+        self._child = ServiceChild(self._control)
         self._reports: list[ServiceReport] = []
-        self._cancel_passed_on = False
         self._outcome: RollbackOutcome | None = None
 
     @workflow.run
@@ -95,120 +80,59 @@ class RollbackWorkflow:
         self._plan = plan
         if plan.approval.required:
             self._approval.open(plan)
-        at_once = not plan.approval.required and not self._has_news()
+        at_once = not plan.approval.required and not self._child.is_to_be_told()
         try:
-            child = await self._control.to_the_end(self._start(plan, plan.services[0], at_once))
+            await self._child.start(plan, plan.services[0], go=at_once)
         except WorkflowAlreadyStartedError as error:
             return self._blocked_by(error.workflow_id)
-        refused = await self._ask(plan, child) if plan.approval.required else None
+        refused = await self._ask(plan) if plan.approval.required else None
         if not (at_once or plan.approval.required):
-            await self._begin(child)
+            await self._child.begin()
         if refused is None:
             self._move(State.RUNNING)
-        outcome = await self._follow(child, plan.services[0])
+        await self._follow()
+        outcome = await self._child.outcome(plan.services[0].service)
         self._approval.close("the rollback is over")
         return await self._conclude(plan, outcome, refused)
 
-    async def _start(self, plan: RollbackPlan, service: ServicePlan, go: bool) -> Child:
-        """The child is ready, and holds the lock, before anybody has decided."""
-        words = f"{service.service} {service.from_version}→{service.to_version}"
-        pairs: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
-            for name, value in (
-                ("RollbackEnv", plan.env),
-                ("RollbackService", service.service),
-                ("RollbackStrategy", service.strategy),
-                ("RollbackState", str(State.RUNNING)),
-            )
-        ]
-        return await workflow.start_child_workflow(
-            ServiceRollbackWorkflow.run,
-            ServiceRollback(
-                env=plan.env,
-                rollback=workflow.info().workflow_id,
-                digest=plan.digest,
-                plan=service,
-                go=go,
-                requests_per_s=plan.found[0].requests_per_s,
-            ),
-            id=service_id(plan.env, service.service),
-            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            search_attributes=TypedSearchAttributes(pairs),
-            static_summary=f"{words} · {service.strategy} · floor {service.floor}",
-        )
-
-    async def _ask(self, plan: RollbackPlan, child: Child) -> Result | None:
+    async def _ask(self, plan: RollbackPlan) -> Result | None:
         """None: approved. Otherwise why the child was told to stop before it began."""
         self._move(State.WAITING_FOR_APPROVAL)
-        in_time = await self._approval.wait(self._control, child.done)
+        in_time = await self._approval.wait(self._control, self._child.done)
         decided = self._approval.decided
         if self._control.abort is not None:  # abort wins ties
             self._approval.close("it was aborted")
             return None
-        if child.done():  # by a cancel of its own: nothing is left that could be approved
+        if self._child.done():  # by a cancel of its own: nothing is left that could be approved
             self._approval.close("its service has ended")
             return None
         if decided is Decision.APPROVE:
-            await self._begin(child)
+            await self._child.begin()
             return None
         by = "nobody in time" if not in_time else "a vote"
         self._approval.close("the deadline has passed")
-        stop = AbortCommand(mode=AbortMode.HOLD, by=by, reason="not approved")
-        await self._signal(child, "abort", stop)
+        await self._child.stop(by, "not approved")
         if in_time:
             return Result.REJECTED
         reject = plan.approval.on_expiry == "reject"
         return Result.REJECTED if reject else Result.EXPIRED
 
-    async def _begin(self, child: Child) -> None:
-        """What was said before the go, an abort or a pause, gets there before it."""
-        await self._pass_on(child)
-        await self._signal(child, "go", None)
-
-    async def _follow(self, child: Child, service: ServicePlan) -> ServiceOutcome:
+    async def _follow(self) -> None:
         """Pass on what people say until the child has ended."""
-        while not child.done():
+        while not self._child.done():
             try:
-                await workflow.wait_condition(lambda: child.done() or self._has_news())
+                await workflow.wait_condition(lambda: self._child.done() or self._has_news())
             except asyncio.CancelledError:
                 if workflow.cancellation_reason() is None:
                     raise
-            await self._pass_on(child)
+            await self._child.pass_on()
             while self._reports:
                 report = self._reports.pop(0)
                 state = State.NEEDS_HUMAN if report.waits_for else State.RUNNING
                 self._move(state, report.waits_for)
-        try:
-            return await child
-        except ChildWorkflowError as error:
-            return ServiceOutcome(
-                service=service.service,
-                end=EndState.UNKNOWN,
-                verified=False,
-                because=f"its workflow did not end by itself: {error.cause or error}",
-            )
 
     def _has_news(self) -> bool:
-        cancelled = workflow.cancellation_reason() is not None and not self._cancel_passed_on
-        return bool(self._outbox or self._reports) or cancelled
-
-    async def _pass_on(self, child: Child) -> None:
-        reason = workflow.cancellation_reason()
-        if reason is not None and not self._cancel_passed_on:
-            self._cancel_passed_on = True
-            hold = AbortCommand(mode=AbortMode.HOLD, by="temporal-cancel", reason=reason)
-            self._outbox.append(("abort", hold))
-        while self._outbox and not child.done():
-            name, command = self._outbox.pop(0)
-            await self._signal(child, name, command)
-
-    async def _signal(self, child: Child, name: str, command: Value | None) -> None:
-        try:
-            arguments = [] if command is None else [command]
-            await self._control.to_the_end(child.signal(name, args=arguments))
-        except ApplicationError:
-            workflow.logger.info("the child had ended already", extra={"signal": name})
+        return bool(self._reports) or self._child.is_to_be_told()
 
     async def _conclude(
         self, plan: RollbackPlan, service: ServiceOutcome, refused: Result | None
@@ -321,19 +245,19 @@ class RollbackWorkflow:
         """Stop at the next safe point; with mode `restore`, then put back what was there before."""
         if known := readable(command or AbortCommand(by="signal"), AbortCommand):
             self._control.record(known)
-            self._outbox.append(("abort", known))
+            self._child.tell("abort", known)
 
     @workflow.signal(description="Finish the step under way, then wait")
     def pause(self, command: PauseCommand | None = None) -> None:
         """Finish the step under way, then wait."""
         if known := readable(command or PauseCommand(by="signal"), PauseCommand):
-            self._outbox.append(("pause", known))
+            self._child.tell("pause", known)
 
     @workflow.signal(description="Go on after a pause")
     def resume(self, command: PauseCommand | None = None) -> None:
         """Go on after a pause."""
         if known := readable(command or PauseCommand(by="signal"), PauseCommand):
-            self._outbox.append(("resume", known))
+            self._child.tell("resume", known)
 
     @workflow.signal(description="Sent by a service's own workflow, not by people")
     def service_reports(self, report: ServiceReport | None = None) -> None:

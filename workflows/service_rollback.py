@@ -7,6 +7,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from workflows.control import Control, is_abort
+from workflows.halt import Halt
 from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
 from workflows.short import FAILED, short
@@ -54,10 +55,8 @@ class ServiceRollbackWorkflow:
         self._went_at: datetime | None = None
         self._state = State.RUNNING if request.go else State.WAITING_FOR_APPROVAL
         self._waits_for = "" if request.go else "the approval of the plan"
-        self._waiting_step = ""
-        self._answer: tuple[str, StepCommand] | None = None
+        self._halted = Halt()
         self._undo: list[tuple[Action, Wanted]] = []
-        self._halts: list[str] = []
         self._commands: list[str] = []
 
     @workflow.run
@@ -123,21 +122,17 @@ class ServiceRollbackWorkflow:
     async def _ask(self, number: int, record: StepRecord) -> str:
         """Halt until a person says retry or skip; an abort ends it at the next checkpoint."""
         await self._halt(number, record)
-        await self._control.until(lambda: self._answer is not None)
+        await self._control.until(self._halted.is_answered)
         return await self._answered()
 
     async def _halt(self, number: int, record: StepRecord) -> None:
-        step = self._steps.actions[number].name
-        self._answer, self._waiting_step = None, step
-        self._halts.append(f"{step} {record.state}: {record.because}")
-        words = f"{step} {record.state}: {record.because}. Send retry_step, skip_step or abort"
+        words = self._halted.open(self._steps.actions[number].name, record)
         self._move(State.NEEDS_HUMAN, words)
         workflow.upsert_search_attributes([STATE.value_set(str(State.NEEDS_HUMAN))])
         await self._report(words)
 
     async def _answered(self) -> str:
-        verb = self._answer[0] if self._answer else ""
-        self._answer, self._waiting_step = None, ""
+        verb = self._halted.close()
         self._move(State.RUNNING, "")
         workflow.upsert_search_attributes([STATE.value_set(str(State.RUNNING))])
         await self._report("")
@@ -177,7 +172,7 @@ class ServiceRollbackWorkflow:
                 await self._halt(number, record)
                 await self._control.to_the_end(
                     workflow.wait_condition(
-                        lambda: self._answer is not None or not self._restores()
+                        lambda: self._halted.is_answered() or not self._restores()
                     )
                 )
                 if await self._answered() == "skip_step":
@@ -191,7 +186,7 @@ class ServiceRollbackWorkflow:
             found=await self._find(),
             steps=tuple(self._steps.records),
             abort=abort,
-            halts=tuple(self._halts),
+            halts=tuple(self._halted.log),
             commands=tuple(self._commands),
             epoch=self._steps.epoch,
         )
@@ -291,7 +286,7 @@ class ServiceRollbackWorkflow:
 
     @retry_step.validator
     def _may_retry(self, command: StepCommand) -> None:
-        self._must_wait(command)
+        self._halted.check(command)
 
     @workflow.update(description="Go on without the step that waits")
     def skip_step(self, command: StepCommand) -> Answered:
@@ -300,7 +295,7 @@ class ServiceRollbackWorkflow:
 
     @skip_step.validator
     def _may_skip(self, command: StepCommand) -> None:
-        self._must_wait(command)
+        self._halted.check(command)
 
     @workflow.signal(name="retry_step")
     def retry_step_signal(self, command: StepCommand | None = None) -> None:
@@ -315,19 +310,7 @@ class ServiceRollbackWorkflow:
             self._take("skip_step", known)
 
     def _take(self, verb: str, command: StepCommand) -> Answered:
-        if not self._waits(command) or self._answer is not None:
-            return Answered(applied=False, because=self._nothing_waits(command))
-        self._commands.append(f"{verb} {command.step} by {command.by}: {command.reason}")
-        self._answer = (verb, command)
-        return Answered(applied=True, because=f"{verb} {command.step}")
-
-    def _must_wait(self, command: StepCommand) -> None:
-        if not self._waits(command):
-            raise ApplicationError(self._nothing_waits(command), type="StepNotWaiting")
-
-    def _waits(self, command: StepCommand) -> bool:
-        return bool(self._waiting_step) and command.step == self._waiting_step
-
-    def _nothing_waits(self, command: StepCommand) -> str:
-        waiting = self._waiting_step or "no step"
-        return f"{waiting} waits for a person, not {command.step}"
+        answer = self._halted.take(verb, command)
+        if answer.applied:
+            self._commands.append(f"{verb} {command.step} by {command.by}: {command.reason}")
+        return answer

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rollback_manager.rendering import picture
 from rollback_manager.rendering.layout import clean
 from rollback_manager.rendering.picture import Run
+from rollback_manager.rendering.time_axis import TimeAxis, spread
+from rollback_manager.rendering.words import duration
 from rollback_manager.report import Report, ServicePart
 
 if TYPE_CHECKING:  # matplotlib takes a second to import and is not installed everywhere
@@ -33,6 +34,8 @@ LETTER = 5.6
 """Width of a letter of 9 points, in points."""
 LONGEST = 14
 """Letters of a version that fit beside the panels."""
+Band = list[tuple[float, float, float]]
+"""x, lower and upper edge: how much of all a version answered without a gap."""
 
 
 def timeline(r: Report, service: str = "") -> str:
@@ -83,44 +86,40 @@ def _style() -> AbstractContextManager[None]:
 
 
 def _draw(panels: list[Axes], r: Report, part: ServicePart) -> None:
-    clock = _Clock(r.decided_at or r.requested_at)
-    moments = _moments(r, part, clock)
     errors, shares, ready = panels
-    for x in moments.values():
-        for panel in panels:
-            panel.axvline(x, color=INK, linewidth=0.8, alpha=0.6)
-    _errors(errors, part, clock)
-    _shares(shares, part, clock)
-    _ready(ready, part, clock)
-    _name_moments(errors, moments)
+    moments = _moments(r, part)
+    times = [*moments.values(), *(point.at for point in part.points)]
+    axis = TimeAxis(r.decided_at or r.requested_at, times)
+    for panel in panels:
+        for at in moments.values():
+            panel.axvline(axis.x(at), color=INK, linewidth=0.8, alpha=0.6)
+    _errors(errors, part, axis)
+    _shares(shares, part, axis)
+    _ready(ready, part, axis)
+    _name_moments(errors, moments, axis)
+    for cut in axis.cuts:
+        text = f"nobody looked\nfor {duration(cut.end - cut.begin)}"
+        shares.text(axis.middle(cut), 50, text, rotation=90, ha="center", va="center")
+    marks = axis.marks()
+    ready.set_xticks([x for x, _ in marks], [text for _, text in marks])
     what = "decision" if r.decided_at else "request"
-    ready.set_xlabel(f"seconds since the {what} at {clock.zero:%H:%M:%S}Z")
+    ready.set_xlabel(f"seconds since the {what} at {axis.zero:%H:%M:%S}Z")
 
 
-class _Clock(NamedTuple):
-    """Where a moment lies on the axis."""
-
-    zero: datetime
-
-    def x(self, at: datetime) -> float:
-        return (at - self.zero).total_seconds()
-
-    def line(self, run: Run, scale: float = 1) -> tuple[list[float], list[float]]:
-        return [self.x(value.at) for value in run], [scale * value.y for value in run]
-
-
-def _errors(panel: Axes, part: ServicePart, clock: _Clock) -> None:
+def _errors(panel: Axes, part: ServicePart, axis: TimeAxis) -> None:
     panel.set_title("failed requests, % of each version's", bbox=PATCH, zorder=6)
     names = []
     for version in picture.versions(part):
         runs = picture.errors_of(part, version)
         for run in runs:
-            x, y = clock.line(run, 100)
+            x, y = _line(axis, run, 100)
             alone = "." if len(run) == 1 else ""
             panel.plot(x, y, _dashes(part, version), marker=alone, color=_colour(part, version),
                        linewidth=2, clip_on=False, zorder=3)  # fmt: skip
         if runs:
-            names.append((version, *_summit(clock, max(runs, key=_height))))
+            names.append(
+                (version, *_summit(axis, max(runs, key=lambda run: (_height(run), len(run)))))
+            )
     highest = max((top for _, _, top in names), default=0)
     panel.set_ylim(0, max(1, 1.3 * highest))
     for version, at, top in names:
@@ -128,16 +127,16 @@ def _errors(panel: Axes, part: ServicePart, clock: _Clock) -> None:
     _say_if_unknown(panel, known=bool(names))
 
 
-def _shares(panel: Axes, part: ServicePart, clock: _Clock) -> None:
+def _shares(panel: Axes, part: ServicePart, axis: TimeAxis) -> None:
     panel.set_title("who answered, % of requests")
     panel.set_ylim(0, 100)
     low = [[0.0] * len(run) for run in picture.shares_of(part, "")]
     for version in picture.versions(part):
-        bands = []
+        bands: list[Band] = []
         for number, run in enumerate(picture.shares_of(part, version)):
-            x, y = clock.line(run, 100)
+            x, y = _line(axis, run, 100)
             high = [below + share for below, share in zip(low[number], y, strict=True)]
-            bands += list(zip(x, low[number], high, strict=True))
+            bands.append(list(zip(x, low[number], high, strict=True)))
             hatch = "///" if version == part.plan.from_version else None
             panel.fill_between(x, low[number], high, facecolor=(_colour(part, version), 0.4),
                                edgecolor=INK, hatch=hatch, linewidth=0)  # fmt: skip
@@ -146,7 +145,7 @@ def _shares(panel: Axes, part: ServicePart, clock: _Clock) -> None:
     _say_if_unknown(panel, known=bool(low))
 
 
-def _ready(panel: Axes, part: ServicePart, clock: _Clock) -> None:
+def _ready(panel: Axes, part: ServicePart, axis: TimeAxis) -> None:
     panel.set_title("ready instances; thick: of a version that answered users")
     ends = {f"floor {part.plan.floor}": float(part.plan.floor)}
     highest = max((n for point in part.points for n in point.ready.values()), default=0)
@@ -154,7 +153,7 @@ def _ready(panel: Axes, part: ServicePart, clock: _Clock) -> None:
         runs = picture.ready_of(part, version)
         for wide, some in ((1.2, runs), (4.0, picture.ready_for_users(part, version))):
             for run in some:
-                panel.plot(*clock.line(run), _dashes(part, version), drawstyle="steps-post",
+                panel.plot(*_line(axis, run), _dashes(part, version), drawstyle="steps-post",
                            color=_colour(part, version), linewidth=wide)  # fmt: skip
         if runs:
             ends[version] = runs[-1][-1].y
@@ -170,10 +169,10 @@ def _height(run: Run) -> float:
     return max(value.y for value in run)
 
 
-def _summit(clock: _Clock, run: Run) -> tuple[float, float]:
+def _summit(axis: TimeAxis, run: Run) -> tuple[float, float]:
     """The highest value; in the middle of those that are as high."""
     best = [value for value in run if value.y == _height(run)]
-    return clock.x(best[len(best) // 2].at), 100 * _height(run)
+    return axis.x(best[len(best) // 2].at), 100 * _height(run)
 
 
 def _name(panel: Axes, version: str, x: float, y: float, above: bool = False) -> None:
@@ -183,23 +182,17 @@ def _name(panel: Axes, version: str, x: float, y: float, above: bool = False) ->
                    ha="center", va=align, bbox=PATCH, zorder=5)  # fmt: skip
 
 
-def _name_band(panel: Axes, version: str, bands: list[tuple[float, float, float]]) -> None:
-    """In the longest time in which the version answered at least half of the most that it ever did.
-
-    bands: x, lower edge, upper edge.
-    """
-    most = max((high - low for _, low, high in bands), default=0)
+def _name_band(panel: Axes, version: str, runs: list[Band]) -> None:
+    """In the longest time in which the version answered at least half of the most that it did."""
+    most = max((high - low for run in runs for _, low, high in run), default=0)
     if most == 0:
         return
-    parts = groupby(bands, key=lambda band: band[2] - band[1] >= most / 2)
-    wide = max((list(part) for is_wide, part in parts if is_wide), key=_length)
-    middle = (wide[0][0] + wide[-1][0]) / 2
-    _, low, high = min(wide, key=lambda band: abs(band[0] - middle))
+    parts = [groupby(run, key=lambda edge: edge[2] - edge[1] >= most / 2) for run in runs]
+    wide = [list(edges) for part in parts for is_wide, edges in part if is_wide]
+    longest = max(wide, key=lambda edges: edges[-1][0] - edges[0][0])
+    middle = (longest[0][0] + longest[-1][0]) / 2
+    _, low, high = min(longest, key=lambda edge: abs(edge[0] - middle))
     _name(panel, version, middle, (low + high) / 2)
-
-
-def _length(bands: list[tuple[float, float, float]]) -> float:
-    return bands[-1][0] - bands[0][0]
 
 
 def _name_ends(panel: Axes, ends: dict[str, float]) -> None:
@@ -217,7 +210,7 @@ def _say_if_unknown(panel: Axes, known: bool) -> None:
         panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center")
 
 
-def _moments(r: Report, part: ServicePart, clock: _Clock) -> dict[str, float]:
+def _moments(r: Report, part: ServicePart) -> dict[str, datetime]:
     times = {
         "release": r.release_at,
         "decision": r.decided_at,
@@ -225,48 +218,31 @@ def _moments(r: Report, part: ServicePart, clock: _Clock) -> dict[str, float]:
         "traffic back": part.traffic_back_at,
         "verified": part.verified_at,
     }
-    return {name: clock.x(at) for name, at in times.items() if at is not None}
+    return {name: at for name, at in times.items() if at is not None}
 
 
-def _name_moments(panel: Axes, moments: dict[str, float]) -> None:
+def _name_moments(panel: Axes, moments: dict[str, datetime], axis: TimeAxis) -> None:
     """Names in one row above the panels, each led to its line; in the order of their times."""
     low, high = panel.get_xlim()
     wide = WIDE * 72 * (RIGHT - LEFT)
-    found = sorted(moments.items(), key=lambda moment: moment[1])
-    wanted = [((x - low) / (high - low) * wide, LETTER * (len(name) + 1)) for name, x in found]
-    for (name, x), (point, _), place in zip(found, wanted, _spread(wanted), strict=True):
+    texts, wanted = [], []
+    for name, at in sorted(moments.items(), key=lambda moment: moment[1]):
+        seconds = axis.seconds(at)
+        when = f"{'-' if seconds < 0 else ''}{duration(round(abs(seconds), 1))}"
+        letters = max(len(name), len(when)) + 1
+        texts.append((f"{name}\n{when}", axis.x(at)))
+        wanted.append(((axis.x(at) - low) / (high - low) * wide, LETTER * letters))
+    places = spread(wanted, left=-LEFT * WIDE * 72, right=wide + (1 - RIGHT) * WIDE * 72)
+    for (text, x), (point, _), place in zip(texts, wanted, places, strict=True):
         panel.annotate(
-            f"{name}\n{x:.1f} s", (x, 1), xycoords=("data", "axes fraction"),
+            text, (x, 1), xycoords=("data", "axes fraction"),
             xytext=(place - point, 34), textcoords="offset points", ha="center", va="bottom",
             arrowprops={"arrowstyle": "-", "color": INK, "alpha": 0.6, "linewidth": 0.8},
         )  # fmt: skip
 
 
-def _spread(wanted: Iterable[tuple[float, float]]) -> list[float]:
-    """Centres as near as can be to where texts want to be, so that none lies on another.
-
-    Neighbours that collide become one block, which lies where it moves its texts least.
-    """
-    blocks: list[tuple[float, list[float]]] = []  # the centre, the widths
-    for centre, width in wanted:
-        block = (centre, [width])
-        while blocks and _right(blocks[-1]) > block[0] - sum(block[1]) / 2:
-            before = blocks.pop()
-            sizes = len(before[1]), len(block[1])
-            middle = (before[0] * sizes[0] + block[0] * sizes[1]) / sum(sizes)
-            block = (middle, before[1] + block[1])
-        blocks.append(block)
-    places = []
-    for middle, widths in blocks:
-        left = middle - sum(widths) / 2
-        for width in widths:
-            places.append(left + width / 2)
-            left += width
-    return places
-
-
-def _right(block: tuple[float, list[float]]) -> float:
-    return block[0] + sum(block[1]) / 2
+def _line(axis: TimeAxis, run: Run, scale: float = 1) -> tuple[list[float], list[float]]:
+    return [axis.x(value.at) for value in run], [scale * value.y for value in run]
 
 
 def _short(name: str) -> str:

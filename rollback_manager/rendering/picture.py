@@ -3,7 +3,7 @@
 A run is what was measured without a gap. Between two runs nobody looked, which is not 0.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -96,10 +96,15 @@ def ready_for_users(part: ServicePart, version: str) -> list[Run]:
     return [[Measured(p.at, p.ready[version]) for p in points] for points in used]
 
 
+def longest_look(times: Sequence[datetime]) -> timedelta:
+    """The longest time between two looks that is no gap: thrice what is usual, or LOOKS."""
+    steps = sorted(after - before for before, after in pairwise(times))
+    return max(LOOKS, 3 * steps[len(steps) // 2]) if steps else LOOKS
+
+
 def _runs(points: Iterable[Point]) -> list[list[Point]]:
     known = list(points)
-    steps = sorted(after.at - before.at for before, after in pairwise(known))
-    longest = max(LOOKS, 3 * steps[len(steps) // 2]) if steps else LOOKS
+    longest = longest_look([point.at for point in known])
     runs = [known[:1]] if known else []
     for before, after in pairwise(known):
         if after.at - before.at > longest:

@@ -37,7 +37,7 @@ def _nobody_asks(made: Rig) -> Callable[[], None]:
 
 
 def _too_few_ask(made: Rig) -> Callable[[], None]:
-    return _requests(made, 60)  # enough to confirm a shift, too few to judge in five seconds
+    return _requests(made, 20)  # enough to confirm a shift, too few to judge in five seconds
 
 
 def _requests(made: Rig, per_look: int) -> Callable[[], None]:

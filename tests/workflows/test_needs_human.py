@@ -18,7 +18,7 @@ async def halted(made: Rig, **request: object) -> tuple[Rollback, RollbackStatus
     """A rollback that waits for a person, on the parent's page too."""
     rollback = await made.start(**request)
     status = await made.until(rollback, State.NEEDS_HUMAN)
-    assert await made.search_state(rollback) == "needs_human"
+    await made.until_listed_as(rollback, "needs_human")
     return rollback, status
 
 

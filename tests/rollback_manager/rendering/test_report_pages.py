@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from rollback_manager.plan import ActionKind
 from rollback_manager.progress import Sample
 from rollback_manager.rendering import figures, html, markdown, picture
+from rollback_manager.rendering.time_axis import TimeAxis, spread
 from rollback_manager.report import Kind, Report, build
 from tests import builders as b
 
@@ -142,6 +143,42 @@ def test_an_error_ratio_rests_on_a_second_and_on_enough_answers() -> None:
 def test_where_nobody_looked_there_is_a_gap(good: Report) -> None:
     before, after = picture.errors_of(good.services[0], b.NEW)
     assert (before[-1].at, after[0].at) == (b.at(-1), b.at(21))
+
+
+def test_a_long_time_in_which_nobody_looked_is_drawn_short() -> None:
+    looks = [*range(-10, 1), *range(700, 731)]
+    axis = TimeAxis(b.START, [b.at(second) for second in looks])
+    ((begin, end, drawn),) = axis.cuts
+    assert [begin, end, drawn] == pytest.approx([0, 700, 3.2])
+    assert [axis.x(b.at(s)) for s in (-10, 350, 710)] == pytest.approx([-10, 1.6, 13.2])
+    assert [text for _, text in axis.marks()] == ["-10", "-5", "0", *map(str, range(700, 731, 5))]
+
+
+@pytest.mark.parametrize(
+    ("looks", "marks"),
+    [
+        ([3], ["3"]),
+        ([0, 0.25, 0.5], ["0", "0.5"]),
+        (range(0, 100_000, 600), ["0", "14400", "28800", "43200", "57600", "72000", "86400"]),
+    ],
+)
+def test_marks_stand_at_whole_steps(looks: list[float], marks: list[str]) -> None:
+    axis = TimeAxis(b.START, [b.at(second) for second in looks])
+    assert [text for _, text in axis.marks()] == marks
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ([(10, 4), (50, 4)], [10, 50]),
+        ([(50, 10), (50, 20)], [40, 55]),
+        ([(2, 10), (4, 10), (99, 10)], [5, 15, 95]),
+    ],
+)
+def test_names_stand_beside_each_other_and_inside(
+    wanted: list[tuple[float, float]], places: list[float]
+) -> None:
+    assert spread(wanted, left=0, right=100) == places
 
 
 def test_the_picture_names_versions_and_moments_beside_what_is_drawn(good: Report) -> None:

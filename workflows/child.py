@@ -1,0 +1,124 @@
+"""One service's own workflow as its parent sees it: started early, told things, awaited."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from workflows.control import Control
+from workflows.service_rollback import ServiceRollbackWorkflow
+
+with workflow.unsafe.imports_passed_through():
+    from rollback_manager.contract import AbortCommand, AbortMode, ServiceRollback, service_id
+    from rollback_manager.plan import RollbackPlan, ServicePlan
+    from rollback_manager.progress import EndState, ServiceOutcome, State
+    from rollback_manager.values import Value
+
+
+class ServiceChild:
+    """The child of one service, and what it has not been told yet."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._handle: ChildWorkflowHandle[ServiceRollbackWorkflow, ServiceOutcome] | None = None
+        self._outbox: list[tuple[str, Value]] = []
+        self._cancel_passed_on = False
+
+    async def start(self, plan: RollbackPlan, service: ServicePlan, *, go: bool) -> None:
+        """The child is ready, and holds the lock, before anybody has decided.
+
+        Raises WorkflowAlreadyStartedError where another rollback holds the lock.
+        """
+        starting = workflow.start_child_workflow(
+            ServiceRollbackWorkflow.run,
+            ServiceRollback(
+                env=plan.env,
+                rollback=workflow.info().workflow_id,
+                digest=plan.digest,
+                plan=service,
+                go=go,
+                requests_per_s=plan.found[0].requests_per_s,
+            ),
+            id=service_id(plan.env, service.service),
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=_search_attributes(plan, service),
+            static_summary=f"{service.service} {service.from_version}→{service.to_version}"
+            f" · {service.strategy} · floor {service.floor}",
+        )
+        self._handle = await self._control.to_the_end(starting)
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._handle is not None and self._handle.done()
+
+    def tell(self, name: str, command: Value) -> None:
+        """Keep a signal for it; `pass_on` sends it."""
+        self._outbox.append((name, command))
+
+    def is_to_be_told(self) -> bool:
+        """Whether somebody has said something, a native cancel included, that it does not know."""
+        cancelled = workflow.cancellation_reason() is not None and not self._cancel_passed_on
+        return bool(self._outbox) or cancelled
+
+    async def pass_on(self) -> None:
+        """Send everything that was kept, in its order; a cancel goes as a hold."""
+        reason = workflow.cancellation_reason()
+        if reason is not None and not self._cancel_passed_on:
+            self._cancel_passed_on = True
+            hold = AbortCommand(mode=AbortMode.HOLD, by="temporal-cancel", reason=reason)
+            self._outbox.append(("abort", hold))
+        while self._outbox and not self.done():
+            name, command = self._outbox.pop(0)
+            await self._signal(name, [command])
+
+    async def begin(self) -> None:
+        """What was said before the go, an abort or a pause, gets there before it."""
+        await self.pass_on()
+        await self._signal("go", [])
+
+    async def stop(self, by: str, reason: str) -> None:
+        """It must not begin."""
+        await self._signal("abort", [AbortCommand(mode=AbortMode.HOLD, by=by, reason=reason)])
+
+    async def outcome(self, service: str) -> ServiceOutcome:
+        """How it ended; unknown where it was ended from outside."""
+        if self._handle is None:
+            raise RuntimeError("the child was never started")
+        try:
+            return await self._handle
+        except ChildWorkflowError as error:
+            return ServiceOutcome(
+                service=service,
+                end=EndState.UNKNOWN,
+                verified=False,
+                because=f"its workflow did not end by itself: {error.cause or error}",
+            )
+
+    async def _signal(self, name: str, arguments: list[Value]) -> None:
+        if self._handle is None:
+            return
+        try:
+            await self._control.to_the_end(self._handle.signal(name, args=arguments))
+        except ApplicationError:
+            workflow.logger.info("the child had ended already", extra={"signal": name})
+
+
+def _search_attributes(plan: RollbackPlan, service: ServicePlan) -> TypedSearchAttributes:
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+        for name, value in (
+            ("RollbackEnv", plan.env),
+            ("RollbackService", service.service),
+            ("RollbackStrategy", service.strategy),
+            ("RollbackState", str(State.RUNNING)),
+        )
+    ]
+    return TypedSearchAttributes(pairs)
