@@ -26,6 +26,7 @@ from rollback_manager import report as reports
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import (
     SEARCH_ATTRIBUTES,
+    AbortCommand,
     MarkRelease,
     RecordRelease,
     ReleaseRequest,
@@ -48,6 +49,7 @@ ENV, SERVICE, BY = "demo", "shop", "ci:demo"
 INSTANCES, WARM = 4, 2
 """Instances of each version, and how many of the old one a thrifty deployer leaves running."""
 MEASURE_S, HURT_S, AFTER_S = 8.0, 6.0, 5.0
+LONGEST_S = 240.0
 
 
 class Demo:
@@ -137,7 +139,9 @@ async def play(folder: Path, out: Path, rate: float, keep: bool) -> tuple[dict[s
         watching = asyncio.create_task(readiness.watch())
         asked = datetime.now(UTC)
         rollback = await demo.start(released, folder)
-        await follow(rollback, None)
+        await follow(rollback, LONGEST_S)
+        if (await rollback.status()).outcome is None:  # nobody is here whom it could ask
+            await rollback.abort(AbortCommand(by=BY, reason=f"not ended after {LONGEST_S:.0f} s"))
         outcome = await rollback.result()
         ended = datetime.now(UTC)
         watching.cancel()

@@ -177,12 +177,17 @@ class Case:
 
     async def outcome(self, rollback: Rollback) -> RollbackOutcome:
         """How it ended, asked for until Temporal is there to say so."""
-        async with asyncio.timeout(ENDS_S):
-            while True:
-                try:
-                    return await rollback.result()
-                except (TemporaryError, RPCError):
-                    await asyncio.sleep(0.2)
+        try:
+            async with asyncio.timeout(ENDS_S):
+                while True:
+                    try:
+                        return await rollback.result()
+                    except (TemporaryError, RPCError):
+                        await asyncio.sleep(0.2)
+        except TimeoutError:
+            logs = "\n".join(f"{name}: {self.said(name)[-2000:]}" for name in self._names)
+            events = [(h.kind, h.activity, h.attempt) for h in (await self._history())[-8:]]
+            raise AssertionError(f"no end in {ENDS_S:g} s; {events}\n{logs}") from None
 
     async def account(self, rollback: Rollback, killed: float | None = None) -> Account:
         """Wait for the end of the rollback, let the world come to rest, and tell everything."""
