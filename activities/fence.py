@@ -78,7 +78,8 @@ def _refuse_if_stale(target: Path, mark: Mark, there: Mark | None) -> None:
             f"{target} carries epoch {there.epoch}, step {there.step};"
             f" this write is of epoch {mark.epoch}, step {mark.step}",
             effect="Nothing was written: a newer operation owns this target.",
-            next_step="See which one: rollback-manager list",
+            next_step="See which one: rollback-manager list. If the records were lost or restored,"
+            " none is newer: take the mark away by hand.",
         )
 
 

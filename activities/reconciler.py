@@ -33,7 +33,7 @@ class Reconciliation:
 
     written: Callable[[Look], bool]
     guard: Callable[[Look], Judgement]
-    write: Callable[[], str]
+    write: Callable[[Look], str]
     confirmed: Callable[[Looks, datetime], str | None]
     missing: Callable[[Look], str]
 
@@ -51,7 +51,7 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
         _guarded(work.guard(first))
         if asked_to_stop():
             return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
-        text, written_at = work.write(), now()
+        text, written_at = work.write(first), now()
     since = written_at or first.snapshot.taken_at
     while True:
         look = looks.take()

@@ -14,12 +14,14 @@ class SharesAsSet(Value):
     """How the traffic is meant to be split.
 
     mark: who set it so; None when it was not us. acknowledged: the proxy itself says that it runs
-    exactly this, so a split that was written but not taken up is told apart.
+    exactly this, so a split that was written but not taken up is told apart. token: differs after
+    every write, whoever made it; a write that quotes an older one is refused.
     """
 
     shares: dict[str, int]
     mark: Mark | None
     acknowledged: bool
+    token: str = ""
 
 
 class VersionState(Value):
@@ -38,8 +40,11 @@ class Traffic(Protocol):
     def shares(self) -> SharesAsSet:
         """How the traffic is split now, read from the target."""
 
-    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+    def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Write the split unless a newer mark stands there (StaleWrite); returns once written.
+
+        seen: the token of the look that this write rests on; StaleWrite when anybody has written
+        since. Marks alone do not see a deployer, who leaves none.
 
         Whether the proxy took it up is read afterwards by `shares().acknowledged`.
         """

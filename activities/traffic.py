@@ -50,7 +50,7 @@ class TrafficActivities:
                     allowed=False,
                     because=f"{version} still has {look.shares.shares[version]} % of the traffic",
                 ),
-                write=lambda: "",
+                write=lambda _: "",
                 confirmed=lambda looks, _: _drained(looks, version),
                 missing=lambda look: f"{look.in_flight(version)} requests in flight on {version}",
             ),
@@ -88,8 +88,8 @@ class _Shift:
             floor=self.step.plan.floor,
         )
 
-    def write(self) -> str:
-        self.target.traffic.set_shares(self._shares(), self.step.mark)
+    def write(self, look: Look) -> str:
+        self.target.traffic.set_shares(self._shares(), self.step.mark, look.shares.token)
         return f"shares {_words(self._shares())}"
 
     def confirmed(self, looks: Looks, since: datetime) -> str | None:

@@ -25,7 +25,7 @@ class WorkloadActivities:
         target = self._targets(step.env, step.plan.service)
         wanted = wants(step, Capacity)
 
-        def write() -> str:
+        def write(_: Look) -> str:
             target.workloads.scale(wanted.version, wanted.instances, step.mark)
             return f"{wanted.instances} instances of {wanted.version}"
 
@@ -50,7 +50,7 @@ class WorkloadActivities:
         target = self._targets(step.env, step.plan.service)
         wanted = wants(step, Removed)
 
-        def write() -> str:
+        def write(_: Look) -> str:
             target.workloads.scale(wanted.version, wanted.instances, step.mark)
             return f"{wanted.instances} instances of {wanted.version}"
 

@@ -62,10 +62,10 @@ class TimedService(StandInService):
         time.sleep(LATENCY_S)
         return super().shares()
 
-    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+    def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Split it; the moment is kept."""
         time.sleep(LATENCY_S)
-        super().set_shares(shares, mark)
+        super().set_shares(shares, mark, seen)
         self.changed_at = self.changed_at or time.perf_counter()
 
     def snapshot(self) -> Snapshot:

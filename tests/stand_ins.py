@@ -133,7 +133,7 @@ class StandInService:
                 return SharesAsSet(shares=dict(self._old), mark=self.mark, acknowledged=False)
             return SharesAsSet(shares=dict(self.shares_now), mark=self.mark, acknowledged=True)
 
-    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+    def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         self.before_write("set_shares")
         with self._lock:
             if self.mark is not None and mark.is_older_than(self.mark):

@@ -26,6 +26,9 @@ MOST_AT_ONCE = 50
 HEARTBEAT_EVERY = timedelta(seconds=1)
 """An abort reaches a waiting activity by its heartbeat: in a second, not 0.8 × its time-out."""
 
+STICKY = timedelta(seconds=2)
+"""After a worker's death its workflows wait so long for it before any other one may have them."""
+
 SHUTDOWN_GRACE = timedelta(seconds=20)
 """Time for a write under way; below the 30 s that orchestrators give."""
 
@@ -53,6 +56,7 @@ def make_worker(
         default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
+        sticky_queue_schedule_to_start_timeout=STICKY,
         plugins=[plugin(wiring.activities(parts), interceptors)],
     )
 

@@ -160,7 +160,7 @@ class Case:
     async def until_runs(self, activity: str, attempt: int = 1) -> None:
         """Until Temporal has given that activity to a worker, for at least so many times."""
         async with asyncio.timeout(ENDS_S):
-            while await self._attempt(activity) < attempt:  # noqa: ASYNC110 -- it is elsewhere
+            while await self._attempt(activity) < attempt:
                 await asyncio.sleep(0.02)
 
     async def _attempt(self, activity: str) -> int:

@@ -143,10 +143,10 @@ class _Traffic:
     def shares(self) -> SharesAsSet:
         return self._real.shares()
 
-    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+    def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         thawed = self._doomed.write_begins()
         try:
-            self._real.set_shares(shares, mark)
+            self._real.set_shares(shares, mark, seen)
         except Exception as error:
             said(f"late write: {type(error).__name__}" if thawed else repr(error))
             raise
@@ -198,7 +198,7 @@ async def work(settings: Settings, name: str, at: str, begin: Path) -> None:
 
     worker = make_worker(client, settings, replace(parts, targets=target), [Doom(name, at)])
     said("the doomed worker is ready")
-    while not begin.exists():  # noqa: ASYNC110, ASYNC240 -- another process makes it
+    while not begin.exists():
         await asyncio.sleep(0.01)
     await run_until(asyncio.Event(), worker)
 

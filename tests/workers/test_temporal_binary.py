@@ -155,7 +155,7 @@ async def test_a_build_that_fails_is_quoted(bin_folder: Path, tmp_path: Path) ->
 async def test_a_build_that_is_cancelled_leaves_nothing(bin_folder: Path, tmp_path: Path) -> None:
     program(bin_folder / "go", 'echo $$ > "$0.pid"; sleep 60')
     task = asyncio.create_task(find_binary(print, cache=tmp_path))
-    while not (bin_folder / "go.pid").exists():  # noqa: ASYNC110 -- a shell script gives no event
+    while not (bin_folder / "go.pid").exists():
         await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

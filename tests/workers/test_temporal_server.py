@@ -81,7 +81,7 @@ async def kept_alive(server: TemporalServer, *, patience_s: float = 10) -> Async
 
 async def until(condition: Callable[[], bool], within_s: float = 30) -> None:
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 -- other processes give no event
+        while not condition():
             await asyncio.sleep(0.05)
 
 

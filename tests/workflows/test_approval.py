@@ -181,7 +181,7 @@ async def test_a_vote_after_the_end_is_refused(unmanned: Rig) -> None:
 
 async def test_an_abort_while_a_person_is_asked_touches_nothing(unmanned: Rig) -> None:
     async with unmanned.at_work(approval=ASKED) as made:
-        rollback, digest = await waiting(made)
+        rollback, _ = await waiting(made)
         await rollback.abort(AbortCommand(by="bob", reason="false alarm"))
         outcome = await made.ends_as(rollback, EndState.UNTOUCHED)
     assert outcome.result is Result.ABORTED

@@ -15,7 +15,7 @@ from activities.integrations.envoy.admin import Admin
 from activities.integrations.envoy.routes import Routes, cluster_weights, splits
 from activities.targets import SharesAsSet
 from rollback_manager.catalogue import EnvoyTarget
-from rollback_manager.errors import PermanentError
+from rollback_manager.errors import PermanentError, StaleWrite
 from rollback_manager.operation import Mark
 from rollback_manager.reading import Snapshot
 
@@ -42,16 +42,20 @@ class Envoy:
         acknowledged: Envoy took up that version_info, and the weights in force are these; the name
         alone is an echo that a second write of that name would give, too.
         """
+        token = self._token()  # before the reading: a write between the two makes it old
         written = self._read()
         return SharesAsSet(
             shares=written.shares(),
             mark=written.mark,
             acknowledged=self._has_taken_up(written.version_info)
             and self._weights_in_force() == written.weights(),
+            token=token,
         )
 
-    def set_shares(self, shares: dict[str, int], mark: Mark) -> None:
+    def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Replace the weights in the route file unless a newer mark stands there (StaleWrite).
+
+        Nor if the file was replaced since `seen`: by a deployer, who leaves no mark.
 
         Envoy refuses a file as a whole when a cluster is missing, and would start without routes
         from it: so that is asked first.
@@ -60,10 +64,18 @@ class Envoy:
         _check(shares, known, self._target.admin)
 
         def write() -> None:
+            if seen is not None and seen != self._token():
+                raise _changed_meanwhile(self._file)
             text = self._read().with_shares(shares, str(mark), known)
             replace_file(self._file, text)
 
         compare_and_set(self._file, mark, lambda: self._read().mark, write)
+
+    def _token(self) -> str:
+        """The file's identity: a rename brings another inode, whatever is in the file."""
+        with named_errors(self._file):
+            there = self._file.stat()
+        return f"{there.st_ino}.{there.st_mtime_ns}"
 
     def snapshot(self) -> Snapshot:
         """All counters by version from one request; latencies are those of the last flush.
@@ -128,3 +140,11 @@ def _check(shares: dict[str, int], known: set[str], admin: str) -> None:
     else:
         return
     raise PermanentError(what, effect="Nothing was written; the traffic stays as it is.")
+
+
+def _changed_meanwhile(file: Path) -> StaleWrite:
+    return StaleWrite(
+        f"{file} was replaced by somebody else after this step had looked at it",
+        effect="Nothing was written: what stands there now was not part of the plan.",
+        next_step="See who changed it; then retry-step, or abort.",
+    )

@@ -138,6 +138,18 @@ def test_a_late_attempt_of_an_earlier_step_is_refused(envoy: Envoy) -> None:
     assert envoy.shares().shares == {"v2": 100}
 
 
+def test_a_write_that_rests_on_an_old_look_does_not_overwrite_a_deployer(
+    world: World, envoy: Envoy
+) -> None:
+    seen = envoy.shares().token
+    world.set_shares({"v1": 0, "v2": 100}, "deployed-meanwhile")  # as before, and without a mark
+    with pytest.raises(StaleWrite, match="replaced by somebody else"):
+        envoy.set_shares({"v1": 100}, mark(9, 1), seen)
+    assert envoy.shares().shares == {"v2": 100}
+    envoy.set_shares({"v1": 100}, mark(9, 1), envoy.shares().token)
+    assert taken_up(envoy)
+
+
 def test_the_own_mark_again_is_accepted(envoy: Envoy) -> None:
     for _ in range(2):
         envoy.set_shares({"v2": 100}, mark(7, 3))
