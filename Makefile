@@ -35,7 +35,7 @@ clean: ## remove the environment, caches and built packages
 	$(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])'
 	@echo "Installing into .venv what requirements.lock names (about a minute the first time):"
 	@$(PYTHON) -m venv --clear .venv
-	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps \
 		--requirement requirements.lock && touch $@; } | awk '/^Collecting / { print "  " $$2; fflush() }'
 	@test -e $@
 .venv/ready: .venv/locked pyproject.toml
