@@ -14,10 +14,10 @@ from rollback_manager.reading import Snapshot, share
 MOST_SAMPLES = 120
 """Samples kept in history per step: enough for a picture, a few kB."""
 
-READERS = ThreadPoolExecutor(max_workers=200, thread_name_prefix="read")
+READERS = ThreadPoolExecutor(max_workers=300, thread_name_prefix="read")
 """Threads for reads, kept: a pool of its own made a look of three 1 ms reads cost 4 ms, not 1.3.
 
-Two for each of a worker's 100 activities, so that no silent target makes another one wait.
+Three for each of a worker's 100 activities, so that no silent target makes another one wait.
 """
 
 

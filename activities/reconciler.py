@@ -41,11 +41,15 @@ class Reconciliation:
 def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
     """Bring the wanted state about, or say what is missing after the action's time-out.
 
+    The record says PLANNED if the capacity that the step relies on is gone: nothing was written.
+
     Raises Blocked when the guard forbids the write, and what the targets raise.
     """
     started_at, until = now(), time.monotonic() + step.action.timeout_s
     looks = Looks(target)
     first = looks.take()
+    if gone := _gone(step, first):
+        return _record(step, looks, started_at, StepState.PLANNED, gone)
     text, written_at = "", None
     if not work.written(first):
         _guarded(work.guard(first))
@@ -70,6 +74,15 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
                 step, looks, started_at, StepState.INCONCLUSIVE, because, text, "", written_at
             )
         time.sleep(POLL_S)
+
+
+def _gone(step: Step, look: Look) -> str:
+    """In words that the capacity on which the step relies is not there any more."""
+    wanted = step.relies_on
+    able = look.able(wanted.version) if wanted else 0
+    if wanted is None or able >= wanted.instances:
+        return ""
+    return f"{able} of {wanted.instances} instances of {wanted.version} are ready now"
 
 
 def _guarded(judgement: Judgement) -> None:

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.look import Looks
+from activities.look import READERS, Looks
 from activities.step import now
 from activities.targets import Targets
-from rollback_manager.errors import NotFound
+from rollback_manager.errors import NotFound, RollbackError
 from rollback_manager.plan import Capacity, ServicePlan
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, Standing
@@ -61,18 +61,28 @@ class Records(Protocol):
         """Earlier rollbacks of the service, newest first, at most 100."""
 
 
+LOOK_S = 1.0
+"""How long a claim waits for its look: that saves a step later, and nothing depends on it."""
+
+
 class Opening(Value):
-    """Who takes the service over, and with which plan."""
+    """Who takes the service over. capacity: what its first step wants, looked at meanwhile."""
 
     env: str
     rollback: str
     service: str
+    capacity: Capacity | None = None
 
 
 class Claimed(Value):
-    """The epoch that all writes of this rollback carry."""
+    """The epoch that all writes of this rollback carry.
+
+    capacity: in words that the wanted capacity is there already; empty where it was not seen.
+    """
 
     epoch: int
+    capacity: str = ""
+    found: Found | None = None
 
 
 class Closing(Value):
@@ -118,17 +128,19 @@ class RecordActivities:
     @activity.defn
     def claim(self, opening: Opening) -> Claimed:
         """Draw the epoch and leave the claim that outlives a terminated workflow."""
+        question = Question(env=opening.env, service=opening.service, capacity=opening.capacity)
+        looking = READERS.submit(self._look, question)
         epoch = self._records.claim(opening.env, opening.service, opening.rollback)
-        return Claimed(epoch=epoch)
+        try:
+            seen = looking.result(LOOK_S)
+        except (RollbackError, TimeoutError):  # the step itself will say what is wrong
+            return Claimed(epoch=epoch)
+        return Claimed(epoch=epoch, capacity=seen.capacity, found=seen.found)
 
     @activity.defn
     def observe(self, question: Question) -> Observed:
         """How the service stands now, read from its targets."""
-        look = Looks(self._targets(question.env, question.service)).take()
-        wanted = question.capacity
-        enough = wanted is not None and look.able(wanted.version) >= wanted.instances
-        words = f"{look.able(wanted.version)} of {wanted.instances} ready" if wanted else ""
-        return Observed(found=look.found(), capacity=words if enough else "")
+        return self._look(question)
 
     @activity.defn
     def close_service(self, closing: Closing) -> None:
@@ -146,6 +158,14 @@ class RecordActivities:
             finished_at=now(),
         )
         self._records.close(closing.env, closing.rollback, outcome, past)
+
+    def _look(self, question: Question) -> Observed:
+        look = Looks(self._targets(question.env, question.service)).take()
+        wanted = question.capacity
+        able = look.able(wanted.version) if wanted else 0
+        enough = wanted is not None and able >= wanted.instances
+        words = f"{able} of {wanted.instances} ready" if wanted and enough else ""
+        return Observed(found=look.found(), capacity=words)
 
     def _mark_bad(self, closing: Closing) -> None:
         plan, because = closing.plan, _undone_by(closing)

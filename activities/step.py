@@ -7,7 +7,7 @@ from temporalio import activity
 
 from rollback_manager.errors import PermanentError, TemporaryError
 from rollback_manager.operation import Mark
-from rollback_manager.plan import Action, ServicePlan
+from rollback_manager.plan import Action, Capacity, ServicePlan
 from rollback_manager.values import Value
 
 
@@ -15,6 +15,7 @@ class Step(Value):
     """One action of one service's plan, with the mark that its writes carry.
 
     plan: without its phases. throughput_before: requests/s before the shift, where known.
+    relies_on: capacity that was seen earlier; without it now, this attempt writes nothing.
     """
 
     env: str
@@ -23,6 +24,7 @@ class Step(Value):
     action: Action
     mark: Mark
     throughput_before: float | None = None
+    relies_on: Capacity | None = None
 
 
 T = TypeVar("T", bound=Value)

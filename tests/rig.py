@@ -188,13 +188,13 @@ class Rig:
         """The first status of that state, or of which that holds; asked for again and again."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                if await self._at_rest(rollback):
+                if await self.at_rest(rollback):
                     status = await rollback.status()
                     if status.state is holds if isinstance(holds, State) else holds(status):
                         return status
                 await asyncio.sleep(0.05)
 
-    async def _at_rest(self, rollback: Rollback) -> bool:
+    async def at_rest(self, rollback: Rollback) -> bool:
         """No workflow task is under way: without a cache a query would throw it away for 10 s."""
         for handle in (self.client.get_workflow_handle(rollback.id), self.child()):
             try:
@@ -208,7 +208,7 @@ class Rig:
     async def step_runs(self, name: str) -> None:
         """Until the activity of the service's step of that name is under way."""
         async with asyncio.timeout(PATIENCE_S):
-            while name not in await self._running():
+            while name not in await self.running():
                 await asyncio.sleep(0.05)
 
     async def told(self, signal: str, times: int = 1) -> None:
@@ -245,7 +245,8 @@ class Rig:
             ):
                 await asyncio.sleep(0.05)
 
-    async def _running(self) -> list[str]:
+    async def running(self) -> list[str]:
+        """Activities of the service's steps under way that nobody has asked to stop."""
         return [one.activity_type.name for one in await self._due() if one.state == STARTED]
 
     async def _due(self) -> Sequence[PendingActivityInfo]:

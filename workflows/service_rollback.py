@@ -62,8 +62,6 @@ class ServiceRollbackWorkflow:
     @workflow.run
     async def run(self, request: ServiceRollback) -> ServiceOutcome:
         """The steps in order; then, whatever happened, what the world looks like."""
-        if self._go:
-            self._steps.look_ahead()
         await self._claim()
         try:
             await self._control.until(lambda: self._go)
@@ -82,30 +80,37 @@ class ServiceRollbackWorkflow:
             env=self._request.env,
             rollback=self._request.rollback,
             service=self._request.plan.service,
+            capacity=self._steps.first_capacity,
         )
         claimed: Claimed = await self._control.to_the_end(
             short(RecordActivities.claim, opening, patience=A_DAY, summary="claim, epoch")
         )
-        self._steps.epoch = claimed.epoch
+        self._steps.claimed(claimed)
 
     async def _forward(self) -> None:
-        """Every planned step: at a checkpoint first, and by a person's word where it halts."""
+        """Every planned step in order."""
         for number in range(len(self._request.plan.actions)):
-            while True:
-                await self._checkpoint()
-                self._went_at = self._went_at or workflow.now()
-                self._register_undo(number)
-                record = await self._steps.attempt(number)
-                self._show()
-                if record.state is StepState.DONE:
-                    break
-                if record.state is StepState.STOPPED:
-                    continue  # the checkpoint raises: a person stopped it
-                if await self._ask(number, record) == "skip_step":
-                    self._steps.note(number, StepState.SKIPPED, f"skipped: {record.because}")
-                    break
+            await self._through(number)
         if self._control.abort is not None:  # during the last step: restore is still to be done
             await self._checkpoint()
+
+    async def _through(self, number: int) -> None:
+        """One planned step: at a checkpoint first, and by a person's word where it halts."""
+        while True:
+            await self._checkpoint()
+            self._went_at = self._went_at or workflow.now()
+            self._register_undo(number)
+            record = await self._steps.attempt(number)
+            self._show()
+            if record.state is StepState.DONE:
+                return
+            if record.state is StepState.STOPPED:
+                continue  # the checkpoint raises: a person stopped it
+            if record.state is StepState.PLANNED:
+                await self._through(0)  # the capacity that the claim saw is gone: prepare it
+            elif await self._ask(number, record) == "skip_step":
+                self._steps.note(number, StepState.SKIPPED, f"skipped: {record.because}")
+                return
 
     def _register_undo(self, number: int) -> None:
         """Before the step: its write may land though its answer is lost."""

@@ -1,8 +1,7 @@
 """Carries out one planned action as an activity, and keeps what came of each."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -13,13 +12,13 @@ from workflows.short import AT_ONCE, FAILED, ONCE
 
 with workflow.unsafe.imports_passed_through():
     from activities.metrics import MetricsActivities
-    from activities.records import Observed, Question, RecordActivities
+    from activities.records import Claimed, Observed, Question, RecordActivities
     from activities.step import Step
     from activities.traffic import TrafficActivities
     from activities.workloads import WorkloadActivities
     from rollback_manager.contract import ServiceRollback
     from rollback_manager.operation import Mark, op_id
-    from rollback_manager.plan import Action, ActionKind, Capacity
+    from rollback_manager.plan import Action, ActionKind, Capacity, Split
     from rollback_manager.progress import Found, StepRecord, StepState, StepStatus
     from rollback_manager.rendering import web_ui
 
@@ -31,9 +30,6 @@ ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
     ActionKind.CLEAN_UP: WorkloadActivities.clean_up,
 }
 """Kind of action → the activity of the same name."""
-
-FRESH = timedelta(seconds=1)
-"""A look ahead that is older is taken again: somebody paused meanwhile, or a worker was lost."""
 
 
 class Steps:
@@ -47,11 +43,21 @@ class Steps:
         self.statuses = [_planned(action) for action in self.actions]
         self.records: list[StepRecord] = []
         self.epoch = 0
-        self._ahead: asyncio.Task[StepRecord | None] | None = None
+        self._seen: tuple[Observed, datetime] | None = None
+        self._relies_on: Capacity | None = None
 
-    def look_ahead(self) -> None:
-        """Look at what the first step wants, while the claim is drawn: a read needs no claim."""
-        self._ahead = asyncio.create_task(self._there_already(0))
+    @property
+    def first_capacity(self) -> Capacity | None:
+        """The capacity that the first step wants, if that is what it wants."""
+        wanted = self.actions[0].wanted if self.actions else None
+        return wanted if isinstance(wanted, Capacity) else None
+
+    def claimed(self, claimed: Claimed) -> None:
+        """The service is ours; what was seen meanwhile spares the first step a look."""
+        self.epoch = claimed.epoch
+        if claimed.found is not None:
+            seen = Observed(found=claimed.found, capacity=claimed.capacity)
+            self._seen = seen, workflow.now()
 
     @property
     def last_found(self) -> Found | None:
@@ -75,11 +81,12 @@ class Steps:
     async def attempt(self, number: int, *, cut: bool = True) -> StepRecord:
         """One attempt at a step, to its end. Fails never: what went wrong is in the record.
 
+        PLANNED: it wrote nothing, for the capacity that the claim saw is gone; prepare again.
         cut: whether an abort may reach into it, where its kind allows that.
         """
         self.note(number, StepState.RUNNING)
         record = (
-            await self._seen_ahead()
+            self._seen_with_claim(number)
             or await self._there_already(number)
             or await self._carry_out(number, cut)
         )
@@ -87,11 +94,14 @@ class Steps:
         self.note(number, record.state, record.because or record.observed)
         return record
 
-    async def _seen_ahead(self) -> StepRecord | None:
-        """What `look_ahead` found, for the attempt that follows it at once and for no other."""
-        looking, self._ahead = self._ahead, None
-        record = await looking if looking is not None else None
-        return record if record and workflow.now() - record.started_at <= FRESH else None
+    def _seen_with_claim(self, number: int) -> StepRecord | None:
+        """No new look for what the claim saw, however long ago: the shift itself looks again."""
+        wanted, seen, self._seen = self.actions[number].wanted, self._seen, None
+        if not isinstance(wanted, Capacity):
+            return None
+        record = _warm(wanted, *seen) if seen else None
+        self._relies_on = wanted if record else None
+        return record
 
     async def _there_already(self, number: int) -> StepRecord | None:
         """A short read instead of an activity, so that a warm version costs no round trip."""
@@ -110,18 +120,7 @@ class Steps:
             )
         except FAILED:
             return None  # the activity itself will say what is wrong, and be retried
-        if not seen.capacity:
-            return None
-        return StepRecord(
-            kind=wanted.kind,
-            state=StepState.DONE,
-            before=seen.capacity,
-            written="",
-            observed=seen.capacity,
-            found=seen.found,
-            started_at=started_at,
-            finished_at=workflow.now(),
-        )
+        return _warm(wanted, seen, started_at)
 
     async def _carry_out(self, number: int, cut: bool) -> StepRecord:
         action, started_at = self.actions[number], workflow.now()
@@ -150,7 +149,8 @@ class Steps:
             )
 
     def _step(self, number: int) -> Step:
-        request = self._request
+        request, wanted, there = self._request, self.actions[number].wanted, self._relies_on
+        relies = there and isinstance(wanted, Split) and wanted.version == there.version
         mark = Mark(
             op_id=op_id(request.rollback, self._plan.service, number, request.digest),
             epoch=self.epoch,
@@ -163,7 +163,24 @@ class Steps:
             action=self.actions[number],
             mark=mark,
             throughput_before=request.requests_per_s,
+            relies_on=there if relies else None,
         )
+
+
+def _warm(wanted: Capacity, seen: Observed, at: datetime) -> StepRecord | None:
+    """There was nothing to do, if the wanted capacity was seen."""
+    if not seen.capacity:
+        return None
+    return StepRecord(
+        kind=wanted.kind,
+        state=StepState.DONE,
+        before=seen.capacity,
+        written="",
+        observed=seen.capacity,
+        found=seen.found,
+        started_at=at,
+        finished_at=at,
+    )
 
 
 def _planned(action: Action) -> StepStatus:

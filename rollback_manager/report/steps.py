@@ -26,9 +26,13 @@ def steps_of(
     return (*begun, *_not_begun(plan, begun))
 
 
-def there_already(entry: Entry) -> str:
-    """In words that the wanted capacity was there; "" if the entry does not say so."""
-    seen = entry.says(_Seen) if entry.name == "observe" else None
+def there_already(entry: Entry, begun: bool = False) -> str:
+    """In words that the wanted capacity was there; "" if the entry does not say so.
+
+    A claim looks, too; that counts once a step has begun, not where nobody approved.
+    """
+    counts = entry.name == "observe" or (begun and entry.name == "claim")
+    seen = entry.says(_Seen) if counts else None
     return seen.capacity if seen else ""
 
 
@@ -49,10 +53,14 @@ def _begun(entry: Entry, entries: Sequence[Entry], plan: ServicePlan) -> StepLin
     match entry.kind:
         case Kind.ACTIVITY_SCHEDULED if entry.name in set(ActionKind):
             return _carried_out([e for e in entries if e.of == entry.event], plan)
-        case Kind.LOCAL_ACTIVITY if there := there_already(entry):
+        case Kind.LOCAL_ACTIVITY if there := there_already(entry, _any_begun(entries)):
             return _kept(_nothing_to_do(entry, there), plan)
         case _:
             return None
+
+
+def _any_begun(entries: Sequence[Entry]) -> bool:
+    return any(e.kind is Kind.ACTIVITY_SCHEDULED and e.name in set(ActionKind) for e in entries)
 
 
 def _carried_out(entries: list[Entry], plan: ServicePlan) -> StepLine:

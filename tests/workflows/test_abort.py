@@ -25,6 +25,8 @@ async def test_hold_lets_a_write_reach_its_end_and_undoes_nothing(made: Rig, ste
     held = await held_in(made, step)
     await held.rollback.abort(HOLD)
     await made.told("abort")
+    await made.until(held.rollback, lambda _: True)  # the service has dealt with it
+    assert await made.running() == [step]
     held.let_go()
     outcome = await made.ends_as(held.rollback, EndState.ROLLED_BACK)
     assert outcome.result is Result.ABORTED
