@@ -108,3 +108,14 @@ def test_help_imports_nothing_heavy(installed: Path, tmp_path: Path) -> None:
         f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
     )
     assert run(str(installed / "python"), "-c", ask, cwd=tmp_path).endswith("heavy: []\n")
+
+
+def test_the_doctor_says_what_is_missing_in_an_environment_of_its_own(
+    installed: Path, tmp_path: Path
+) -> None:
+    nowhere = {"PATH": str(installed), "TEMPORAL_ADDRESS": "127.0.0.1:1", "HOME": str(tmp_path)}
+    command = [str(installed / "rollback-manager"), "doctor"]
+    done = subprocess.run(command, cwd=tmp_path, env=nowhere, capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    assert "Temporal does not answer at 127.0.0.1:1" in done.stdout
+    assert "Traceback" not in done.stderr
