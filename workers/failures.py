@@ -1,4 +1,7 @@
-"""Makes our errors Temporal's, here alone. Temporal matches names, not base classes."""
+"""Makes our errors Temporal's, here alone. Temporal matches names, not base classes.
+
+And keeps what people send from failing a workflow task, which Temporal would retry for ever.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +10,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
+    HandleSignalInput,
     Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
 )
 
 from rollback_manager.errors import PermanentError, RollbackError, TemporaryError
@@ -23,6 +29,12 @@ class Failures(Interceptor):
         """One wrapper per activity worker."""
         return _Failures(next)
 
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor]:
+        """One wrapper per workflow."""
+        return _OneArgument
+
 
 class _Failures(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
@@ -30,6 +42,14 @@ class _Failures(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         except RollbackError as error:
             raise as_application_error(error) from error
+
+
+class _OneArgument(WorkflowInboundInterceptor):
+    """Our signals take one argument; more of them would not fit the handler, and wedge it."""
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:
+        input.args = input.args[:1]
+        await super().handle_signal(input)
 
 
 def as_application_error(error: RollbackError) -> ApplicationError:

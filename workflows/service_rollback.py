@@ -258,9 +258,9 @@ class ServiceRollbackWorkflow:
             found=self._steps.last_found,
         )
 
-    @workflow.signal
-    def go(self) -> None:
-        """The plan is approved: begin."""
+    @workflow.signal(description="Sent by the rollback's own workflow once the plan is approved")
+    def go(self, _: str = "") -> None:
+        """The plan is approved: begin. An argument, as the Web UI may send, means nothing."""
         self._go = True
 
     @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")

@@ -16,9 +16,9 @@ def explained(error: RPCError, id: str = "") -> RollbackError:
                 effect="Production is unchanged by this call.",
                 next_step="See what there is: rollback-manager list",
             )
-        case RPCStatusCode.UNAVAILABLE | RPCStatusCode.CANCELLED:
+        case RPCStatusCode.UNAVAILABLE:
             return no_temporal("the server")
-        case RPCStatusCode.DEADLINE_EXCEEDED:
+        case RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
             return Unreachable(
                 f"no worker answers for {id}",
                 effect="What was started stays as it is and goes on when a worker is back.",

@@ -55,6 +55,16 @@ async def test_no_signal_without_sense_wedges_a_workflow(made: Rig, words: list[
     assert outcome.result is Result.VERIFIED
 
 
+async def test_a_signal_with_more_arguments_than_it_takes_wedges_nobody(made: Rig) -> None:
+    held = await held_in(made, "drain")
+    await made.client.get_workflow_handle(held.rollback.id).signal("resume", args=[{}, {}])
+    for name in ("go", "resume"):
+        await made.child().signal(name, args=["x", "y"])
+    held.let_go()
+    outcome = await made.ends_as(held.rollback, EndState.ROLLED_BACK)
+    assert outcome.result is Result.VERIFIED
+
+
 async def test_words_that_nobody_knows_do_not_matter(made: Rig) -> None:
     held = await held_in(made, "redirect_traffic")
     parent = made.client.get_workflow_handle(held.rollback.id)
