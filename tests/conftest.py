@@ -1,8 +1,10 @@
 """The real parts that tests share."""
 
+import asyncio
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
@@ -18,6 +20,15 @@ from tests import postgres, rig
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have Temporal's dev server before the first test: a build takes minutes, a test must not."""
+    if session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        asyncio.run(find_binary(print))
 
 
 @pytest.fixture(scope="session")
