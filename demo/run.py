@@ -37,10 +37,10 @@ from rollback_manager.progress import RollbackOutcome, exit_code
 from rollback_manager.release import Standing
 from rollback_manager.rendering import html, markdown
 from starters import history
+from starters.console import SECURITY_LINE
 from starters.following import follow
 from workers import wiring, worker
 from workers.process import end, say
-from workers.serve import SECURITY
 from workers.settings import Settings
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
@@ -163,7 +163,7 @@ async def play(folder: Path, out: Path, rate: float, keep: bool) -> tuple[dict[s
 async def _everything(folder: Path, rate: float) -> AsyncIterator[Demo]:
     found = await find_binary(say)
     say(f"Temporal's dev server: {found.how}")
-    say(SECURITY)
+    say(SECURITY_LINE)
     async with contextlib.AsyncExitStack() as stack:
         world = World(folder)
         stack.callback(world.stop)

@@ -4,12 +4,10 @@ import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.exceptions import TimeoutError  # noqa: A004 -- Temporal's own
+from temporalio.client import Client
 
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import TASK_QUEUE
-from rollback_manager.errors import PermanentError, Unreachable
 from starters import settings
 from starters.console import say
 
@@ -23,22 +21,7 @@ async def connected() -> AsyncIterator[RollbackClient]:
                 f"security: Temporal at {address(client.temporal)} is not on this machine and has"
                 " no TLS: whoever is on the way can read and start rollbacks"
             )
-        try:
-            yield client
-        except PermanentError as error:
-            if not _timed_out(error):
-                raise
-            raise Unreachable(
-                "no answer in time: no worker runs, or what it asks does not answer it",
-                effect="Production is unchanged by this call.",
-                next_step="What is missing: rollback-manager doctor; or read the worker's log",
-            ) from error
-
-
-def _timed_out(error: PermanentError) -> bool:
-    """Whether a short workflow came to its end because nobody worked on it."""
-    failure = error.__cause__
-    return isinstance(failure, WorkflowFailureError) and isinstance(failure.cause, TimeoutError)
+        yield client
 
 
 def task_queue() -> str:

@@ -8,14 +8,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 
 from rollback_manager.contract import SEARCH_ATTRIBUTES
+from starters.console import SECURITY_LINE
 from workers import wiring, worker
 from workers.process import run, say
 from workers.settings import Settings
 from workers.telemetry import set_up
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
-
-SECURITY = "security: local – one operator, no sign-in, loopback only; see doctor"
 
 
 async def serve(settings: Settings) -> None:
@@ -29,7 +28,7 @@ async def serve(settings: Settings) -> None:
     wiring.make_data_folder(settings)
     server = await temporal(settings)
     async with server:
-        say(SECURITY)
+        say(SECURITY_LINE)
         say(f"Temporal: {server.address}   Web UI: {server.ui_url}   data: {settings.data}")
         await _work_beside(server, settings)
 
