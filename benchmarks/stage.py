@@ -22,6 +22,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.targets import SharesAsSet, Target, VersionState
 from benchmarks.minimal import Calls, FiveActivities, OneActivity
+from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import SEARCH_ATTRIBUTES, RollbackRequest
@@ -29,7 +30,6 @@ from rollback_manager.operation import Mark
 from rollback_manager.reading import Snapshot
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.verification import Verdict
-from tests.stand_ins import StandInService
 from workers import wiring
 from workers.plugin import PASSED_THROUGH
 from workers.settings import Settings

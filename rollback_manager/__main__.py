@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 USAGE_ERROR = 2
-OURS = ("rollback_manager", "workflows", "activities", "workers", "starters", "demo")
+OURS = ("rollback_manager", "workflows", "activities", "workers", "starters", "demo", "proof")
 
 
 class Verb(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,6 +18,8 @@ FRESH = timedelta(seconds=90)
 """A poll lasts up to 60 s; the server remembers pollers for minutes after they died."""
 REGISTER = "temporal operator search-attribute create --name NAME --type TYPE"
 ANSWER = timedelta(seconds=3)
+STARTING_S = 5.0
+"""How long a worker may take from "ready" to its first poll, on a busy machine."""
 
 
 class Level(StrEnum):
@@ -112,7 +116,7 @@ async def _worker(client: Client) -> Finding:
 
     queue = task_queue()
     try:
-        polled = await _last_poll(client, queue)
+        polled = await _first_poll(client, queue)
     except RPCError as error:
         told = f"unknown: {error.message}"
         return Finding("worker", Level.WARN, told, "rollback-manager worker")
@@ -120,6 +124,16 @@ async def _worker(client: Client) -> Finding:
         told = f"none polls the queue {queue}: nothing that is started will be carried out"
         return Finding("worker", Level.FAIL, told, "rollback-manager worker (or serve)")
     return Finding("worker", Level.OK, f"polls the queue {queue}")
+
+
+async def _first_poll(client: Client, queue: str) -> datetime | None:
+    """The last poll; a worker that has just said that it is ready may not have polled yet."""
+    deadline = time.monotonic() + STARTING_S
+    while True:
+        polled = await _last_poll(client, queue)
+        if polled is not None or time.monotonic() >= deadline:
+            return polled
+        await asyncio.sleep(0.2)
 
 
 async def _last_poll(client: Client, queue: str) -> datetime | None:

@@ -22,6 +22,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import ChildWorkflowHandle
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from proof.stand_ins import StandInService
 from rollback_manager import contract
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
@@ -34,7 +35,6 @@ from rollback_manager.progress import (
     State,
 )
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
-from tests.stand_ins import StandInService
 from workers import wiring
 from workers.failures import Failures
 from workers.plugin import PASSED_THROUGH, plugin

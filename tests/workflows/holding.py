@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from proof.stand_ins import Gate
 from rollback_manager.client import Rollback
 from tests.rig import Rig
-from tests.stand_ins import Gate
 
 STEPS = ("prepare", "redirect_traffic", "drain", "verify", "clean_up")
 

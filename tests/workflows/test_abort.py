@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from activities.integrations.sql import engine_for
+from proof.stand_ins import FailsAtFirst, Gate, InterruptedRecords
 from rollback_manager.contract import AbortCommand, AbortMode
 from rollback_manager.errors import Unreachable
 from rollback_manager.progress import EndState, Result, State
 from rollback_manager.release import Standing
 from tests.rig import Rig
-from tests.stand_ins import FailsAtFirst, Gate, InterruptedRecords
 from tests.workflows.holding import STEPS, held_in
 
 HOLD = AbortCommand(mode=AbortMode.HOLD, by="anna")

@@ -2,11 +2,11 @@
 
 import asyncio
 
+from proof.stand_ins import Gate
 from rollback_manager.contract import AbortCommand
 from rollback_manager.progress import EndState, Result, State
 from rollback_manager.release import Standing
 from tests.rig import Rig, release
-from tests.stand_ins import Gate
 from tests.workflows.holding import held_in
 
 

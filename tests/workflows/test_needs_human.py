@@ -2,12 +2,12 @@
 
 import pytest
 
+from proof.stand_ins import FailsAtFirst
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, AbortMode, StepCommand
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import EndState, Result, RollbackStatus, State
 from tests.rig import Rig
-from tests.stand_ins import FailsAtFirst
 
 UNTIL_IT_IS_TOLD = 10_000
 REFUSED = PermanentError("the program is not known to supervisord")

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from activities.integrations.sql import engine_for
+from proof.stand_ins import FailsAtFirst, Gate, InterruptedRecords
 from rollback_manager.errors import Unreachable
 from rollback_manager.progress import EndState, Result
 from tests.rig import Rig
-from tests.stand_ins import FailsAtFirst, Gate, InterruptedRecords
 from tests.workflows.holding import STEPS, held_in
 
 ORDINARY = ["shares {'v1': 100}", "v2 × 0"]
