@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from activities.targets import SharesAsSet, Target, VersionState
 from rollback_manager import progress
+from rollback_manager.guard import Side
 from rollback_manager.progress import Sample
 from rollback_manager.reading import Snapshot, share
 
@@ -46,6 +47,27 @@ class Look:
     def carrying(self) -> int:
         """Able instances of all versions that get traffic: the capacity that users have."""
         return sum(self.able(version) for version, part in self.shares.shares.items() if part)
+
+    def sides(self, then: dict[str, int]) -> tuple[Side, ...]:
+        """Every version that has traffic now or gets some by the split `then`: both are asked."""
+        now = {version: part for version, part in self.shares.shares.items() if part}
+        return tuple(
+            Side(
+                version=version,
+                now=now.get(version, 0),
+                then=then.get(version, 0),
+                ready=self.able(version),
+                told=self._told(version),
+            )
+            for version in sorted(now.keys() | {v for v, part in then.items() if part})
+        )
+
+    def _told(self, version: str) -> str:
+        """What users got from it since the proxy counts; empty if it was never asked."""
+        counts = self.snapshot.versions.get(version)
+        if counts is None or not counts.requests:
+            return ""
+        return f"{counts.errors} of {counts.requests} requests failed"
 
     def found(self) -> progress.Found:
         """What is kept of it."""

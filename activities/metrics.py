@@ -51,7 +51,7 @@ class _Verification:
 
     def run(self) -> StepRecord:
         started_at, begun = now(), time.monotonic()
-        first = self._window_start(self.looks.take())
+        first = self.first = window_start(self.wanted.version, self.looks.take())
         while True:
             look = self.looks.take()
             reading = between(self.wanted.version, first, look.snapshot)
@@ -64,14 +64,6 @@ class _Verification:
             if asked_to_stop():
                 return self._record(started_at, StepState.STOPPED, self._judge(first, look))
             time.sleep(POLL_S)
-
-    def _window_start(self, look: Look) -> Snapshot:
-        """Where an earlier attempt began, if its worker left word and the counters still agree."""
-        for detail in activity.info().heartbeat_details:
-            earlier = Snapshot.model_validate(detail)
-            if isinstance(between(self.wanted.version, earlier, look.snapshot), Reading):
-                return earlier
-        return look.snapshot
 
     def _is_due(self, reading: Reading | NoReading, own_errors: int) -> bool:
         if isinstance(reading, Reading) and reading.window_s < self.policy.min_window_s:
@@ -100,6 +92,7 @@ class _Verification:
     def _record(
         self, started_at: datetime, state: StepState, verdicts: tuple[Verdict, ...]
     ) -> StepRecord:
+        reading = between(self.wanted.version, self.first, self.looks.all[-1].snapshot)
         short = [f"{v.check} {v.answer}" for v in verdicts]
         because = "; ".join(f"{v.check}: {v.because}" for v in verdicts if v.answer != "passed")
         return StepRecord(
@@ -117,8 +110,18 @@ class _Verification:
             own_errors=self.looks.own_errors,
             found=self.looks.all[-1].found(),
             verdicts=verdicts,
+            error_ratio=reading.error_ratio if isinstance(reading, Reading) else None,
             samples=self.looks.samples(),
         )
+
+
+def window_start(version: str, look: Look) -> Snapshot:
+    """Where an earlier attempt began, if its worker left word and the counters still agree."""
+    for detail in activity.info().heartbeat_details:
+        earlier = Snapshot.model_validate(detail)
+        if isinstance(between(version, earlier, look.snapshot), Reading):
+            return earlier
+    return look.snapshot
 
 
 def _own_errors(first: Snapshot, look: Look) -> int:

@@ -81,12 +81,7 @@ class _Shift:
         if isinstance(undo, Split) and look.shares.shares not in (undo.shares, self._shares()):
             because = f"the traffic is split {look.shares.shares}, the plan found {undo.shares}"
             return Judgement(allowed=False, because=f"{because}: somebody else changed it")
-        others = [v for v, part in look.shares.shares.items() if part and v != self.wanted.version]
-        return judge_shift(
-            to_ready=look.able(self.wanted.version),
-            from_ready=sum(look.able(version) for version in others),
-            floor=self.step.plan.floor,
-        )
+        return judge_shift(look.sides(self._shares()), self.step.plan.floor)
 
     def write(self, look: Look) -> str:
         self.target.traffic.set_shares(self._shares(), self.step.mark, look.shares.token)

@@ -8,8 +8,8 @@ from activities.look import Look, Looks
 from activities.reconciler import Reconciliation, reconcile
 from activities.step import Step, wants
 from activities.targets import Targets
-from rollback_manager.guard import Judgement, judge_removal
-from rollback_manager.plan import Capacity, Removed
+from rollback_manager.guard import Judgement, judge_batch, judge_removal
+from rollback_manager.plan import Capacity, Reduced, Removed
 from rollback_manager.progress import StepRecord
 
 
@@ -39,8 +39,34 @@ class WorkloadActivities:
                 confirmed=lambda looks, _: capacity(looks.all[-1], wanted),
                 missing=lambda look: (
                     f"{look.able(wanted.version)} of {wanted.instances} instances of"
-                    f" {wanted.version} are ready and in rotation"
+                    f" {wanted.version} are ready and in rotation ({look})"
                 ),
+            ),
+        )
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def stop_batch(self, step: Step) -> StepRecord:
+        """At most the wanted instances run of a version that keeps its share of the traffic."""
+        target = self._targets(step.env, step.plan.service)
+        wanted, floor = wants(step, Reduced), step.plan.floor
+
+        def write(_: Look) -> str:
+            target.workloads.scale(wanted.version, wanted.instances, step.mark)
+            return f"{wanted.instances} instances of {wanted.version}"
+
+        def guard(look: Look) -> Judgement:
+            sides = look.sides(look.shares.shares)
+            return judge_batch(sides, wanted.version, wanted.instances, floor)
+
+        return reconcile(
+            step,
+            target,
+            Reconciliation(
+                written=lambda look: look.running(wanted.version) <= wanted.instances,
+                guard=guard,
+                write=write,
+                confirmed=lambda looks, _: _reduced(looks.all[-1], wanted),
+                missing=lambda look: f"{look.running(wanted.version)} instances still run",
             ),
         )
 
@@ -74,6 +100,15 @@ class WorkloadActivities:
                 missing=lambda look: f"{look.running(wanted.version)} instances still run",
             ),
         )
+
+
+def _reduced(look: Look, wanted: Reduced) -> str | None:
+    """In words, once neither supervisor nor proxy has more than the wanted instances."""
+    counts = look.snapshot.versions.get(wanted.version)
+    running, serving = look.running(wanted.version), counts.serving if counts else 0
+    if max(running, serving) > wanted.instances:
+        return None
+    return f"{running} instances of {wanted.version} run, {serving} in rotation"
 
 
 def capacity(look: Look, wanted: Capacity) -> str | None:

@@ -29,6 +29,8 @@ class Behaviour(NamedTuple):  # a dataclass costs 9 ms of imports
     """Added to `latency_ms` for the slow share."""
     warm_up_s: float
     """From the start until `/ready` says so; pages answer before that too."""
+    drain_s: float
+    """From TERM, when `/ready` says no more, until it ends: the proxy looks elsewhere meanwhile."""
 
 
 class Shop(socketserver.ThreadingTCPServer):
@@ -41,12 +43,13 @@ class Shop(socketserver.ThreadingTCPServer):
         self.behaviour = behaviour
         self.warm_at = time.monotonic() + behaviour.warm_up_s
         self._open: set[socket.socket] = set()
+        self.draining = False
         super().__init__(("127.0.0.1", port), Connection)
 
     def answer(self, path: bytes) -> bytes:
         """The whole answer to `GET path`, after the time that it takes this version."""
         if path == b"/ready":
-            warm = time.monotonic() >= self.warm_at
+            warm = time.monotonic() >= self.warm_at and not self.draining
             return self._written(HTTPStatus.OK if warm else HTTPStatus.SERVICE_UNAVAILABLE, "ready")
         if path not in PAGES:
             return self._written(HTTPStatus.NOT_FOUND, "none")
@@ -67,6 +70,11 @@ class Shop(socketserver.ThreadingTCPServer):
             f"x-version: {self.behaviour.version}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
         ).encode()
+
+    def drain(self) -> None:
+        """Not ready any more, and answering on, until the proxy has had time to see it."""
+        self.draining = True
+        time.sleep(self.behaviour.drain_s)
 
     def finish(self) -> None:
         """Answer what has already arrived, then let go of every connection."""
@@ -125,7 +133,7 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
         parser.add_argument(f"--{option}", type=float, default=default)
-    for option in ("slow-ms", "warm-up-s"):
+    for option in ("slow-ms", "warm-up-s", "drain-s"):
         parser.add_argument(f"--{option}", type=float, default=0)
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}
@@ -133,6 +141,7 @@ def main() -> None:
     shop = Shop(options.pop("port"), Behaviour(**options))
     threading.Thread(target=shop.serve_forever, args=(0.1,), daemon=True).start()
     signal.sigwait(ends)
+    shop.drain()
     shop.finish()
 
 

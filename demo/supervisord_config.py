@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHOP = Path(__file__).with_name("shop.py")
-SHOP_OPTIONS = frozenset({"error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s"})
+SHOP_OPTIONS = frozenset(
+    {"error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s", "drain_s"}
+)
 VERSION = re.compile(r"[a-z0-9][a-z0-9.-]*")
 SOCKET_ROOM = 107 - len(".4194304")
 """Bytes for the socket's path: sun_path holds 108 with its end, and supervisord first binds the

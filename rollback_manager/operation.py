@@ -14,7 +14,7 @@ class Mark(Value):
 
     op_id: hash of rollback, service, step and plan digest: a retry finds its own.
     epoch: drawn once per rollback and service, ever rising: a late rollback is older.
-    step: number of the step inside the rollback: a late attempt of an earlier step is older.
+    step: steps of the rollback begun before this one: a late attempt of an earlier one is older.
     """
 
     op_id: str

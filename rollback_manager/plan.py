@@ -12,7 +12,7 @@ from rollback_manager.gates import GateResult
 from rollback_manager.policy import ApprovalPolicy, Policy
 from rollback_manager.reading import NoReading, Reading
 from rollback_manager.release import Baseline
-from rollback_manager.values import Ratio, Seconds, Shares, Value
+from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
 
 
 class ActionKind(StrEnum):
@@ -20,6 +20,8 @@ class ActionKind(StrEnum):
 
     PREPARE = "prepare"
     REDIRECT_TRAFFIC = "redirect_traffic"
+    CHECK_SLICE = "check_slice"
+    STOP_BATCH = "stop_batch"
     DRAIN = "drain"
     VERIFY = "verify"
     CLEAN_UP = "clean_up"
@@ -40,6 +42,30 @@ class Split(Value):
     version: str
     shares: Shares
     at_least: Ratio = 0.99
+
+
+class NotWorse(Value):
+    """Users of `version`, which has a slice of the traffic, are not worse off than before.
+
+    A sign of harm is looked for, no proof of health: `percent` of the traffic is too thin for one.
+    """
+
+    kind: Literal[ActionKind.CHECK_SLICE] = ActionKind.CHECK_SLICE
+    version: str
+    percent: Percent
+
+
+class Reduced(Value):
+    """At most `instances` of `version` run, though it still has its share of the traffic.
+
+    Each instance that is stopped leaves the rotation by itself first: it is not ready any more,
+    and answers what it has. `kept` takes over.
+    """
+
+    kind: Literal[ActionKind.STOP_BATCH] = ActionKind.STOP_BATCH
+    version: str
+    kept: str
+    instances: int
 
 
 class Drained(Value):
@@ -66,18 +92,24 @@ class Removed(Value):
     instances: int = 0
 
 
-Wanted = Annotated[Capacity | Split | Drained | Well | Removed, Field(discriminator="kind")]
+Wanted = Annotated[
+    Capacity | Split | NotWorse | Reduced | Drained | Well | Removed, Field(discriminator="kind")
+]
 """The state that an action brings about, in absolute values."""
 
 
 class Action(Value):
-    """One planned step: what must be true afterwards, how that is seen, how it is undone."""
+    """One planned step: what must be true afterwards, how that is seen, how it is undone.
+
+    fall_back: put back at once, without asking, when this check says that users are worse off.
+    """
 
     wanted: Wanted
     timeout_s: Seconds
     check: str
     undo: Wanted | None = None
     no_undo_because: str = ""
+    fall_back: Wanted | None = None
     point_of_no_return: bool = False
 
     @property
@@ -98,6 +130,16 @@ class Phase(Value):
     actions: tuple[Action, ...]
 
 
+class Alternative(Value):
+    """Where to go next if the version that this plan goes back to fails its verification."""
+
+    version: str
+    digest: str
+    because: str
+    baseline: Baseline | None = None
+    phases: tuple[Phase, ...]
+
+
 class ServicePlan(Value):
     """What will be done to one service."""
 
@@ -114,6 +156,12 @@ class ServicePlan(Value):
     policy: Policy
     baseline: Baseline | None = None
     not_undone: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    """Tried in this order, each once, and only if the policy allows further attempts."""
+    offered: str = ""
+    """The next older verified version, for the person who is asked."""
+    adopts: str = ""
+    """The ended rollback from whose claim this goes on; its versions are that one's."""
 
     @property
     def actions(self) -> tuple[Action, ...]:

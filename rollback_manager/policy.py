@@ -4,8 +4,11 @@ Every default says where it comes from; R… are the rules of reliability that i
 """
 
 from enum import StrEnum
+from typing import Annotated
 
-from rollback_manager.values import Count, Ratio, Seconds, Timeout, Value
+from pydantic import Field, field_validator
+
+from rollback_manager.values import Count, Percent, Ratio, Seconds, Timeout, Value
 
 
 class OnExpiry(StrEnum):
@@ -41,6 +44,26 @@ class VerificationPolicy(Value):
     """Counters older than this are no evidence (reliability R12)."""
 
 
+class SlicePolicy(Value):
+    """How traffic comes back where the good version is cold."""
+
+    percents: tuple[Percent, ...] = (10, 33, 66, 100)
+    """Shares of the good version, rising to 100 (reliability R3, AWS)."""
+    min_s: Seconds = 60
+    """Shortest time of a slice (R3)."""
+    requests: Count = 100
+    """Fewest requests of a slice (R3)."""
+    max_s: Seconds = 600
+    """Longest wait for those requests; then a person is asked."""
+
+    @field_validator("percents")
+    @classmethod
+    def _rise_to_100(cls, percents: tuple[int, ...]) -> tuple[int, ...]:
+        if not percents or percents[-1] != 100 or sorted(set(percents)) != list(percents):
+            raise ValueError("slices rise, and the last one is 100")
+        return percents
+
+
 class TimeoutPolicy(Value):
     """How long each kind of step may take before a person is asked."""
 
@@ -48,9 +71,24 @@ class TimeoutPolicy(Value):
     redirect_traffic_s: Timeout = 60
     drain_s: Timeout = 360
     """Longer than a load balancer's own 300 s (reliability R6); the seed's 60 s cuts requests."""
+    stop_batch_s: Timeout = 360
+    """An instance drains while it stops: as long as a drain may take."""
     clean_up_s: Timeout = 120
     heartbeat_s: Timeout = 10
     """A worker silent for this long is taken for dead, and another one goes on (R16)."""
+
+
+class FleetPolicy(Value):
+    """What an environment asks of all its rollbacks together."""
+
+    budget: Count = 3
+    """Rollbacks that may begin by themselves within the window; the rest are one question."""
+    budget_window_s: Seconds = 600
+    """Ten minutes: alerts of one cause come within the longest stage of the seed."""
+    width: Annotated[int, Field(ge=1)] = 10
+    """Services of one rollback that are under way at once (reliability R11)."""
+    tree_above: Annotated[int, Field(ge=1)] = 200
+    """Services that one rollback may have: its plan and its end must fit a message of Temporal."""
 
 
 class Policy(Value):
@@ -58,10 +96,19 @@ class Policy(Value):
 
     floor_fraction: Ratio = 0.66
     """Ready instances against desired that must remain (AWS, Spinnaker; reliability R1)."""
+    floor_by_size: bool = False
+    """Ask for 100 % below 10 instances, for 90 % below 20, else for 95 % (Spinnaker)."""
+    batch_fraction: Ratio = 0.33
+    """Instances replaced at once by a rolling way back (AWS; reliability R4)."""
     confirmed_share: Ratio = 0.99
     """Measured share that counts as shifted (the seed: > 99 %)."""
     confirmed_requests: Count = 100
     """Fewest requests that a measured share may rest on (reliability R3)."""
+    further_attempts: Annotated[int, Field(ge=0, le=3)] = 0
+    """Older verified versions tried without asking when the first one fails its verification.
+
+    0: hold and ask (reliability F49). At most 3: K versions back (R7).
+    """
     keep_instances: Count = 0
     """Instances of the bad version that stay after clean-up; its definition always stays."""
     rehearsed_within_days: Count = 30
@@ -72,4 +119,5 @@ class Policy(Value):
     """How long a plan may be agreed to (design §4)."""
     approval: ApprovalPolicy = ApprovalPolicy()
     verification: VerificationPolicy = VerificationPolicy()
+    slices: SlicePolicy = SlicePolicy()
     timeouts: TimeoutPolicy = TimeoutPolicy()

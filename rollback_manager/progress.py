@@ -16,7 +16,9 @@ class State(StrEnum):
     """Where a rollback is, in one word for every surface."""
 
     PLANNING = "planning"
+    HELD = "held"
     WAITING_FOR_APPROVAL = "waiting_for_approval"
+    WAITING_FOR_ITS_WAVE = "waiting_for_its_wave"
     RUNNING = "running"
     PAUSED = "paused"
     NEEDS_HUMAN = "needs_human"
@@ -76,6 +78,7 @@ class StepRecord(Value):
     own_errors: int | None = None
     found: Found | None = None
     verdicts: tuple[Verdict, ...] = ()
+    error_ratio: float | None = None
     samples: tuple[Sample, ...] = ()
 
 
@@ -102,6 +105,10 @@ class ServiceOutcome(Value):
     halts: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     epoch: int | None = None
+    version: str = ""
+    """Where it went back to: the plan's target, or the candidate that took its place."""
+    adopted: str = ""
+    """The ended rollback that this one went on from."""
 
 
 class Result(StrEnum):
@@ -166,6 +173,13 @@ class ServiceStatus(Value):
     waits_for: str = ""
     found: Found | None = None
 
+    @property
+    def mixture(self) -> dict[str, int]:
+        """Version → percent while several serve side by side; empty where one has all."""
+        shares = self.found.shares if self.found else {}
+        serving = {version: part for version, part in sorted(shares.items()) if part}
+        return serving if len(serving) > 1 else {}
+
 
 class RollbackStatus(Value):
     """Where a rollback is: the one model that every surface renders."""
@@ -205,16 +219,31 @@ EFFECTS = {
 }
 
 
-def effect_of(services: tuple[ServiceOutcome, ...]) -> str:
-    """What it means for production, in one sentence for the worst of the services."""
+def whole_end(services: tuple[ServiceOutcome, ...]) -> EndState:
+    """How all of them together stand: some rolled back and some not is *mixed*."""
     order = list(EndState)
-    worst = max((s.end for s in services), key=order.index, default=EndState.UNTOUCHED)
-    return EFFECTS[worst]
+    ends = {service.end for service in services}
+    worst = max(ends, key=order.index, default=EndState.UNTOUCHED)
+    parted = EndState.ROLLED_BACK in ends and worst is EndState.RESTORED
+    parted = parted or ends == {EndState.ROLLED_BACK, EndState.UNTOUCHED}
+    return EndState.MIXED if parted else worst
+
+
+def effect_of(services: tuple[ServiceOutcome, ...]) -> str:
+    """What it means for production; if not all stand alike, with every service by name."""
+    effect = EFFECTS[whole_end(services)]
+    if len({service.end for service in services}) < 2:
+        return effect
+    alike = {end: [s.service for s in services if s.end is end] for end in EndState}
+    listed = (
+        f"{end.replace('_', ' ')}: {', '.join(names)}" for end, names in alike.items() if names
+    )
+    return f"{effect} Services: {'; '.join(listed)}."
 
 
 def exit_code(outcome: RollbackOutcome) -> int:
     """The exit code that CLI and CI give for an outcome (0, 3, 5, 6, 7 or 9)."""
-    if any(s.end in {EndState.MIXED, EndState.UNKNOWN} for s in outcome.services):
+    if whole_end(outcome.services) in {EndState.MIXED, EndState.UNKNOWN}:
         return 6
     match outcome.result:
         case Result.VERIFIED:

@@ -75,6 +75,13 @@ def known_good(releases: list[Release], current: str, wanted: str | None = None)
     )
 
 
+def older(releases: list[Release], target: Release) -> list[Release]:
+    """Verified releases from before `target`, newest first: where to go if it fails as well."""
+    verified = (r for r in releases if r.standing is Standing.VERIFIED)
+    before = [r for r in verified if r.recorded_at < target.recorded_at]
+    return sorted(before, key=lambda release: release.recorded_at, reverse=True)
+
+
 def _asked_for(newest_first: list[Release], current: str, wanted: str) -> Target:
     release = next((r for r in newest_first if r.version == wanted), None)
     if wanted == current:

@@ -1,7 +1,7 @@
 """Are users well? Readings and journeys against what was normal before the bad release."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from rollback_manager.policy import VerificationPolicy
@@ -108,6 +108,26 @@ def judge_errors(reading: Reading | NoReading, limit: Ratio, own_errors: int = 0
         f"at 99 % between {low:.2%} and {high:.2%}, limit {limit:.2%}"
     )
     return _by_bounds("error_ratio", low, high, limit, asked, facts)
+
+
+def judge_slice(reading: Reading | NoReading, others: Sequence[Reading], limit: Ratio) -> Verdict:
+    """Whether a slice harms users: more failures than normal, and no fewer than elsewhere.
+
+    others: readings of the versions that have the rest of the traffic, over the same window. A
+    slice is too thin to prove health; only a sign of harm, at 99 %, fails it. Where everything
+    fails alike the slice is not to blame.
+    """
+    if isinstance(reading, NoReading):
+        return Verdict(check="slice", answer=Answer.INCONCLUSIVE, because=reading.because)
+    low, high = wilson(reading.errors, reading.requests)
+    elsewhere = max((one.error_ratio for one in others if one.requests), default=0.0)
+    facts = (
+        f"{reading.errors} of {reading.requests} requests of {reading.version} failed in"
+        f" {reading.window_s:.0f} s (at 99 % {low:.2%} to {high:.2%}), limit {limit:.2%},"
+        f" elsewhere {elsewhere:.2%}"
+    )
+    harm = low > limit and reading.error_ratio >= elsewhere
+    return Verdict(check="slice", answer=Answer.FAILED if harm else Answer.PASSED, because=facts)
 
 
 def judge_latency(

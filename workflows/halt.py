@@ -14,13 +14,31 @@ class Halt:
     def __init__(self) -> None:
         self._step = ""
         self._verb = ""
+        self._noted: list[str] = []
         self.log: list[str] = []
+
+    def note(self, text: str) -> None:
+        """What led there; it is told with the halt."""
+        self.log.append(text)
+        self._noted.append(text)
 
     def open(self, step: str, record: StepRecord) -> str:
         """The step waits from now on; in words, for what."""
+        return self._ask(step, f"{step} {record.state}: {record.because}")
+
+    def ask(self, step: str, because: str) -> str:
+        """The same for what is no step of a service, such as a wave."""
+        return self._ask(step, f"{step}: {because}")
+
+    def _ask(self, step: str, words: str) -> str:
         self._step, self._verb = step, ""
-        self.log.append(f"{step} {record.state}: {record.because}")
-        return f"{self.log[-1]}. Send retry_step, skip_step or abort"
+        self.log.append(words)
+        told, self._noted = "; ".join([*self._noted, self.log[-1]]), []
+        return f"{told}. Send retry_step, skip_step or abort"
+
+    def is_open(self) -> bool:
+        """Whether a step waits."""
+        return bool(self._step)
 
     def is_answered(self) -> bool:
         """Whether a person has said how to go on."""

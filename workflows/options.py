@@ -40,6 +40,8 @@ class StepOptions(TypedDict):
 MAY_BE_CUT = {
     ActionKind.PREPARE: True,
     ActionKind.REDIRECT_TRAFFIC: False,
+    ActionKind.CHECK_SLICE: True,
+    ActionKind.STOP_BATCH: False,
     ActionKind.DRAIN: True,
     ActionKind.VERIFY: True,
     ActionKind.CLEAN_UP: False,

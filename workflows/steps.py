@@ -13,18 +13,21 @@ from workflows.short import AT_ONCE, FAILED, ONCE
 with workflow.unsafe.imports_passed_through():
     from activities.metrics import MetricsActivities
     from activities.records import Claimed, Observed, Question, RecordActivities
+    from activities.slices import SliceActivities
     from activities.step import Step
     from activities.traffic import TrafficActivities
     from activities.workloads import WorkloadActivities
     from rollback_manager.contract import ServiceRollback
     from rollback_manager.operation import Mark, op_id
-    from rollback_manager.plan import Action, ActionKind, Capacity, Split
+    from rollback_manager.plan import Action, ActionKind, Capacity, Split, Wanted, Well
     from rollback_manager.progress import Found, StepRecord, StepState, StepStatus
     from rollback_manager.rendering import web_ui
 
 ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
     ActionKind.PREPARE: WorkloadActivities.prepare,
     ActionKind.REDIRECT_TRAFFIC: TrafficActivities.redirect_traffic,
+    ActionKind.CHECK_SLICE: SliceActivities.check_slice,
+    ActionKind.STOP_BATCH: WorkloadActivities.stop_batch,
     ActionKind.DRAIN: TrafficActivities.drain,
     ActionKind.VERIFY: MetricsActivities.verify,
     ActionKind.CLEAN_UP: WorkloadActivities.clean_up,
@@ -42,6 +45,9 @@ class Steps:
         self.actions = list(request.plan.actions)
         self.statuses = [_planned(action) for action in self.actions]
         self.records: list[StepRecord] = []
+        self._last: dict[int, StepRecord] = {}
+        self._begun: dict[int, int] = {}
+        self._done: list[tuple[Wanted, datetime]] = []
         self.epoch = 0
         self._seen: tuple[Observed, datetime] | None = None
         self._relies_on: Capacity | None = None
@@ -64,11 +70,47 @@ class Steps:
         """The world as the last step left it; None before any step has looked."""
         return next((r.found for r in reversed(self.records) if r.found is not None), None)
 
+    def traffic_back_at(self) -> datetime | None:
+        """When the first shift was confirmed that left the bad version without traffic."""
+        bad = self._request.plan.from_version
+        shifts = (
+            at
+            for wanted, at in self._done
+            if isinstance(wanted, Split) and bad not in wanted.shares
+        )
+        return next(shifts, None)
+
+    def verified_at(self) -> datetime | None:
+        """When users were shown to be well."""
+        return next((at for wanted, at in self._done if isinstance(wanted, Well)), None)
+
     def append(self, action: Action) -> int:
         """One more step at the end; its number."""
         self.actions.append(action)
         self.statuses.append(_planned(action))
         return len(self.actions) - 1
+
+    def go_for(self, version: str) -> None:
+        """From now on steps are judged by what is normal for this version."""
+        first = self._request.plan
+        found = (other for other in first.alternatives if other.version == version)
+        other = next(found, None)
+        goal = {
+            "to_version": version,
+            "to_digest": other.digest if other else first.to_digest,
+            "baseline": other.baseline if other else first.baseline,
+        }
+        self._plan = self._plan.model_copy(update=goal)
+
+    def supersede(self, because: str) -> None:
+        """Steps that were not begun will not be."""
+        for number, status in enumerate(self.statuses):
+            if status.state is StepState.PLANNED:
+                self.note(number, StepState.SKIPPED, because)
+
+    def error_ratio(self, number: int) -> float | None:
+        """Failed requests ÷ requests, as the last attempt at that step measured them."""
+        return self._last[number].error_ratio if number in self._last else None
 
     def note(self, number: int, state: StepState, summary: str = "") -> None:
         """What people see of the step from now on."""
@@ -85,12 +127,16 @@ class Steps:
         cut: whether an abort may reach into it, where its kind allows that.
         """
         self.note(number, StepState.RUNNING)
+        self._begun.setdefault(number, len(self._begun))
         record = (
             self._seen_with_claim(number)
             or await self._there_already(number)
             or await self._carry_out(number, cut)
         )
         self.records.append(record)
+        self._last[number] = record
+        if record.state is StepState.DONE:
+            self._done.append((self.actions[number].wanted, record.finished_at))
         self.note(number, record.state, record.because or record.observed)
         return record
 
@@ -154,7 +200,7 @@ class Steps:
         mark = Mark(
             op_id=op_id(request.rollback, self._plan.service, number, request.digest),
             epoch=self.epoch,
-            step=number,
+            step=self._begun[number],  # not its place in the plan: steps may be added between
         )
         return Step(
             env=request.env,

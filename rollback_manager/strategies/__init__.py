@@ -28,6 +28,7 @@ class ServiceFacts(Value):
     bad: str
     desired: int
     good_instances: int
+    bad_instances: int = 0
     shares: dict[str, int]
     policy: Policy
 

@@ -74,7 +74,7 @@ OTHERS: tuple[Any, ...] = (
     [{"risk": "r", "mitigation": "m"}],
 )
 AGREED = [path for path in leaves(as_json()) if path[0] not in NOT_AGREED_TO]
-FIXED = {"kind", "shares"}
+FIXED = {"kind", "shares", "percents", "alternatives"}
 """Changing one of these alone makes no plan: they are tested by name below."""
 
 
@@ -141,6 +141,24 @@ def test_a_copy_with_other_content_has_another_digest() -> None:
     first = plan()
     assert first.digest  # asked for once before, as every surface does
     assert digest_of(first.model_copy(update={"env": "production"})) != first.digest
+
+
+def test_the_digest_changes_with_the_slices_and_with_where_to_go_next() -> None:
+    for made in (_with_other_slices(), _with_an_alternative()):
+        assert digest_of(made) != PLAN.digest
+
+
+def _with_other_slices() -> RollbackPlan:
+    tree = as_json()
+    tree["services"][0]["policy"]["slices"]["percents"] = [50, 100]
+    return RollbackPlan.model_validate(tree)
+
+
+def _with_an_alternative() -> RollbackPlan:
+    tree = as_json()
+    other = {"version": "v0", "digest": "sha256:v0", "because": "older", "phases": []}
+    tree["services"][0]["alternatives"] = [other]
+    return RollbackPlan.model_validate(tree)
 
 
 def test_the_digest_changes_with_the_shares_and_the_kind_of_a_step() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from activities import metrics, reconciler
+from activities import metrics, reconciler, slices
 from tests import rig
 from tests.rig import Rig
 
@@ -17,6 +17,7 @@ def looks_follow_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in answers at once: a quarter of the pause between looks makes the same course."""
     monkeypatch.setattr(reconciler, "POLL_S", reconciler.POLL_S / 4)
     monkeypatch.setattr(metrics, "POLL_S", reconciler.POLL_S)
+    monkeypatch.setattr(slices, "POLL_S", reconciler.POLL_S)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from rollback_manager import strategies
 from rollback_manager.errors import PermanentError
-from rollback_manager.plan import Action, Capacity, Drained, Removed, Split, Well
+from rollback_manager.guard import Side, judge_batch, judge_shift
+from rollback_manager.plan import (
+    Action,
+    Capacity,
+    Drained,
+    NotWorse,
+    Reduced,
+    Removed,
+    Split,
+    Well,
+)
 from rollback_manager.policy import Policy
 from rollback_manager.strategies import (
     ServiceFacts,
@@ -26,11 +36,13 @@ EVERY = pytest.mark.parametrize("strategy", all_strategies().values(), ids=all_s
 def all_facts(draw: st.DrawFn) -> ServiceFacts:
     bad = draw(st.integers(1, 100))
     shares = {"bad": bad, "good": 100 - bad} if bad < 100 else {"bad": 100}
+    desired = draw(st.integers(1, 40))
     return ServiceFacts(
         good="good",
         bad="bad",
-        desired=draw(st.integers(1, 20)),
+        desired=desired,
         good_instances=draw(st.integers(0, 20)),
+        bad_instances=draw(st.integers(0, desired)),
         shares=shares,
         policy=Policy(
             confirmed_share=draw(st.floats(0, 1)), keep_instances=draw(st.integers(0, 3))
@@ -79,8 +91,80 @@ def test_the_good_version_can_carry_the_load_before_the_bad_one_loses_traffic(
                 able = max(able, instances)
             case Split(shares=shares) if shares.get(facts.bad, 0) < facts.shares[facts.bad]:
                 assert able >= facts.desired * shares[facts.good] / 100
+            case Reduced(version=facts.bad, instances=left):
+                assert able + left >= facts.desired
             case Drained(version=facts.bad) | Removed(version=facts.bad):
                 assert able >= facts.desired
+
+
+@EVERY
+@given(facts=all_facts())
+def test_the_guard_lets_each_planned_write_pass_where_all_is_well(
+    strategy: Strategy, facts: ServiceFacts
+) -> None:
+    """With every instance ready that was asked for; against the strictest floor there is."""
+    ready = {"good": 0, "bad": facts.desired}
+    shares = facts.shares
+    if shares.get("good"):
+        ready["good"] = facts.desired
+    for step in actions(strategy, facts):
+        match step.wanted:
+            case Capacity(version=version, instances=instances):
+                ready[version] = max(ready[version], instances)
+            case Split(shares=then):
+                now = sides(shares, then, ready)
+                assert judge_shift(now, facts.desired).allowed, (step, ready)
+                shares = then
+            case Reduced(instances=left):
+                now = sides(shares, shares, ready)
+                assert judge_batch(now, "bad", left, facts.desired).allowed, (step, ready)
+                ready["bad"] = min(ready["bad"], left)
+
+
+def sides(now: dict[str, int], then: dict[str, int], ready: dict[str, int]) -> list[Side]:
+    return [
+        Side(version=v, now=now.get(v, 0), then=then.get(v, 0), ready=ready[v])
+        for v in ("bad", "good")
+        if now.get(v) or then.get(v)
+    ]
+
+
+@EVERY
+@given(facts=all_facts())
+def test_no_more_than_a_batch_stops_at_once(strategy: Strategy, facts: ServiceFacts) -> None:
+    left = facts.desired
+    for step in actions(strategy, facts):
+        if isinstance(step.wanted, Reduced):
+            gone, left = max(0, left - step.wanted.instances), step.wanted.instances
+            if facts.shares.get("good", 0) == 0:
+                assert gone <= max(1, 0.33 * facts.desired)
+
+
+@EVERY
+@given(facts=all_facts())
+def test_traffic_is_never_taken_from_the_good_version(
+    strategy: Strategy, facts: ServiceFacts
+) -> None:
+    part = facts.shares.get("good", 0)
+    for step in actions(strategy, facts):
+        if isinstance(step.wanted, Split):
+            assert step.wanted.shares["good"] >= part
+            part = step.wanted.shares["good"]
+
+
+@EVERY
+@given(facts=all_facts())
+def test_a_slice_that_harms_falls_back_to_the_weights_before_it(
+    strategy: Strategy, facts: ServiceFacts
+) -> None:
+    before: dict[str, int] = {}
+    for step in actions(strategy, facts):
+        if isinstance(step.wanted, Split):
+            assert isinstance(step.undo, Split)
+            before = step.undo.shares
+        if isinstance(step.wanted, NotWorse):
+            assert isinstance(step.fall_back, Split)
+            assert step.fall_back.shares == before
 
 
 @EVERY

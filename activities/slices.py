@@ -1,0 +1,94 @@
+"""Watches a slice of the traffic for a sign of harm, for as long as the policy says."""
+
+import time
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.look import Look, Looks
+from activities.metrics import window_start
+from activities.reconciler import POLL_S
+from activities.step import Step, asked_to_stop, now, wants
+from activities.targets import Target, Targets
+from rollback_manager.plan import NotWorse
+from rollback_manager.policy import SlicePolicy
+from rollback_manager.progress import StepRecord, StepState
+from rollback_manager.reading import Reading, Snapshot, between
+from rollback_manager.verification import Answer, Verdict, error_limit, judge_slice
+
+
+class SliceActivities:
+    """The activity that watches a slice; it never writes."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def check_slice(self, step: Step) -> StepRecord:
+        """Whether the slice harms users; it ends early only when it does."""
+        return _Watch(step, self._targets(step.env, step.plan.service)).run()
+
+
+class _Watch:
+    """One window from the confirmed shift on."""
+
+    def __init__(self, step: Step, target: Target) -> None:
+        self.step, self.wanted = step, wants(step, NotWorse)
+        self.policy: SlicePolicy = step.plan.policy.slices
+        self.limit = error_limit(step.plan.baseline, step.plan.policy.verification)
+        self.looks = Looks(target)
+
+    def run(self) -> StepRecord:
+        started_at, begun = now(), time.monotonic()
+        first = window_start(self.wanted.version, self.looks.take())
+        while True:
+            look = self.looks.take()
+            reading = between(self.wanted.version, first, look.snapshot)
+            activity.heartbeat(first.model_dump(mode="json"))
+            verdict = judge_slice(reading, self._others(first, look), self.limit)
+            if verdict.answer is Answer.FAILED:
+                return self._record(started_at, StepState.FAILED, verdict)
+            if self._is_long_enough(reading):
+                return self._record(started_at, StepState.DONE, verdict)
+            if time.monotonic() - begun >= self.policy.max_s:
+                return self._record(started_at, StepState.INCONCLUSIVE, self._thin(reading))
+            if asked_to_stop():
+                return self._record(started_at, StepState.STOPPED, verdict)
+            time.sleep(POLL_S)
+
+    def _is_long_enough(self, reading: object) -> bool:
+        return (
+            isinstance(reading, Reading)
+            and reading.window_s >= self.policy.min_s
+            and reading.requests >= self.policy.requests
+        )
+
+    def _thin(self, reading: object) -> Verdict:
+        got = reading.requests if isinstance(reading, Reading) else 0
+        because = f"only {got} of {self.policy.requests} requests in {self.policy.max_s:.0f} s"
+        return Verdict(check="slice", answer=Answer.INCONCLUSIVE, because=because)
+
+    def _others(self, first: Snapshot, look: Look) -> list[Reading]:
+        """Readings of the versions that have the rest of the traffic."""
+        names = [v for v, part in look.shares.shares.items() if part and v != self.wanted.version]
+        readings = (between(name, first, look.snapshot) for name in names)
+        return [reading for reading in readings if isinstance(reading, Reading)]
+
+    def _record(self, started_at: datetime, state: StepState, verdict: Verdict) -> StepRecord:
+        return StepRecord(
+            kind=self.step.action.kind,
+            state=state,
+            before=str(self.looks.all[0]),
+            written="",
+            observed=verdict.because,
+            because="" if state is StepState.DONE else verdict.because,
+            mark=self.step.mark,
+            attempt=activity.info().attempt,
+            started_at=started_at,
+            finished_at=now(),
+            lowest_ready=self.looks.lowest,
+            own_errors=self.looks.own_errors,
+            found=self.looks.all[-1].found(),
+            verdicts=(verdict,),
+            samples=self.looks.samples(),
+        )
