@@ -123,7 +123,26 @@ async def _worker(client: Client) -> Finding:
     if polled is None or datetime.now(UTC) - polled > FRESH:
         told = f"none polls the queue {queue}: nothing that is started will be carried out"
         return Finding("worker", Level.FAIL, told, "rollback-manager worker (or serve)")
-    return Finding("worker", Level.OK, f"polls the queue {queue}")
+    return await _builds(client, queue)
+
+
+async def _builds(client: Client, queue: str) -> Finding:
+    """Somebody polls; whether what is started now reaches them is a matter of their build."""
+    from temporalio.service import RPCError
+
+    from starters.builds import make_current, polled
+
+    told = f"polls the queue {queue}"
+    try:
+        found = await polled(client, queue)
+    except RPCError as error:
+        return Finding("worker", Level.WARN, f"{told}; of what build is unknown: {error.message}")
+    if found.is_plain:
+        return Finding("worker", Level.OK, told)
+    if found.reaches_nobody:
+        told += f" {found.in_words()}. Nothing that is started will be carried out"
+        return Finding("worker", Level.FAIL, told, make_current(max(found.builds)))
+    return Finding("worker", Level.OK, f"{told} {found.in_words()}")
 
 
 async def _first_poll(client: Client, queue: str) -> datetime | None:

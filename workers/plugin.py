@@ -5,20 +5,27 @@ from typing import Any
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Interceptor
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from workers.failures import Failures
+from workers.unversioned import UnversionedRunner
+from workflows.adopt import AdoptWorkflow
+from workflows.budget import BudgetWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
+from workflows.watchdog import WatchdogWorkflow
 
 WORKFLOWS: Sequence[type] = (
     RollbackWorkflow,
     ServiceRollbackWorkflow,
     PlanWorkflow,
     ReleaseWorkflow,
+    AdoptWorkflow,
+    WatchdogWorkflow,
+    BudgetWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")
@@ -26,7 +33,10 @@ PASSED_THROUGH = ("rollback_manager", "activities", "workflows")
 
 
 def plugin(
-    activities: Sequence[Callable[..., Any]] = (), interceptors: Sequence[Interceptor] = ()
+    activities: Sequence[Callable[..., Any]] = (),
+    interceptors: Sequence[Interceptor] = (),
+    *,
+    versioned: bool = False,
 ) -> SimplePlugin:
     """What every process that runs or replays our workflows has in common."""
     return SimplePlugin(
@@ -35,7 +45,13 @@ def plugin(
         interceptors=[Failures(), *interceptors],
         activities=list(activities),
         workflows=list(WORKFLOWS),
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        workflow_runner=runner(versioned=versioned),
+    )
+
+
+def runner(*, versioned: bool = False) -> SandboxedWorkflowRunner:
+    """The sandbox; versioned: the worker has a build id, so Temporal takes the behaviours."""
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH),
+        runner_class=UnsandboxedWorkflowRunner if versioned else UnversionedRunner,
     )

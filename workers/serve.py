@@ -56,7 +56,7 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     say("ready; Ctrl-C stops both, and what runs goes on at the next start")
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        await worker.run_until(stop, ours)
+        await worker.run_until(stop, ours, parts.catalogue.environments)
     finally:
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):

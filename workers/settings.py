@@ -4,6 +4,7 @@ Temporal's own settings (TEMPORAL_ADDRESS and kin) are read by `temporalio.envco
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -11,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollback_manager.contract import TASK_QUEUE
 from starters.refusals import UsageError
+
+BuildId = Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*)?$")]
+"""It becomes part of commands that people copy, so nothing in it means anything to a shell."""
 
 
 class Settings(BaseSettings):
@@ -26,6 +30,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the records; empty: SQLite in the data folder."""
     task_queue: str = TASK_QUEUE
     """Task queue that the worker polls."""
+    build_id: BuildId = ""
+    """Build of this worker, such as a commit; empty: it is of none. Only `worker` has one."""
     port: int = 7233
     """Port of the embedded Temporal."""
     ui_port: int = 8233

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -15,9 +15,11 @@ from rollback_manager.errors import PermanentError
 from workers import wiring
 from workers.failures import LONGEST
 from workers.plugin import plugin
-from workers.process import run, say
+from workers.process import run_build, say
 from workers.settings import Settings
 from workers.telemetry import set_up
+from workers.versioning import deployment, told_at_start
+from workers.watchdogs import watch_over
 from workers.wiring import Parts
 
 MOST_AT_ONCE = 50
@@ -42,8 +44,9 @@ def make_worker(
     interceptors: Sequence[Interceptor] = (),
     *,
     max_cached_workflows: int = 1000,
+    build_id: str = "",
 ) -> Worker:
-    """A worker on the settings' queue with everything wired in."""
+    """A worker on the settings' queue with everything wired in; of no build unless one is named."""
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -57,15 +60,26 @@ def make_worker(
         max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         sticky_queue_schedule_to_start_timeout=STICKY,
-        plugins=[plugin(wiring.activities(parts), interceptors)],
+        deployment_config=deployment(build_id),
+        plugins=[
+            plugin(
+                wiring.activities(parts, wiring.runs(client)),
+                interceptors,
+                versioned=bool(build_id),
+            )
+        ],
     )
 
 
-async def run_until(stop: asyncio.Event, worker: Worker) -> None:
-    """Run until `stop` is set; then let what is under way come to its safe point."""
+async def run_until(stop: asyncio.Event, worker: Worker, envs: Iterable[str] = ()) -> None:
+    """Run until `stop` is set; then let what is under way come to its safe point.
+
+    envs: environments for which it sees to it that a watchdog runs.
+    """
     try:
         async with worker:
             log.info("worker is ready", extra={"task_queue": worker.task_queue})
+            await watch_over(worker.client, worker.task_queue, envs)
             await stop.wait()
             log.info("worker stops: what runs goes on elsewhere or when a worker is back")
     except RuntimeError as error:  # the SDK has no class of its own for "this can never work"
@@ -90,12 +104,15 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     say(f"worker: {client.service_client.config.target_host}, queue {settings.task_queue}")
+    for line in await told_at_start(client, settings.build_id):
+        say(line)
+    ours = make_worker(client, settings, ready, telemetry.interceptors, build_id=settings.build_id)
     try:
-        await run_until(stop, make_worker(client, settings, ready, telemetry.interceptors))
+        await run_until(stop, ours, ready.catalogue.environments)
     finally:
         telemetry.flush()
 
 
 def main() -> None:
     """`rollback-manager worker`."""
-    run("Run a worker for the Temporal that TEMPORAL_ADDRESS names.", work)
+    run_build("Run a worker for the Temporal that TEMPORAL_ADDRESS names.", work)

@@ -32,6 +32,8 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.SERVICE_WORKFLOW,
         contract.PLAN_WORKFLOW,
         contract.RELEASE_WORKFLOW,
+        contract.ADOPT_WORKFLOW,
+        contract.WATCHDOG_WORKFLOW,
     ]
 
 
