@@ -1,14 +1,17 @@
-"""The role of the records: releases, epochs, claims and how earlier rollbacks ended."""
+"""The role of the records: releases, and how earlier rollbacks ended; activities on them."""
 
 from datetime import datetime
 from typing import Protocol
 
 from temporalio import activity
 
+from activities.claims import Claims
 from activities.look import READERS, Looks
 from activities.step import now
 from activities.targets import Targets
-from rollback_manager.errors import NotFound, RollbackError
+from rollback_manager.claim import UNSAID, Purpose
+from rollback_manager.errors import NotFound, RollbackError, TemporaryError
+from rollback_manager.operation import Mark
 from rollback_manager.plan import Capacity, ServicePlan
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, Standing
@@ -48,14 +51,11 @@ class Records(Protocol):
         A baseline of None leaves the recorded one as it is.
         """
 
-    def claim(self, env: str, service: str, rollback: str) -> int:
-        """Draw the next epoch of the service and note who holds it, in one transaction.
-
-        The same rollback again gets a new, higher epoch; its claim stays one row.
-        """
-
     def close(self, env: str, rollback: str, outcome: ServiceOutcome, past: PastRollback) -> None:
-        """Keep the outcome and give the claim back, in one transaction; again is harmless."""
+        """Keep the outcome and give the claim back, in one transaction; again is harmless.
+
+        Where it adopted another one, every older claim of the service ends with its own.
+        """
 
     def past(self, env: str, service: str) -> list[PastRollback]:
         """Earlier rollbacks of the service, newest first, at most 100."""
@@ -66,23 +66,30 @@ LOOK_S = 1.0
 
 
 class Opening(Value):
-    """Who takes the service over. capacity: what its first step wants, looked at meanwhile."""
+    """Who takes the service over, and for what.
+
+    capacity: what its first step wants, looked at meanwhile. adopts: whose claim it goes on from.
+    """
 
     env: str
     rollback: str
     service: str
     capacity: Capacity | None = None
+    purpose: Purpose = UNSAID
+    adopts: str = ""
 
 
 class Claimed(Value):
     """The epoch that all writes of this rollback carry.
 
     capacity: in words that the wanted capacity is there already; empty where it was not seen.
+    above: the epoch at the target, where the records were behind it.
     """
 
     epoch: int
     capacity: str = ""
     found: Found | None = None
+    above: int = 0
 
 
 class Closing(Value):
@@ -112,6 +119,7 @@ class Observed(Value):
 
     found: Found
     capacity: str = ""
+    mark: Mark | None = None
 
 
 class RecordActivities:
@@ -121,16 +129,19 @@ class RecordActivities:
     and an epoch that is drawn and lost leaves a harmless gap.
     """
 
-    def __init__(self, records: Records, targets: Targets) -> None:
+    def __init__(self, records: Records, claims: Claims, targets: Targets) -> None:
         self._records = records
+        self._claims = claims
         self._targets = targets
 
     @activity.defn
     def claim(self, opening: Opening) -> Claimed:
         """Draw the epoch and leave the claim that outlives a terminated workflow."""
         question = Question(env=opening.env, service=opening.service, capacity=opening.capacity)
+        if opening.adopts:
+            return self._take_over(opening, question)
         looking = READERS.submit(self._look, question)
-        epoch = self._records.claim(opening.env, opening.service, opening.rollback)
+        epoch = self._draw(opening)
         try:
             seen = looking.result(LOOK_S)
         except (RollbackError, TimeoutError):  # the step itself will say what is wrong
@@ -159,13 +170,33 @@ class RecordActivities:
         )
         self._records.close(closing.env, closing.rollback, outcome, past)
 
+    def _draw(self, opening: Opening, above: int = 0) -> int:
+        return self._claims.claim(
+            opening.env, opening.service, opening.rollback, opening.purpose, above
+        )
+
+    def _take_over(self, opening: Opening, question: Question) -> Claimed:
+        """Draw above what stands at the target: records that were restored may be behind it.
+
+        Only here, where a person says that nobody else is at it; all others are refused there.
+        """
+        try:
+            seen = self._look(question)
+        except TemporaryError:  # the step itself will say what is wrong
+            return Claimed(epoch=self._draw(opening))
+        epoch, there = self._draw(opening), seen.mark.epoch if seen.mark else 0
+        if epoch > there:
+            return Claimed(epoch=epoch, capacity=seen.capacity, found=seen.found)
+        epoch = self._draw(opening, above=there)
+        return Claimed(epoch=epoch, capacity=seen.capacity, found=seen.found, above=there)
+
     def _look(self, question: Question) -> Observed:
         look = Looks(self._targets(question.env, question.service)).take()
         wanted = question.capacity
         able = look.able(wanted.version) if wanted else 0
         enough = wanted is not None and able >= wanted.instances
         words = f"{able} of {wanted.instances} ready" if wanted and enough else ""
-        return Observed(found=look.found(), capacity=words)
+        return Observed(found=look.found(), capacity=words, mark=look.shares.mark)
 
     def _mark_bad(self, closing: Closing) -> None:
         plan, because = closing.plan, _undone_by(closing)

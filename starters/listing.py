@@ -1,14 +1,17 @@
-"""`list`: the rollbacks that Temporal remembers, running and ended."""
+"""`list`: the rollbacks that Temporal remembers, and what ended ones left behind."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from starters import console, naming
 from starters.console import Answer
 from starters.options import Json
+
+if TYPE_CHECKING:
+    from rollback_manager.claim import Watched
 
 
 def rollbacks(
@@ -27,10 +30,23 @@ def rollbacks(
 
         async with connected() as client:
             runs = await client.list(env=only, limit=limit)
-        document = {"rollbacks": [run.model_dump(mode="json") for run in runs]}
-        return Answer(terminal.listed(runs), document)
+            own = {run.rollback.split("/")[1] for run in runs}
+            watched = await client.orphans(env=only, also=own)
+        document = {"rollbacks": [run.model_dump(mode="json") for run in runs], **_left(watched)}
+        return Answer(terminal.listed(runs, watched), document)
 
     console.run(verb, as_json=as_json)
+
+
+def _left(watched: tuple[Watched, ...]) -> dict[str, object]:
+    """What was left behind, with the line to type; where it is not known, that."""
+    orphans = [
+        {**orphan.model_dump(mode="json"), "adopt": orphan.adopt_line}
+        for known in watched
+        for orphan in known.orphans
+    ]
+    unknown = [{"env": k.env, "because": k.trouble} for k in watched if k.trouble]
+    return {"orphans": orphans, "orphans_unknown": unknown}
 
 
 def main() -> None:

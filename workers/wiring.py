@@ -1,21 +1,28 @@
 """Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import httpx
+from temporalio.client import Client
 
+from activities.budget import BudgetActivities
+from activities.claims import Claims, Holders, Runs
 from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.integrations.supervisord import Supervisord
+from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
+from activities.orphans import OrphanActivities
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
+from activities.slices import SliceActivities
 from activities.targets import Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
 from activities.workloads import WorkloadActivities
@@ -34,12 +41,16 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 
 
+class Store(Records, Claims, Protocol):
+    """Both roles that one database plays."""
+
+
 @dataclass(frozen=True)
 class Parts:
-    """All that activities need."""
+    """All that activities need, but for the Temporal of their worker."""
 
     catalogue: Catalogue
-    records: Records
+    records: Store
     targets: Targets
 
 
@@ -90,22 +101,37 @@ def make_data_folder(settings: Settings) -> None:
         ) from error
 
 
-def activities(parts: Parts) -> Sequence[Callable[..., Any]]:
+def runs(client: Client) -> Runs:
+    """What the client's Temporal says of workflows; to be asked for inside the client's loop."""
+    return TemporalRuns(client, asyncio.get_running_loop())
+
+
+def activities(parts: Parts, runs: Runs) -> Sequence[Callable[..., Any]]:
     """Every activity, bound to its parts."""
+    holders = Holders(parts.records, runs)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
-    records = RecordActivities(parts.records, parts.targets)
+    records = RecordActivities(parts.records, parts.records, parts.targets)
+    orphans = OrphanActivities(holders, parts.records, parts.targets)
+    budget = BudgetActivities(parts.catalogue)
     return (
-        PlanningActivities(parts.catalogue, parts.records, parts.targets).plan_rollback,
+        PlanningActivities(parts.catalogue, parts.records, parts.targets, holders).plan_rollback,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,
         MetricsActivities(parts.targets).verify,
+        SliceActivities(parts.targets).check_slice,
+        workloads.stop_batch,
         workloads.clean_up,
         records.claim,
         records.observe,
         records.close_service,
+        orphans.look_at_orphan,
+        orphans.give_back,
+        orphans.watch_claims,
         JudgementActivities().conclude,
+        budget.ask_budget,
+        budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
     )
 

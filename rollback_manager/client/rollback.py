@@ -52,15 +52,17 @@ class Rollback:
         status = await self._query(self._handle, RollbackStatus)
         if status.state is State.FINISHED:
             return status
-        services = [await self._service(status, service) for service in status.services]
+        services = await asyncio.gather(*(self._service(status, one) for one in status.services))
         seen = status.model_copy(update={"services": tuple(services)})
         told = next((s for state in TOLD_BY_SERVICES for s in services if s.state is state), None)
-        if told is None:
-            return seen
+        if told is None or (len(services) > 1 and status.state is State.NEEDS_HUMAN):
+            return seen  # of several that wait, the parent tells all
         return seen.model_copy(update={"state": told.state, "waits_for": told.waits_for})
 
     async def _service(self, status: RollbackStatus, service: ServiceStatus) -> ServiceStatus:
-        """The child's own status, if the lock is held by this rollback."""
+        """The child's own status, if the lock is held by this rollback and its turn has come."""
+        if service.state is State.WAITING_FOR_ITS_WAVE:
+            return service
         handle = self._client.get_workflow_handle(contract.service_id(status.env, service.service))
         try:
             own = await self._query(handle, ServiceStatus)
@@ -131,9 +133,10 @@ class Rollback:
         await self._signal("resume", command)
 
     async def step(self, verb: str, service: str, command: StepCommand) -> Answered:
-        """`retry_step` or `skip_step` for the step that waits for a person."""
+        """`retry_step` or `skip_step` for what waits: a wave, or a step of that service."""
         env = self.id.split("/")[1]
-        handle = self._client.get_workflow_handle(contract.service_id(env, service))
+        child = None if contract.is_wave(command.step) else contract.service_id(env, service)
+        handle = self._client.get_workflow_handle(child or self.id)
         try:
             answer: Answered = await handle.execute_update(
                 verb, command, result_type=Answered, rpc_timeout=ANSWER_S

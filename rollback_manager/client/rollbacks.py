@@ -1,6 +1,8 @@
 """All rollbacks: plan, start, list; and the records of releases."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Self, TypeVar
 
 from temporalio.client import Client, WorkflowExecution, WorkflowFailureError
@@ -15,15 +17,29 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rollback_manager import contract
+from rollback_manager.claim import Left, Watched
+from rollback_manager.client import watchdogs
+from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
 from rollback_manager.client.refusals import explained, from_failure
 from rollback_manager.client.rollback import Rollback
-from rollback_manager.contract import Planned, ReleaseRequest, Releases, RollbackRequest
+from rollback_manager.contract import (
+    AdoptRequest,
+    Planned,
+    ReleaseRequest,
+    Releases,
+    RollbackRequest,
+)
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
 
 T = TypeVar("T", bound=Value)
+
+MOST_OF_ONE = 1900
+"""Bytes of one search attribute; Temporal refuses a start with more than 2,048."""
+OF_EACH = 4
+"""Bytes that JSON adds to a name in a list."""
 
 
 class Listed(Value):
@@ -98,9 +114,26 @@ class RollbackClient:
             raise explained(error) from error
         return self.rollback(rollback_id)
 
+    async def left(self, request: AdoptRequest, *, timeout_s: float = 60) -> Left:
+        """What an ended rollback left of a service; or give that back, as it stands."""
+        verb = "give-back" if request.give_back else "look"
+        adopt_id = contract.adopt_id(request.env, request.service, verb)
+        return await self._ask(contract.ADOPT_WORKFLOW, request, adopt_id, Left, timeout_s)
+
+    async def orphans(
+        self, *, env: str | None = None, also: Iterable[str] = ()
+    ) -> tuple[Watched, ...]:
+        """What the watchdog of that environment knows; of all that run, and of `also`, if None."""
+        envs = [env] if env else [*also, *await watchdogs.environments(self.temporal)]
+        return await watchdogs.watched(self.temporal, envs)
+
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id, `rollback/ENV/KEY`; the first question shows whether it exists."""
         return Rollback(self.temporal, rollback_id)
+
+    def budget(self, env: str) -> FleetBudget:
+        """The budget that all rollbacks of an environment share."""
+        return FleetBudget(self.temporal, contract.checked("environment", env))
 
     async def list(self, *, env: str | None = None, limit: int = 50) -> list[Listed]:
         """Rollbacks, newest first, as Temporal's visibility knows them."""
@@ -148,7 +181,14 @@ def search_attributes(request: RollbackRequest) -> TypedSearchAttributes:
         if value
     ]
     services = SearchAttributeKey.for_keyword_list("RollbackServices")
-    return TypedSearchAttributes([*pairs, SearchAttributePair(services, request.services)])
+    fitting = _fitting(request.services)
+    return TypedSearchAttributes([*pairs, SearchAttributePair(services, fitting)])
+
+
+def _fitting(services: tuple[str, ...]) -> tuple[str, ...]:
+    """The first that fit one attribute; each service's own workflow is found by its own name."""
+    sizes = accumulate(len(name) + OF_EACH for name in services)
+    return tuple(name for name, size in zip(services, sizes, strict=True) if size <= MOST_OF_ONE)
 
 
 def _listed(run: WorkflowExecution) -> Listed:

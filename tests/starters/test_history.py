@@ -13,7 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from activities.judgement import Conclusion, JudgementActivities
 from activities.records import Claimed, Closing, Observed, Opening, Question
@@ -34,6 +34,7 @@ from starters.history import EVENTS, decoded, entries
 from tests import builders as b
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
+from workers.unversioned import UnversionedRunner
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
 
@@ -218,7 +219,7 @@ async def test_a_rollback_of_our_workflows_is_read_from_a_real_server(tmp_path: 
             task_queue=TASK_QUEUE,
             workflows=[RollbackWorkflow, ServiceRollbackWorkflow],
             activities=ACTIVITIES,
-            workflow_runner=UnsandboxedWorkflowRunner(),
+            workflow_runner=UnversionedRunner(),
         )
         async with worker:
             report = build(await _rolled_back(client))

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, select, update
+from sqlalchemy import Connection, Engine, Table, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.integrations.sql.engine import answered
 from activities.integrations.sql.tables import claims, epochs, outcomes, releases
 from activities.records import PastRollback
+from rollback_manager.claim import UNSAID, Claim, Purpose
 from rollback_manager.errors import NotFound
 from rollback_manager.progress import ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -74,25 +75,42 @@ class SqlRecords:
                 known = connection.scalars(select(releases.c.version).where(of_service)).all()
                 raise _not_recorded(service, env, version, known)
 
-    def claim(self, env: str, service: str, rollback: str) -> int:
+    def claim(
+        self, env: str, service: str, rollback: str, purpose: Purpose = UNSAID, above: int = 0
+    ) -> int:
         """Draw the next epoch of the service and note who holds it, in one transaction.
 
         The same rollback again gets a new, higher epoch; its claim stays one row.
+        above: an epoch that a target carries already; the one that is drawn is higher.
         """
         key = {"env": env, "service": service}
         with answered(self._engine), self._writing.begin() as connection:
-            epoch = _draw(connection, key)
+            epoch = _draw(connection, key, above)
             claim = {"rollback": rollback, "epoch": epoch, "claimed_at": datetime.now(UTC)}
-            _put(connection, claims, key | claim)
+            _put(connection, claims, key | claim | purpose.model_dump())
         return epoch
 
+    def claims(self, env: str, service: str | None = None) -> list[Claim]:
+        """Every claim that was not given back, of one service or of all."""
+        asked = select(claims).where(claims.c.env == env).order_by(claims.c.service, claims.c.epoch)
+        if service is not None:
+            asked = asked.where(claims.c.service == service)
+        with answered(self._engine), self._engine.connect() as connection:
+            return [_claim(dict(row)) for row in connection.execute(asked).mappings()]
+
     def close(self, env: str, rollback: str, outcome: ServiceOutcome, past: PastRollback) -> None:
-        """Keep the outcome and give the claim back, in one transaction; again is harmless."""
+        """Keep the outcome and give the claim back, in one transaction; again is harmless.
+
+        Where it adopted another one, every older claim of the service ends with its own.
+        """
         key = {"env": env, "service": outcome.service, "rollback": rollback}
         row = key | past.model_dump() | {"outcome": outcome.model_dump_json()}
         with answered(self._engine), self._writing.begin() as connection:
             _put(connection, outcomes, row)
             connection.execute(delete(claims).filter_by(**key))
+            if outcome.adopted and outcome.epoch is not None:  # it held the lock: they run no more
+                older = (claims.c.env == env) & (claims.c.service == outcome.service)
+                connection.execute(delete(claims).where(older, claims.c.epoch < outcome.epoch))
 
     def past(self, env: str, service: str) -> list[PastRollback]:
         """Earlier rollbacks of the service, newest first, at most 100."""
@@ -107,11 +125,12 @@ class SqlRecords:
             return [PastRollback.model_validate(dict(row)) for row in rows]
 
 
-def _draw(connection: Connection, key: dict[str, str]) -> int:
+def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
     """One statement: whoever comes second waits for the row, then counts on from the first."""
-    first = _insert(connection, epochs).values(**key, epoch=1)
+    first = _insert(connection, epochs).values(**key, epoch=above + 1)
+    last = case((epochs.c.epoch < above, above), else_=epochs.c.epoch)
     drawn = first.on_conflict_do_update(
-        index_elements=list(key), set_={"epoch": epochs.c.epoch + 1}
+        index_elements=list(key), set_={"epoch": last + 1}
     ).returning(epochs.c.epoch)
     return int(connection.execute(drawn).scalar_one())
 
@@ -129,6 +148,11 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def _claim(row: dict[str, Any]) -> Claim:
+    purpose = Purpose(**{name: row.pop(name) for name in Purpose.model_fields})
+    return Claim(**row, purpose=purpose)
 
 
 def _release(row: dict[str, Any]) -> Release:

@@ -70,6 +70,10 @@ claims = Table(
     Column("rollback", String(255), primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("claimed_at", Utc, nullable=False),
+    Column("from_version", String(63), nullable=False, server_default=""),
+    Column("to_version", String(63), nullable=False, server_default=""),
+    Column("strategy", String(63), nullable=False, server_default=""),
+    Column("digest", String(64), nullable=False, server_default=""),
 )
 """One row per rollback and service that has not closed. It outlives a terminated workflow: a row
 without a running one is an orphan, for a person to adopt."""

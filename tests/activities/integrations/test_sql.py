@@ -15,9 +15,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from activities.claims import Claims
 from activities.integrations.sql import SqlRecords, engine, engine_for, schema, upgrade
 from activities.integrations.sql.tables import claims, metadata, outcomes
 from activities.records import PastRollback, Records
+from rollback_manager.claim import Purpose
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -191,6 +193,64 @@ def test_whoever_claims_later_gets_the_higher_epoch(records: SqlRecords) -> None
     assert sorted(epoch for row in rows for epoch in row) == list(range(1, 51))
 
 
+PURPOSE = Purpose(from_version="v2", to_version="v1", strategy="blue_green", digest="a" * 64)
+
+
+def test_a_claim_says_who_holds_what_since_when_and_for_which_purpose(records: SqlRecords) -> None:
+    role: Claims = records
+    before = datetime.now(UTC)
+    role.claim("prod", "shop", ROLLBACK, PURPOSE)
+    role.claim("prod", "search", "rollback/prod/other")
+    role.claim("staging", "shop", "rollback/staging/other")
+    (claim,) = role.claims("prod", "shop")
+    assert (claim.env, claim.service, claim.rollback, claim.epoch) == ("prod", "shop", ROLLBACK, 1)
+    assert claim.purpose == PURPOSE
+    assert before <= claim.claimed_at <= datetime.now(UTC)
+    assert [one.service for one in role.claims("prod")] == ["search", "shop"]
+    assert role.claims("moon") == []
+
+
+def test_the_same_rollback_again_says_what_it_does_now(records: SqlRecords) -> None:
+    other = PURPOSE.model_copy(update={"to_version": "v0"})
+    records.claim("prod", "shop", ROLLBACK, PURPOSE)
+    records.claim("prod", "shop", ROLLBACK, other)
+    assert [claim.purpose for claim in records.claims("prod", "shop")] == [other]
+
+
+@pytest.mark.parametrize(("above", "drawn"), [(0, 2), (1, 2), (2, 3), (7, 8)])
+def test_an_epoch_is_drawn_above_the_one_that_a_target_carries(
+    records: SqlRecords, above: int, drawn: int
+) -> None:
+    records.claim("prod", "shop", ROLLBACK)
+    assert records.claim("prod", "shop", ROLLBACK, PURPOSE, above) == drawn
+    assert records.claim("prod", "shop", ROLLBACK) == drawn + 1
+
+
+def test_also_the_first_epoch_is_drawn_above_it(records: SqlRecords) -> None:
+    assert records.claim("prod", "shop", ROLLBACK, PURPOSE, 7) == 8
+
+
+def test_the_close_of_an_adopter_ends_all_older_claims_of_that_service_alone(
+    records: SqlRecords,
+) -> None:
+    for service in ("shop", "search"):
+        records.claim("prod", service, ROLLBACK)
+        records.claim("prod", service, "rollback/prod/adopter")
+    records.claim("prod", "shop", "rollback/prod/newer")
+    adopter = outcome().model_copy(update={"adopted": ROLLBACK, "epoch": 2})
+    records.close("prod", "rollback/prod/adopter", adopter, past())
+    assert [one.rollback for one in records.claims("prod", "shop")] == ["rollback/prod/newer"]
+    assert len(records.claims("prod", "search")) == 2
+
+
+def test_the_close_of_any_other_rollback_ends_its_own_claim_alone(records: SqlRecords) -> None:
+    records.claim("prod", "shop", ROLLBACK)
+    records.claim("prod", "shop", "rollback/prod/next")
+    closing = outcome().model_copy(update={"epoch": 2})
+    records.close("prod", "rollback/prod/next", closing, past())
+    assert [one.rollback for one in records.claims("prod", "shop")] == [ROLLBACK]
+
+
 # Outcomes
 
 
@@ -237,6 +297,19 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(
 ) -> None:
     with database.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_claim_of_an_older_build_is_kept_and_does_not_say_its_purpose(
+    records: SqlRecords, database: Engine
+) -> None:
+    records.claim("prod", "shop", ROLLBACK, PURPOSE)
+    with database.begin() as connection:
+        for name in Purpose.model_fields:
+            connection.execute(text(f"ALTER TABLE claims DROP COLUMN {name}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    upgrade(database)
+    (claim,) = records.claims("prod", "shop")
+    assert (claim.rollback, claim.epoch, claim.purpose) == (ROLLBACK, 1, Purpose())
 
 
 def test_upgrading_again_changes_nothing(records: SqlRecords, database: Engine) -> None:

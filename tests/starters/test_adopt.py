@@ -1,0 +1,108 @@
+"""The way of a person who finds a rollback left behind, in a shell, on a real server."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from activities import metrics, orphans, reconciler
+from rollback_manager import claim, contract
+from rollback_manager.client import Rollback
+from tests import rig
+from tests.rig import PATIENCE_S, Rig
+from workers.watchdogs import watch_over
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "POLL_S", 0.05)
+    monkeypatch.setattr(metrics, "POLL_S", 0.05)
+    monkeypatch.setattr(orphans, "EVERY_S", 0.1)
+    monkeypatch.setattr(claim, "YOUNG", timedelta())
+
+
+@pytest.fixture
+async def made(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rig.rig(client, tmp_path, cached=1000) as one:
+        await watch_over(client, one.settings.task_queue, ["test"])
+        yield one
+        await client.get_workflow_handle(contract.watchdog_id("test")).terminate("it is over")
+
+
+async def left_behind(made: Rig) -> Rollback:
+    """Terminated while no instance of the good version becomes ready."""
+    made.world.running["v1"], made.world.not_ready["v1"] = 0, 4
+    rollback = await made.start()
+    await made.step_runs("prepare")
+    await made.child().terminate("somebody pressed the button")
+    await rollback.result()
+    made.world.not_ready.clear()
+    return rollback
+
+
+async def typed(made: Rig, *words: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, document and talk of a command."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    settings = {
+        "TEMPORAL_ADDRESS": made.client.service_client.config.target_host,
+        "ROLLBACK_TASK_QUEUE": made.settings.task_queue,
+        "ROLLBACK_ENV": "test",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rollback_manager", *words, "--json"),
+        cwd=ROOT,
+        env={**kept, **settings},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, json.loads(out.splitlines()[-1]), err.decode()
+
+
+async def listed(made: Rig) -> list[dict[str, Any]]:
+    """The orphans in `list`, once the watchdog has found one."""
+    async with asyncio.timeout(3 * PATIENCE_S):
+        while True:
+            code, document, _ = await typed(made, "list")
+            assert code == 0
+            if document["orphans"]:
+                assert document["orphans_unknown"] == []
+                found: list[dict[str, Any]] = document["orphans"]
+                return found
+
+
+async def test_what_list_shows_is_what_start_refuses_and_adopt_finishes(made: Rig) -> None:
+    orphan = await left_behind(made)
+    line = f"rollback-manager adopt {made.service} --env test"
+    (shown,) = await listed(made)
+    assert (shown["rollback"], shown["adopt"]) == (orphan.id, line)
+    code, document, _ = await typed(made, "start", made.service, "--yes")
+    assert (code, document["outcome"]["result"]) == (7, "blocked")
+    assert line in document["outcome"]["next_step"]
+    code, document, talk = await typed(made, "adopt", made.service, "--yes", "--by", "anna")
+    assert (code, document["outcome"]["result"]) == (0, "verified")
+    assert document["outcome"]["services"][0]["adopted"] == orphan.id
+    assert "UNTOUCHED: all traffic is on v2" in talk
+    code, document, _ = await typed(made, "adopt", made.service, "--yes")
+    assert (code, document["error"]) == (7, "NotFound")
+    assert made.world.shares_now == {"v1": 100}
+
+
+async def test_a_service_is_given_back_by_a_word_of_its_own(made: Rig) -> None:
+    await left_behind(made)
+    code, document, _ = await typed(made, "adopt", made.service, "--give-back", "--yes")
+    assert code == 0
+    assert document["left"]["given_back"] is True
+    assert made.records.claims("test", made.service) == []
+    assert made.world.shares_now == {"v2": 100}
