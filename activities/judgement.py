@@ -14,7 +14,10 @@ from rollback_manager.values import Seconds, Value
 
 
 class Conclusion(Value):
-    """What a rollback is judged from at its end. refused: why it was not allowed to begin."""
+    """What a rollback is judged from at its end. refused: why it was not allowed to begin.
+
+    halts, commands: of the whole; each service has its own besides.
+    """
 
     rollback: str
     plan: RollbackPlan
@@ -22,6 +25,8 @@ class Conclusion(Value):
     decisions: tuple[DecisionRecord, ...]
     refused: Result | None
     seconds: Seconds
+    halts: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 class JudgementActivities:
@@ -36,5 +41,7 @@ class JudgementActivities:
             conclusion.services,
             conclusion.refused,
             conclusion.seconds,
+            halts=conclusion.halts,
+            commands=conclusion.commands,
         )
         return outcome.model_copy(update={"decisions": conclusion.decisions})

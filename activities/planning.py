@@ -1,7 +1,11 @@
 """Gathers what a plan rests on, and asks the domain for the plan."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
 from temporalio import activity
 
+from activities.claims import Holders
 from activities.look import READERS, Look, Looks
 from activities.records import Records
 from activities.step import now
@@ -12,6 +16,7 @@ from rollback_manager.errors import Blocked, PermanentError, StalePlan, Temporar
 from rollback_manager.gates import GateAnswer
 from rollback_manager.plan import (
     Capacity,
+    Found,
     Removed,
     RollbackPlan,
     ServicePlan,
@@ -20,24 +25,36 @@ from rollback_manager.plan import (
 )
 from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
 from rollback_manager.strategies import strategy_named
+from rollback_manager.waves import waves
 
 TRIES = 3
 """How often a server that does not answer is asked before the plan says so."""
+
+PLANNERS = ThreadPoolExecutor(max_workers=30, thread_name_prefix="plan")
+"""Services that are looked at at once; each of them uses some of READERS."""
+
+MOST_BYTES = 900 * 1024
+"""Of a plan: it comes back with every service's outcome in one message of Temporal (2 MB)."""
+
+Looked = tuple[PlanningFacts, ServicePlan, Found]
 
 
 class PlanningActivities:
     """Activities that answer with a plan; they write nothing."""
 
-    def __init__(self, catalogue: Catalogue, records: Records, targets: Targets) -> None:
+    def __init__(
+        self, catalogue: Catalogue, records: Records, targets: Targets, holders: Holders
+    ) -> None:
         self._catalogue = catalogue
         self._records = records
         self._targets = targets
+        self._holders = holders
 
     @activity.defn
     def plan_rollback(self, request: RollbackRequest) -> Planned:
         """The plan, or why there can be none."""
         try:
-            return Planned(plan=self._plan(request))
+            return self._plan(request)
         except PermanentError as refusal:
             return _refused(refusal)
         except TemporaryError as failure:
@@ -45,20 +62,60 @@ class PlanningActivities:
                 raise
             return _refused(failure)
 
-    def _plan(self, request: RollbackRequest) -> RollbackPlan:
-        service = _only(request)
-        facts, target = self._facts(request.env, service)
-        plan = plan_service(facts, request.to_version)
-        seen = found(facts, _by_hand(plan, target))
-        security = self._catalogue.environments[request.env].security
-        whole = assemble(request, str(security), ((facts, plan, seen),), facts.now)
+    def _plan(self, request: RollbackRequest) -> Planned:
+        services = _named(request)
+        self._must_be_few(request.env, services)
+        environment = self._catalogue.environments[request.env]
+        order = waves(services, self._catalogue.links)
+        looks = self._looks(request, services)
+        width = environment.fleet.width
+        whole = assemble(
+            request, str(environment.security), looks, looks[0][0].now, waves=order, width=width
+        )
         _must_be_expected(whole, request.expect_plan)
         _must_not_fail(whole)
-        return whole
+        _must_fit(whole)
+        return Planned(plan=whole, width=width)
 
-    def _facts(self, env: str, service: str) -> tuple[PlanningFacts, Target]:
+    def _must_be_few(self, env: str, services: tuple[str, ...]) -> None:
+        for service in services:
+            self._catalogue.placement(env, service)  # refuses unknown names
+        most = self._catalogue.environments[env].fleet.tree_above
+        if len(services) > most:
+            raise Blocked(
+                f"{len(services)} services are more than one rollback may have in {env}: {most}",
+                effect="Production is unchanged.",
+                next_step="Start several rollbacks, one after the other, each of fewer services.",
+            )
+
+    def _looks(self, request: RollbackRequest, services: tuple[str, ...]) -> tuple[Looked, ...]:
+        """All services, each planned by itself; what blocks one blocks all, and all are named."""
+        if len(services) == 1:
+            return (self._look(request, services[0]),)
+        asked = {
+            name: PLANNERS.submit(copy_context().run, self._look, request, name)
+            for name in services
+        }
+        troubles: dict[str, PermanentError | TemporaryError] = {}
+        for name, answer in asked.items():
+            try:
+                answer.result()
+            except (PermanentError, TemporaryError) as error:
+                troubles[name] = error
+        if troubles:
+            raise _all_of(troubles)
+        return tuple(answer.result() for answer in asked.values())
+
+    def _look(self, request: RollbackRequest, service: str) -> Looked:
+        facts, target = self._facts(request.env, service, request.adopts)
+        plan = plan_service(facts, request.to_version)
+        return facts, plan, found(facts, _by_hand(plan, target))
+
+    def _facts(self, env: str, service: str, adopts: str) -> tuple[PlanningFacts, Target]:
         policy = self._catalogue.policy(env, service)  # refuses unknown names
-        strategy = self._catalogue.services[service].strategy
+        adopted = self._holders.adopted(env, service, adopts)  # refuses what somebody holds
+        own = self._catalogue.services[service].strategy
+        strategy = (adopted.purpose.strategy if adopted else "") or own
         target = self._targets(env, service)
         past = READERS.submit(self._records.past, env, service)
         releases = READERS.submit(self._records.releases, env, service)
@@ -75,24 +132,46 @@ class PlanningActivities:
             snapshot=look.snapshot,
             past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
+            adopted=adopted,
         )
         return facts, target
 
 
-def _only(request: RollbackRequest) -> str:
+def _named(request: RollbackRequest) -> tuple[str, ...]:
+    """The services, sorted; each name can be one, and is there once."""
     checked("environment", request.env)
-    match request.services:
-        case (service,):
-            return checked("service", service)
-        case ():
-            what = "no service is named"
-        case _:
-            what = "several services in one rollback are not supported yet"
+    services = tuple(sorted(checked("service", name) for name in request.services))
+    twice = sorted({name for name in services if services.count(name) > 1})
+    if services and not twice:
+        return services
     raise Blocked(
-        what,
+        f"{', '.join(twice)}: named twice" if twice else "no service is named",
         effect="Production is unchanged.",
-        next_step="Name one service: rollback-manager plan SERVICE --env ENV",
+        next_step="Name each service once: rollback-manager plan SERVICE … --env ENV",
     )
+
+
+def _all_of(
+    troubles: dict[str, PermanentError | TemporaryError],
+) -> PermanentError | TemporaryError:
+    """One refusal that names every service; for now, if every one is for now."""
+    what = "; ".join(f"{service}: {error.what}" for service, error in troubles.items())
+    effect = "Production is unchanged."
+    advice = list(dict.fromkeys(error.next_step for error in troubles.values() if error.next_step))
+    if all(isinstance(error, TemporaryError) for error in troubles.values()):
+        return TemporaryError(what, effect=effect, next_step=" ".join(advice))
+    return Blocked(what, effect=effect, next_step=" ".join(advice))
+
+
+def _must_fit(plan: RollbackPlan) -> None:
+    size = len(plan.model_dump_json())
+    if size > MOST_BYTES:
+        raise Blocked(
+            f"the plan of these {len(plan.services)} services is {size // 1024} KiB;"
+            f" at most {MOST_BYTES // 1024} KiB fit one rollback with its end",
+            effect="Production is unchanged.",
+            next_step="Start several rollbacks, one after the other, each of fewer services.",
+        )
 
 
 def _must_be_expected(plan: RollbackPlan, expected: str | None) -> None:

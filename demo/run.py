@@ -44,6 +44,7 @@ from workers.process import end, say
 from workers.settings import Settings
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
+from workers.watchdogs import watch_over
 
 ENV, SERVICE, BY = "demo", "shop", "ci:demo"
 INSTANCES, WARM = 4, 2
@@ -185,7 +186,8 @@ async def _everything(folder: Path, rate: float) -> AsyncIterator[Demo]:
         )
         await stack.enter_async_context(server)
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-        await stack.enter_async_context(worker.make_worker(client, settings, parts))
+        ours = await stack.enter_async_context(worker.make_worker(client, settings, parts))
+        await watch_over(client, ours.task_queue, parts.catalogue.environments)
         yield Demo(world, load, RollbackClient(client), server.ui_url)
 
 

@@ -26,11 +26,13 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
         "list": Verb("starters.listing", "list the rollbacks, running and ended"),
         "approve": Verb("starters.decide", "agree to the plan that waits for you"),
         "reject": Verb("starters.decide", "refuse the plan that waits for you"),
+        "budget": Verb("starters.budget", "answer for rollbacks held because many began at once"),
         "pause": Verb("starters.control", "hold still after the action under way"),
         "resume": Verb("starters.control", "go on after a pause"),
         "abort": Verb("starters.control", "stop at a safe point, or restore what was there before"),
         "retry-step": Verb("starters.control", "try the step that failed once more"),
         "skip-step": Verb("starters.control", "go on without the step that failed"),
+        "adopt": Verb("starters.adopt", "go on from what an ended rollback left behind"),
     },
     "Afterwards": {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),

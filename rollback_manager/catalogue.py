@@ -17,10 +17,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from rollback_manager import waves
 from rollback_manager.contract import NAME
 from rollback_manager.errors import CatalogueError, PermanentError
-from rollback_manager.policy import Policy
+from rollback_manager.policy import FleetPolicy, Policy
 from rollback_manager.values import Value
+from rollback_manager.waves import Links
 
 Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
 
@@ -82,6 +84,10 @@ class Service(Value):
     owners: tuple[str, ...] = ()
     strategy: str
     environments: dict[Name, Placement]
+    deploys_after: tuple[Name, ...] = ()
+    """Services that are deployed before this one; it goes back before them."""
+    reads_from: tuple[Name, ...] = ()
+    """Services whose data it reads; they go back before it."""
 
 
 class Environment(Value):
@@ -89,6 +95,7 @@ class Environment(Value):
 
     security: SecurityLevel = SecurityLevel.LOCAL
     policy: Policy = Policy()
+    fleet: FleetPolicy = FleetPolicy()
 
 
 class Catalogue(Value):
@@ -105,6 +112,14 @@ class Catalogue(Value):
                 if env not in self.environments:
                     raise ValueError(f"services.{name}.environments.{env}: no such environment")
         return self
+
+    @property
+    def links(self) -> dict[str, Links]:
+        """What ties the services to each other, in every environment alike."""
+        return {
+            name: Links(deploys_after=service.deploys_after, reads_from=service.reads_from)
+            for name, service in self.services.items()
+        }
 
     def placement(self, env: str, service: str) -> Placement:
         """Where the service runs in that environment, or an error that lists what there is."""
@@ -129,7 +144,7 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         catalogue = Catalogue.model_validate(_plain(tree), extra="forbid")
     except ValidationError as mistakes:
         raise _refused(_lines(mistakes, tree, name)) from None
-    if wrong := _wrong_policies(catalogue, tree, name):
+    if wrong := [*_wrong_policies(catalogue, tree, name), *_wrong_ties(catalogue, tree, name)]:
         raise _refused(wrong)
     return catalogue
 
@@ -157,6 +172,18 @@ def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> list
                 place = ("services", service, "environments", env, "policy")
                 wrong += _lines(mistakes, tree, name, place)
     return wrong
+
+
+def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    """Unknown names, or else the first round of services that no order can satisfy."""
+    where: tuple[int | str, ...]
+    nobody = list(waves.unknown(catalogue.links))
+    for service, kind, index, missing in nobody:
+        where = ("services", service, kind, index)
+        yield f"{name}:{_line(tree, where)}: {_path(where)}: no such service: {missing}"
+    if not nobody and (found := waves.cycle(catalogue.links)):
+        where = ("services", found.services[0])
+        yield f"{name}:{_line(tree, where)}: {_path(where)}: {found}"
 
 
 def _lines(

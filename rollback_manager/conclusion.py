@@ -1,6 +1,8 @@
 """How it ended, declared from what was found, not from what was meant."""
 
-from rollback_manager import gates
+from collections.abc import Iterator
+
+from rollback_manager import gates, together
 from rollback_manager.contract import AbortCommand
 from rollback_manager.gates import CompletionFacts, DuringFacts, GateResult
 from rollback_manager.plan import ActionKind, RollbackPlan, ServicePlan
@@ -15,6 +17,7 @@ from rollback_manager.progress import (
     effect_of,
     end_state,
 )
+from rollback_manager.verification import Verdict
 
 
 def service_outcome(
@@ -26,13 +29,18 @@ def service_outcome(
     halts: tuple[str, ...],
     commands: tuple[str, ...],
     epoch: int,
+    version: str = "",
 ) -> ServiceOutcome:
-    """One service at rest. Samples are left out: history has them with the steps already."""
+    """One service at rest. Samples are left out: history has them with the steps already.
+
+    version: where it went back to in the end; the plan's own target where that is not said.
+    """
+    version = version or plan.to_version
     wrote = any(record.written for record in steps)
     verified = any(r.kind is ActionKind.VERIFY and r.state is StepState.DONE for r in steps)
     end = EndState.UNKNOWN
     if found is not None:
-        end = end_state(found, plan.to_version, plan.from_version, wrote)
+        end = end_state(found, version, plan.from_version, wrote)
     back = end is EndState.ROLLED_BACK
     return ServiceOutcome(
         service=plan.service,
@@ -45,6 +53,8 @@ def service_outcome(
         halts=halts,
         commands=commands,
         epoch=epoch,
+        adopted=plan.adopts,
+        version=version,
     )
 
 
@@ -63,8 +73,14 @@ def rollback_outcome(
     services: tuple[ServiceOutcome, ...],
     refused: Result | None,
     seconds: float,
+    *,
+    halts: tuple[str, ...] = (),
+    commands: tuple[str, ...] = (),
 ) -> RollbackOutcome:
-    """The whole rollback; `decisions` are the workflow's to add."""
+    """The whole rollback; `decisions` are the workflow's to add.
+
+    halts, commands: what happened between services; each has its own besides.
+    """
     result = refused or _result(plan, services)
     return RollbackOutcome(
         rollback=rollback,
@@ -74,7 +90,7 @@ def rollback_outcome(
         next_step=_next(result, rollback),
         digest=plan.digest,
         services=services,
-        gates=_gates(rollback, plan, services, refused, seconds),
+        gates=_gates(rollback, plan, services, refused, seconds, (halts, commands)),
         security=plan.security,
     )
 
@@ -94,7 +110,16 @@ def _why(result: Result, plan: RollbackPlan, services: tuple[ServiceOutcome, ...
         case Result.EXPIRED:
             return f"nobody answered within {plan.approval.deadline_s:.0f} s; the policy says hold"
         case _:
-            return "; ".join(f"{s.service} {s.end}: {s.because}" for s in services)
+            return "; ".join(_alike(services))
+
+
+def _alike(services: tuple[ServiceOutcome, ...]) -> Iterator[str]:
+    """Services that ended alike and for the same reason, in one breath; none is left out."""
+    whose: dict[tuple[EndState, str], list[str]] = {}
+    for one in services:
+        whose.setdefault((one.end, one.because), []).append(one.service)
+    for (end, because), names in whose.items():
+        yield f"{', '.join(names)} {end}: {because}"
 
 
 def _next(result: Result, rollback: str) -> str:
@@ -109,20 +134,21 @@ def _gates(
     services: tuple[ServiceOutcome, ...],
     refused: Result | None,
     seconds: float,
+    between: tuple[tuple[str, ...], tuple[str, ...]],
 ) -> tuple[GateResult, ...]:
     if refused is not None:
         return plan.gates
     steps = [record for service in services for record in service.steps]
-    lowest = [record.lowest_ready for record in steps if record.lowest_ready is not None]
     own = [record.own_errors for record in steps if record.own_errors is not None]
-    verdicts = next((r.verdicts for r in reversed(steps) if r.verdicts), ())
+    verdicts = together.verdicts({s.service: _last_verdicts(s) for s in services})
+    lowest, floor = _closest(plan, services)
     facts = DuringFacts(
-        lowest_ready=min(lowest, default=None),
-        floor=max(service.floor for service in plan.services),
+        lowest_ready=lowest,
+        floor=floor,
         steps_confirmed=sum(record.state is StepState.DONE for record in steps),
         steps_planned=sum(len(service.actions) for service in plan.services),
-        halts=tuple(halt for service in services for halt in service.halts),
-        commands=tuple(command for service in services for command in service.commands),
+        halts=(*(halt for service in services for halt in service.halts), *between[0]),
+        commands=(*(command for service in services for command in service.commands), *between[1]),
     )
     back = tuple(s.service for s in services if s.end is EndState.ROLLED_BACK)
     completed = CompletionFacts(
@@ -139,3 +165,19 @@ def _gates(
         *gates.after(verdicts),
         *gates.completion(completed),
     )
+
+
+def _last_verdicts(service: ServiceOutcome) -> tuple[Verdict, ...]:
+    return next((r.verdicts for r in reversed(service.steps) if r.verdicts), ())
+
+
+def _closest(plan: RollbackPlan, services: tuple[ServiceOutcome, ...]) -> tuple[int | None, int]:
+    """Fewest ready instances and the floor, of the service that came closest to its own."""
+    floors = {service.service: service.floor for service in plan.services}
+    seen = [
+        (record.lowest_ready, floors[service.service])
+        for service in services
+        for record in service.steps
+        if record.lowest_ready is not None
+    ]
+    return min(seen, key=lambda one: one[0] - one[1], default=(None, max(floors.values())))

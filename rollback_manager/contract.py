@@ -18,6 +18,9 @@ ROLLBACK_WORKFLOW = "RollbackWorkflow"
 SERVICE_WORKFLOW = "ServiceRollbackWorkflow"
 PLAN_WORKFLOW = "PlanWorkflow"
 RELEASE_WORKFLOW = "ReleaseWorkflow"
+ADOPT_WORKFLOW = "AdoptWorkflow"
+WATCHDOG_WORKFLOW = "WatchdogWorkflow"
+BUDGET_WORKFLOW = "BudgetWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -67,6 +70,21 @@ def release_id(env: str, service: str, version: str) -> str:
     return "release/" + "/".join(parts)
 
 
+def adopt_id(env: str, service: str, verb: str) -> str:
+    """Workflow id of a look at what was left of a service, or of its giving back."""
+    return f"adopt/{checked('environment', env)}/{checked('service', service)}/{verb}"
+
+
+def watchdog_id(env: str) -> str:
+    """Workflow id of the watchdog of one environment."""
+    return f"watchdog/{checked('environment', env)}"
+
+
+def budget_id(env: str) -> str:
+    """Workflow id of the budget that all rollbacks of an environment share."""
+    return f"budget/{checked('environment', env)}"
+
+
 class EvidencePoint(Value):
     """One second of what the requester saw: answers and failures by version."""
 
@@ -76,7 +94,10 @@ class EvidencePoint(Value):
 
 
 class RollbackRequest(Value):
-    """ "This release is bad." What a person, a CI job or an alert sends."""
+    """ "This release is bad." What a person, a CI job or an alert sends.
+
+    adopts: id of an ended rollback whose claim this one goes on from.
+    """
 
     env: str
     services: tuple[str, ...]
@@ -88,6 +109,17 @@ class RollbackRequest(Value):
     incident: str = ""
     expect_plan: str | None = None
     evidence: tuple[EvidencePoint, ...] = ()
+    adopts: str = ""
+
+
+class AdoptRequest(Value):
+    """A look at what an ended rollback left of a service; or its giving back, as it stands."""
+
+    env: str
+    service: str
+    give_back: bool = False
+    by: str = "unknown"
+    reason: str = ""
 
 
 class AbortMode(StrEnum):
@@ -136,6 +168,11 @@ class StepCommand(Value):
     reason: str = ""
 
 
+def is_wave(step: str) -> bool:
+    """Whether the step is a wave of the rollback, `wave-2`, and no step of one service."""
+    return re.fullmatch(r"wave-[0-9]+", step) is not None
+
+
 class Answered(Value):
     """What became of a command: applied, or ignored because."""
 
@@ -144,9 +181,13 @@ class Answered(Value):
 
 
 class Planned(Value):
-    """The answer of a planning activity: a plan, or why there can be none."""
+    """The answer of a planning activity: a plan, or why there can be none.
+
+    width: services of it that are under way at once.
+    """
 
     plan: RollbackPlan | None = None
+    width: int = 10
     blocked_because: str = ""
     effect: str = ""
     next_step: str = ""

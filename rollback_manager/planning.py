@@ -4,11 +4,13 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from rollback_manager import gates
+from rollback_manager import gates, together
+from rollback_manager.candidates import alternatives, usable
+from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.errors import Blocked
 from rollback_manager.gates import BeforeFacts, GateResult
-from rollback_manager.guard import floor_for
+from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
 from rollback_manager.policy import Policy
 from rollback_manager.reading import NoReading, Reading, Snapshot
@@ -46,14 +48,18 @@ class PlanningFacts(Value):
     snapshot: Snapshot
     past: tuple[Past, ...]
     now: datetime
+    adopted: Claim | None = None
 
 
 def bad_version(facts: PlanningFacts) -> str:
     """The version to undo: the one that has the traffic.
 
     Where several have some (a canary, or what an aborted rollback left) it is the one that is not
-    verified; the largest share says nothing about who is bad.
+    verified; the largest share says nothing about who is bad. Where another rollback is gone on
+    with, the traffic says nothing at all: it may have been shifted already.
     """
+    if facts.adopted is not None:
+        return purpose_of(facts.adopted, facts.shares).from_version
     carrying = sorted(version for version, part in facts.shares.items() if part)
     verified = {r.version for r in facts.releases if r.standing is Standing.VERIFIED}
     suspects = carrying if len(carrying) == 1 else [v for v in carrying if v not in verified]
@@ -74,21 +80,23 @@ def bad_version(facts: PlanningFacts) -> str:
 def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
     """The plan for one service, or Blocked with what stands in its way."""
     bad = bad_version(facts)
+    wanted = target_of(facts.adopted, wanted) if facts.adopted else wanted
     target = known_good(_others(facts, bad), bad, wanted)
     good = target.release
     _must_be_the_same(facts, good)
     at_release = good.restore_point.instances if good.restore_point else 1
-    desired = max(1, facts.running.get(bad, 0), at_release)
-    phases = facts.strategy.phases(
-        ServiceFacts(
-            good=good.version,
-            bad=bad,
-            desired=desired,
-            good_instances=facts.running.get(good.version, 0),
-            shares=facts.shares,
-            policy=facts.policy,
-        )
+    serving = facts.running.get(good.version, 0) if facts.shares.get(good.version) else 0
+    desired = max(1, facts.running.get(bad, 0), at_release, serving)
+    own = ServiceFacts(
+        good=good.version,
+        bad=bad,
+        desired=desired,
+        good_instances=facts.running.get(good.version, 0),
+        bad_instances=facts.running.get(bad, 0),
+        shares=facts.shares,
+        policy=facts.policy,
     )
+    others = usable(_others(facts, bad), good, bad, facts.digests)
     return ServicePlan(
         service=facts.service,
         strategy=facts.strategy.name,
@@ -98,11 +106,14 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
         to_digest=good.digest,
         target_because=_because(target),
         desired=desired,
-        floor=floor_for(desired, facts.policy.floor_fraction),
-        phases=phases,
+        floor=floor_for(desired, fraction_for(desired, facts.policy)),
+        phases=facts.strategy.phases(own),
         policy=facts.policy,
         baseline=good.baseline,
         not_undone=facts.strategy.not_undone,
+        alternatives=alternatives(facts.strategy, own, others, facts.running),
+        offered=others[0].version if others else "",
+        adopts=facts.adopted.rollback if facts.adopted else "",
     )
 
 
@@ -217,31 +228,32 @@ def assemble(
     security: str,
     services: tuple[tuple[PlanningFacts, ServicePlan, Found], ...],
     now: datetime,
+    *,
+    waves: together.Waves = (),
+    width: int = 1,
 ) -> RollbackPlan:
-    """The whole plan. One service so far: many, in waves, are refused by the caller."""
-    facts, plan, _ = services[0]
-    policy = facts.policy
+    """The whole plan: all services in the order of their waves; one wave if none are given."""
+    parts = {plan.service: (facts, plan, seen) for facts, plan, seen in services}
+    waves = waves or (tuple(sorted(parts)),)
+    ordered = [parts[name] for wave in waves for name in wave]
+    plans = tuple(plan for _, plan, _ in ordered)
+    policies = [facts.policy for facts, _, _ in ordered]
     return RollbackPlan(
         env=request.env,
         security=security,
-        services=tuple(plan for _, plan, _ in services),
-        waves=(tuple(plan.service for _, plan, _ in services),),
-        approval=policy.approval,
-        time_limit_s=policy.time_limit_s,
-        plan_valid_s=policy.plan_valid_s,
-        abort_when=(
-            f"ready would fall below {plan.floor}",
-            "a step fails for good or a check cannot tell: it stops there and asks",
-            "a person says so: rollback-manager abort",
+        services=plans,
+        waves=waves,
+        approval=together.approval(policies),
+        time_limit_s=max(policy.time_limit_s for policy in policies),
+        plan_valid_s=min(policy.plan_valid_s for policy in policies),
+        abort_when=together.abort_when(plans, width),
+        done_when=together.done_when(plans),
+        risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
+        gates=together.gates(
+            {p.service: gates_before(f, p, request, security) for f, p, _ in ordered}
         ),
-        done_when=(
-            f"measured share of {plan.to_version} ≥ {policy.confirmed_share:.0%}",
-            f"all checks passed over ≥ {policy.verification.min_window_s:.0f} s",
-        ),
-        risks=_risks(facts.strategy, plan),
-        gates=gates_before(facts, plan, request, security),
-        found=tuple(seen for _, _, seen in services),
-        estimate=estimate(facts),
+        found=tuple(seen for _, _, seen in ordered),
+        estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
         made_at=now,
     ).sealed()
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rollback_manager.client import Rollback as Running
     from rollback_manager.progress import RollbackStatus
 
-Step = Annotated[str, typer.Argument(metavar="STEP", help="Its name, such as redirect_traffic.")]
+Step = Annotated[
+    str, typer.Argument(metavar="STEP", help="Its name, such as redirect_traffic; or wave-2.")
+]
 OfService = Annotated[
     str | None, typer.Option("--service", help="Whose step; needed where several services run.")
 ]
@@ -143,13 +145,13 @@ def _step(
     async def run() -> Answer:
         named = naming.rollback(rollback)
         own = naming.named("service", service) if service else None
-        from rollback_manager.contract import StepCommand
+        from rollback_manager.contract import StepCommand, is_wave
         from rollback_manager.rendering.layout import foreign, page
         from starters.connection import connected
 
         async with connected() as client:
             running = client.rollback(named)
-            whose = own or _only_service(await running.status())
+            whose = own or "" if is_wave(step) else own or _only_service(await running.status())
             command = StepCommand(step=step, by=by or naming.operator(), reason=reason)
             got = await running.step(verb, whose, command)
         word = "applied" if got.applied else "ignored"

@@ -4,6 +4,7 @@ import getpass
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rollback_manager.errors import PermanentError
@@ -49,9 +50,24 @@ def rollback(typed: str) -> str:
     return typed
 
 
-def new_key(service: str) -> str:
+def services(typed: Sequence[str]) -> tuple[str, ...]:
+    """The services that are meant, each once."""
+    names = tuple(named("service", name) for name in typed)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"{', '.join(twice)}: named twice",
+            effect=UNCHANGED,
+            next_step="Name each service once; their order is the catalogue's to say.",
+        )
+    return names
+
+
+def new_key(*services: str) -> str:
     """A key that nobody used before, and that says what and when: it becomes part of the id."""
-    return f"{service[:40]}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
+    first, more = services[0], len(services) - 1
+    what = f"{first[:27]}-and-{more}-more" if more else first[:40]
+    return f"{what}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}-{secrets.token_hex(2)}"
 
 
 def operator() -> str:

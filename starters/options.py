@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="Its name in the catalogue.")]
+Services = Annotated[
+    list[str], typer.Argument(metavar="SERVICE...", help="Names in the catalogue, in any order.")
+]
 Rollback = Annotated[
     str, typer.Argument(metavar="ROLLBACK", help="rollback/ENV/KEY, as start and list print it.")
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from starters import console, naming, refusals
 from starters.console import Answer
-from starters.options import Env, Incident, Json, Reason, Service, To
+from starters.options import Env, Incident, Json, Reason, Services, To
 from starters.refusals import HAS_CHANGES
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plan(
-    service: Service,
+    services: Services,
     env: Env = None,
     to: To = None,
     reason: Reason = "",
@@ -30,10 +31,10 @@ def plan(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a rollback of SERVICE would do now, and change nothing."""
+    """Show what a rollback of these services would do now, and change nothing."""
 
     async def verb() -> Answer:
-        made = await asked(request(service, env, to=to, reason=reason, incident=incident))
+        made = await asked(request(services, env, to=to, reason=reason, incident=incident))
         code = HAS_CHANGES if detailed_exitcode else 0
         return _answer(made, as_commands=as_commands, code=code)
 
@@ -41,15 +42,16 @@ def plan(
 
 
 def request(
-    service: str, env: str | None, *, to: str | None, reason: str, incident: str
+    services: Sequence[str], env: str | None, *, to: str | None, reason: str, incident: str
 ) -> RollbackRequest:
     """What is asked for, with every name checked before anything is sent."""
     from rollback_manager.contract import RollbackRequest
 
+    names = naming.services(services)
     return RollbackRequest(
         env=naming.environment(env),
-        services=(naming.named("service", service),),
-        key=naming.new_key(service),
+        services=names,
+        key=naming.new_key(*names),
         requested_by=naming.operator(),
         reason=reason,
         to_version=naming.named("version", to) if to else None,

@@ -11,7 +11,7 @@ from rollback_manager.errors import RollbackError
 from starters import console, naming
 from starters import plan as planning
 from starters.console import Answer
-from starters.options import Env, Incident, Json, Reason, Service, Timeout, To
+from starters.options import Env, Incident, Json, Reason, Services, Timeout, To
 from starters.refusals import DECLINED, UNCHANGED, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EVIDENCE_LIMIT = 256 * 1024
 
 
 def start(
-    service: Service,
+    services: Services,
     env: Env = None,
     to: To = None,
     reason: Reason = "",
@@ -54,10 +54,10 @@ def start(
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Roll SERVICE back: show the plan, ask, start, and follow it to its end."""
+    """Roll these services back: show the plan, ask, start, and follow it to its end."""
 
     def asked_for() -> RollbackRequest:
-        base = planning.request(service, env, to=to, reason=reason, incident=incident)
+        base = planning.request(services, env, to=to, reason=reason, incident=incident)
         own = {
             "key": naming.named("key", key) if key else base.key,
             "trigger": naming.named("trigger", trigger),
@@ -109,8 +109,8 @@ def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
 
     answer = console.answered(show, as_json=as_json)
     console.say(answer.text)
-    service = request.services[0]
-    if not console.agreed(f"\nRoll back {service} in {request.env} as planned above?"):
+    what = ", ".join(request.services)
+    if not console.agreed(f"\nRoll back {what} in {request.env} as planned above?"):
         declined = UsageError("not agreed to", effect=UNCHANGED, next_step="Nothing is left to do.")
         console.refuse(declined, as_json=as_json, code=DECLINED)
     return request.model_copy(update={"expect_plan": answer.document["digest"]})

@@ -18,7 +18,6 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import ChildWorkflowHandle
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -37,7 +36,7 @@ from rollback_manager.progress import (
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from workers import wiring
 from workers.failures import Failures
-from workers.plugin import PASSED_THROUGH, plugin
+from workers.plugin import plugin, runner
 from workers.settings import Settings
 from workers.worker import make_worker
 from workflows.service_rollback import ServiceRollbackWorkflow
@@ -45,7 +44,14 @@ from workflows.service_rollback import ServiceRollbackWorkflow
 POLICY: dict[str, object] = {
     "approval": {"required": False, "deadline_s": 30},
     "verification": {"min_window_s": 0, "max_window_s": 5},
-    "timeouts": {"prepare_s": 3, "redirect_traffic_s": 3, "drain_s": 3, "heartbeat_s": 2},
+    "slices": {"min_s": 0, "max_s": 3},
+    "timeouts": {
+        "prepare_s": 3,
+        "redirect_traffic_s": 3,
+        "stop_batch_s": 3,
+        "drain_s": 3,
+        "heartbeat_s": 2,
+    },
 }
 """Real durations of a second or two instead of a fake clock."""
 
@@ -103,6 +109,7 @@ class Rig:
     settings: Settings
     policy: dict[str, object]
     cached: int
+    strategy: str = "blue_green"
 
     @property
     def rollbacks(self) -> RollbackClient:
@@ -113,7 +120,9 @@ class Rig:
     def parts(self) -> wiring.Parts:
         """What activities work with."""
         return wiring.Parts(
-            catalogue(self.service, self.policy), self.records, lambda _env, _s: self.world.target()
+            catalogue(self.service, self.policy, self.strategy),
+            self.records,
+            lambda _env, _s: self.world.target(),
         )
 
     def worker(self) -> Worker:
@@ -125,7 +134,7 @@ class Rig:
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
-            activities=wiring.activities(self.parts),
+            activities=wiring.activities(self.parts, wiring.runs(self.client)),
             activity_executor=ThreadPoolExecutor(),
             interceptors=[Failures()],
             max_heartbeat_throttle_interval=timedelta(seconds=1),
@@ -136,7 +145,7 @@ class Rig:
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
-            plugins=[plugin(wiring.activities(self.parts))],
+            plugins=[plugin(wiring.activities(self.parts, wiring.runs(self.client)))],
             activity_executor=ThreadPoolExecutor(),
             max_cached_workflows=self.cached,
             no_remote_activities=True,
@@ -148,10 +157,8 @@ class Rig:
             self.client,
             task_queue=self.settings.task_queue,
             workflows=[ServiceRollbackWorkflow],
-            workflow_runner=SandboxedWorkflowRunner(
-                restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-            ),
-            activities=wiring.activities(self.parts),
+            workflow_runner=runner(),
+            activities=wiring.activities(self.parts, wiring.runs(self.client)),
             activity_executor=ThreadPoolExecutor(),
             interceptors=[Failures()],
             max_cached_workflows=self.cached,
@@ -339,7 +346,7 @@ def replayer() -> Replayer:
     return Replayer(workflows=[], plugins=[plugin()])
 
 
-def catalogue(service: str, policy: dict[str, object]) -> Catalogue:
+def catalogue(service: str, policy: dict[str, object], strategy: str = "blue_green") -> Catalogue:
     """A catalogue of one service; its addresses lead nowhere and are never asked."""
     return Catalogue.model_validate(
         {
@@ -347,7 +354,7 @@ def catalogue(service: str, policy: dict[str, object]) -> Catalogue:
             "environments": {"test": {"policy": policy}},
             "services": {
                 service: {
-                    "strategy": "blue_green",
+                    "strategy": strategy,
                     "environments": {
                         "test": {
                             "workloads": {"kind": "supervisord", "socket": "/x", "program": "x"},
@@ -408,16 +415,21 @@ async def rig(
     world = StandInService(shares_now={"v2": 100}, running={"v1": 3, "v2": 3})
     settings = Settings(data=folder, task_queue=f"q-{service}")
     if not cached:
-        client = Client(
-            client.service_client,
-            namespace=client.namespace,
-            data_converter=client.data_converter,
-            interceptors=[_QuickTasks()],
-        )
+        client = quick(client)
     made = Rig(client, service, world, records, settings, {**POLICY, **(policy or {})}, cached)
     async with made.worker() if manned else contextlib.nullcontext():
         yield made
     engine.dispose()
+
+
+def quick(client: Client) -> Client:
+    """A client, for workers without a cache, whose lost workflow tasks come again soon."""
+    return Client(
+        client.service_client,
+        namespace=client.namespace,
+        data_converter=client.data_converter,
+        interceptors=[_QuickTasks()],
+    )
 
 
 def with_policy(made: Rig, **policy: object) -> Rig:

@@ -14,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.plan import RollbackPlan
     from rollback_manager.progress import DecisionRecord
 
+A_MOMENT = timedelta(milliseconds=1)
+
 
 class Approval:
     """One plan's approval: pending, then approved, rejected or expired. The first terminal wins."""
@@ -63,11 +65,15 @@ class Approval:
     async def wait(self, control: Control, pointless: Callable[[], bool]) -> bool:
         """Until somebody decides or aborts, or it is pointless. False: nobody did in time."""
         deadline = self.ballot.deadline if self.ballot else workflow.now()
-        return await control.until(
+        in_time = await control.until(
             lambda: self.decided is not None or pointless(),
-            timeout=max(deadline - workflow.now(), timedelta(milliseconds=1)),
+            timeout=max(deadline - workflow.now(), A_MOMENT),
             summary=f"waiting for approval until {deadline:%H:%M:%SZ}",
         )
+        if self.decided is Decision.APPROVE and control.abort is None:
+            # The SDK lets signals take effect before a native cancel of the same workflow task.
+            await control.until(lambda: False, timeout=A_MOMENT, summary="a cancel would win")
+        return in_time
 
     def _judge(self, vote: Vote) -> Answered:
         if self.ballot is None:

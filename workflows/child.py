@@ -25,17 +25,21 @@ with workflow.unsafe.imports_passed_through():
 class ServiceChild:
     """The child of one service, and what it has not been told yet."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, service: str) -> None:
         self._control = control
+        self._service = service
         self._handle: ChildWorkflowHandle[ServiceRollbackWorkflow, ServiceOutcome] | None = None
         self._outbox: list[tuple[str, Value]] = []
         self._cancel_passed_on = False
+        self.begun = False
+        """Whether it may begin: its parent has said so, at its start or later."""
 
     async def start(self, plan: RollbackPlan, service: ServicePlan, *, go: bool) -> None:
         """The child is ready, and holds the lock, before anybody has decided.
 
         Raises WorkflowAlreadyStartedError where another rollback holds the lock.
         """
+        seen = next((one for one in plan.found if one.service == service.service), None)
         starting = workflow.start_child_workflow(
             ServiceRollbackWorkflow.run,
             ServiceRollback(
@@ -44,7 +48,7 @@ class ServiceChild:
                 digest=plan.digest,
                 plan=service,
                 go=go,
-                requests_per_s=plan.found[0].requests_per_s,
+                requests_per_s=seen.requests_per_s if seen else None,
             ),
             id=service_id(plan.env, service.service),
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
@@ -54,10 +58,15 @@ class ServiceChild:
             f" · {service.strategy} · floor {service.floor}",
         )
         self._handle = await self._control.to_the_end(starting)
+        self.begun = go
 
     def done(self) -> bool:
         """Whether it has ended."""
         return self._handle is not None and self._handle.done()
+
+    def is_over(self) -> bool:
+        """Whether nothing of it runs: it has ended, or was never started."""
+        return self._handle is None or self._handle.done()
 
     def tell(self, name: str, command: Value) -> None:
         """Keep a signal for it; `pass_on` sends it."""
@@ -66,7 +75,7 @@ class ServiceChild:
     def is_to_be_told(self) -> bool:
         """Whether somebody has said something, a native cancel included, that it does not know."""
         cancelled = workflow.cancellation_reason() is not None and not self._cancel_passed_on
-        return bool(self._outbox) or cancelled
+        return not self.done() and (bool(self._outbox) or cancelled)
 
     async def pass_on(self) -> None:
         """Send everything that was kept, in its order; a cancel goes as a hold."""
@@ -81,6 +90,7 @@ class ServiceChild:
 
     async def begin(self) -> None:
         """What was said before the go, an abort or a pause, gets there before it."""
+        self.begun = True
         await self.pass_on()
         await self._signal("go", [])
 
@@ -88,7 +98,7 @@ class ServiceChild:
         """It must not begin."""
         await self._signal("abort", [AbortCommand(mode=AbortMode.HOLD, by=by, reason=reason)])
 
-    async def outcome(self, service: str) -> ServiceOutcome:
+    async def outcome(self) -> ServiceOutcome:
         """How it ended; unknown where it was ended from outside."""
         if self._handle is None:
             raise RuntimeError("the child was never started")
@@ -96,14 +106,14 @@ class ServiceChild:
             return await self._handle
         except ChildWorkflowError as error:
             return ServiceOutcome(
-                service=service,
+                service=self._service,
                 end=EndState.UNKNOWN,
                 verified=False,
                 because=f"its workflow did not end by itself: {error.cause or error}",
             )
 
     async def _signal(self, name: str, arguments: list[Value]) -> None:
-        if self._handle is None:
+        if self._handle is None or self._handle.done():
             return
         try:
             await self._control.to_the_end(self._handle.signal(name, args=arguments))

@@ -1,6 +1,7 @@
 """Answers with a plan. Starters hold no credentials; workers do."""
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from workflows.options import A_MINUTE
 from workflows.short import short
@@ -12,7 +13,11 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import PLAN_WORKFLOW, Planned, RollbackRequest
 
 
-@workflow.defn(name=PLAN_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+@workflow.defn(
+    name=PLAN_WORKFLOW,
+    failure_exception_types=[pydantic.ValidationError],
+    versioning_behavior=VersioningBehavior.PINNED,
+)
 class PlanWorkflow:
     """What a rollback would do now. Touches nothing."""
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from workflows.options import GRACE, RETRY
 
@@ -24,7 +25,11 @@ def _measuring(request: ReleaseRequest) -> timedelta:
     return timedelta(seconds=ask.measure_s) if isinstance(ask, MarkRelease) else timedelta()
 
 
-@workflow.defn(name=RELEASE_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+@workflow.defn(
+    name=RELEASE_WORKFLOW,
+    failure_exception_types=[pydantic.ValidationError],
+    versioning_behavior=VersioningBehavior.PINNED,
+)
 class ReleaseWorkflow:
     """One thing to do with the records of releases."""
 

@@ -1,74 +1,77 @@
-"""The whole rollback: plan → gates → approval → the service's child → conclusion."""
+"""The whole rollback: plan → gates → approval → the services, wave by wave → conclusion."""
 
 import asyncio
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from workflows.approval import Approval
-from workflows.child import ServiceChild
-from workflows.control import Control
-from workflows.messages import readable
 from workflows.options import A_MINUTE
 from workflows.service_rollback import STATE
 from workflows.short import short
+from workflows.steering import Steering
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.judgement import Conclusion, JudgementActivities
     from activities.planning import PlanningActivities
-    from rollback_manager.contract import (
-        ROLLBACK_WORKFLOW,
-        AbortCommand,
-        Answered,
-        Decision,
-        PauseCommand,
-        Planned,
-        RollbackRequest,
-        ServiceReport,
-        Vote,
-    )
+    from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
     from rollback_manager.plan import RollbackPlan, ServicePlan
     from rollback_manager.progress import (
         Result,
         RollbackOutcome,
         RollbackStatus,
-        ServiceOutcome,
         ServiceStatus,
         State,
     )
     from rollback_manager.rendering import web_ui
 
 
-@workflow.defn(name=ROLLBACK_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
-class RollbackWorkflow:
-    """Plans, asks whoever must be asked, lets the service's child work, and concludes."""
+@workflow.defn(
+    name=ROLLBACK_WORKFLOW,
+    failure_exception_types=[pydantic.ValidationError],
+    versioning_behavior=VersioningBehavior.PINNED,
+)
+class RollbackWorkflow(Steering):
+    """Plans, asks whoever must be asked, lets the services' children work, and concludes."""
 
     @workflow.init
     def __init__(self, request: RollbackRequest) -> None:
-        self._request = request
-        self._control = Control()
-        self._approval = Approval()
+        super().__init__(request)
         self._plan: RollbackPlan | None = None
         self._state = State.PLANNING
         self._waits_for = ""
-        self._child = ServiceChild(self._control)
-        self._reports: list[ServiceReport] = []
+        self._waiting: dict[str, str] = {}
         self._outcome: RollbackOutcome | None = None
 
     @workflow.run
     async def run(self, request: RollbackRequest) -> RollbackOutcome:
         """From "this release is bad" to an outcome with its evidence."""
-        planned: Planned = await self._control.to_the_end(
-            short(
-                PlanningActivities.plan_rollback, request, patience=A_MINUTE, summary="plan, gates"
-            )
-        )
-        self._outcome = await self._carry_out(planned)
+        planned = await self._make_plan()
+        refused = None
+        if planned.plan is not None and self._admission.must_be_asked:
+            self._plan = planned.plan
+            refused = await self._admission.refused(planned.plan, self._hold)
+            if refused is None and self._admission.was_held:
+                planned = await self._make_plan()  # the other one is old by now
+        self._outcome = refused or await self._carry_out(planned)
         self._move(State.FINISHED)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._outcome
+
+    async def _make_plan(self) -> Planned:
+        work = short(
+            PlanningActivities.plan_rollback,
+            self._request,
+            patience=A_MINUTE,
+            summary="plan, gates",
+        )
+        planned: Planned = await self._control.to_the_end(work)
+        return planned
+
+    def _hold(self, words: str) -> None:
+        self._move(State.HELD, words)
 
     async def _carry_out(self, planned: Planned) -> RollbackOutcome:
         plan = planned.plan
@@ -80,72 +83,97 @@ class RollbackWorkflow:
         self._plan = plan
         if plan.approval.required:
             self._approval.open(plan)
-        at_once = not plan.approval.required and not self._child.is_to_be_told()
+        alone = len(plan.services) == 1
+        at_once = alone and not plan.approval.required and not self._fleet.is_to_be_told()
         try:
-            await self._child.start(plan, plan.services[0], go=at_once)
+            await self._fleet.lock(plan, go=at_once)
         except WorkflowAlreadyStartedError as error:
             return self._blocked_by(error.workflow_id)
+        await self._admission.count()
+        self._waves.open(plan.waves, planned.width)
         refused = await self._ask(plan) if plan.approval.required else None
-        if not (at_once or plan.approval.required):
-            await self._child.begin()
         if refused is None:
+            await self._waves.begin()
             self._move(State.RUNNING)
         await self._follow()
-        outcome = await self._child.outcome(plan.services[0].service)
         self._approval.close("the rollback is over")
-        return await self._conclude(plan, outcome, refused)
+        return await self._conclude(plan, refused)
 
     async def _ask(self, plan: RollbackPlan) -> Result | None:
-        """None: approved. Otherwise why the child was told to stop before it began."""
+        """None: approved, or there is nothing left to approve. Otherwise why nothing begins."""
         self._move(State.WAITING_FOR_APPROVAL)
-        in_time = await self._approval.wait(self._control, self._child.done)
+        in_time = await self._approval.wait(self._control, self._fleet.any_done)
         decided = self._approval.decided
         if self._control.abort is not None:  # abort wins ties
             self._approval.close("it was aborted")
             return None
-        if self._child.done():  # by a cancel of its own: nothing is left that could be approved
+        if self._fleet.any_done():  # by a cancel of its own: that is not the plan any more
             self._approval.close("its service has ended")
+            await self._begin_nothing("a service has ended", "before the plan was approved")
             return None
         if decided is Decision.APPROVE:
-            await self._child.begin()
             return None
         by = "nobody in time" if not in_time else "a vote"
         self._approval.close("the deadline has passed")
-        await self._child.stop(by, "not approved")
+        await self._begin_nothing(by, "not approved")
         if in_time:
             return Result.REJECTED
         reject = plan.approval.on_expiry == "reject"
         return Result.REJECTED if reject else Result.EXPIRED
 
+    async def _begin_nothing(self, by: str, reason: str) -> None:
+        self._waves.close()
+        await self._fleet.stop(by, reason)
+
     async def _follow(self) -> None:
-        """Pass on what people say until the child has ended."""
-        while not self._child.done():
+        """Begin what may begin and pass on what people say, until every service has ended."""
+        while not self._fleet.done():
             try:
-                await workflow.wait_condition(lambda: self._child.done() or self._has_news())
+                await workflow.wait_condition(lambda: self._fleet.done() or self._has_news())
             except asyncio.CancelledError:
                 if workflow.cancellation_reason() is None:
                     raise
-            await self._child.pass_on()
+            await self._fleet.pass_on()
             while self._reports:
                 report = self._reports.pop(0)
-                state = State.NEEDS_HUMAN if report.waits_for else State.RUNNING
-                self._move(state, report.waits_for)
+                self._hear(report.service, report.waits_for)
+            if (asked := await self._waves.go_on()) is not None:
+                self._hear("", asked)
+            if not self._fleet.done() and (gone := self._gone()):
+                self._hear(gone[0], "")
 
     def _has_news(self) -> bool:
-        return bool(self._reports) or self._child.is_to_be_told()
+        told = bool(self._reports) or self._fleet.is_to_be_told()
+        return told or self._waves.has_moved() or bool(self._gone())
 
-    async def _conclude(
-        self, plan: RollbackPlan, service: ServiceOutcome, refused: Result | None
-    ) -> RollbackOutcome:
+    def _gone(self) -> list[str]:
+        """Services that were waiting for a person when they ended."""
+        return [one for one in self._waiting if one and self._fleet[one].done()]
+
+    def _hear(self, service: str, words: str) -> None:
+        """A service, or a wave, waits for a person; or no longer does."""
+        for one in [service, *self._gone()]:
+            self._waiting.pop(one, None)
+        if words:
+            self._waiting[service] = words
+        several = len(self._waiting) > 1
+        told = (
+            f"{one}: {text}" if one and several else text for one, text in self._waiting.items()
+        )
+        self._move(State.NEEDS_HUMAN if self._waiting else State.RUNNING, "; ".join(told))
+
+    async def _conclude(self, plan: RollbackPlan, refused: Result | None) -> RollbackOutcome:
         """The gates during, after and of completion; judged in an activity."""
         info = workflow.info()
         conclusion = Conclusion(
             rollback=info.workflow_id,
             plan=plan,
-            services=(service,),
+            services=await self._fleet.outcomes(service.service for service in plan.services),
             decisions=tuple(self._approval.records),
             refused=refused,
             seconds=(workflow.now() - info.start_time).total_seconds(),
+            halts=tuple(self._waves.halted.log),
+            commands=tuple(self._commands),
         )
         outcome: RollbackOutcome = await self._control.to_the_end(
             short(
@@ -158,7 +186,7 @@ class RollbackWorkflow:
         return outcome
 
     def _blocked_by(self, holder: str) -> RollbackOutcome:
-        service = self._request.services[0]
+        service = holder.rpartition("/")[2]
         return self._nothing_done(
             Result.BLOCKED,
             f"{service} is being rolled back already: {holder} holds the lock",
@@ -199,7 +227,7 @@ class RollbackWorkflow:
             reason=self._request.reason,
             waits_for="approve or reject" if waiting else self._waits_for,
             deadline=ballot.deadline if ballot and waiting else None,
-            services=tuple(_not_told(self, service) for service in (plan.services if plan else ())),
+            services=tuple(self._told(plan, one) for one in plan.services) if plan else (),
             decisions=tuple(self._approval.records),
             outcome=self._outcome,
             security=plan.security if plan else "local",
@@ -210,69 +238,23 @@ class RollbackWorkflow:
         """The plan, as it was frozen."""
         return self._plan
 
-    @workflow.update(description="Approve the plan; quote its digest")
-    def approve(self, vote: Vote) -> Answered:
-        """Agree to the plan whose digest the vote quotes."""
-        return self._approval.cast(Decision.APPROVE, vote)
-
-    @approve.validator
-    def _may_approve(self, vote: Vote) -> None:
-        self._approval.check(vote)
-
-    @workflow.update(description="Reject the plan; quote its digest")
-    def reject(self, vote: Vote) -> Answered:
-        """Refuse the plan whose digest the vote quotes."""
-        return self._approval.cast(Decision.REJECT, vote)
-
-    @reject.validator
-    def _may_reject(self, vote: Vote) -> None:
-        self._approval.check(vote)
-
-    @workflow.signal(name="approve", description="Approve the plan; quote its digest")
-    def approve_signal(self, vote: Vote | None = None) -> None:
-        """The update's twin: stored even while no worker runs."""
-        if known := readable(vote, Vote):
-            self._approval.cast(Decision.APPROVE, known)
-
-    @workflow.signal(name="reject", description="Reject the plan; quote its digest")
-    def reject_signal(self, vote: Vote | None = None) -> None:
-        """The update's twin: stored even while no worker runs."""
-        if known := readable(vote, Vote):
-            self._approval.cast(Decision.REJECT, known)
-
-    @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")
-    def abort(self, command: AbortCommand | None = None) -> None:
-        """Stop at the next safe point; with mode `restore`, then put back what was there before."""
-        if known := readable(command or AbortCommand(by="signal"), AbortCommand):
-            self._control.record(known)
-            self._child.tell("abort", known)
-
-    @workflow.signal(description="Finish the step under way, then wait")
-    def pause(self, command: PauseCommand | None = None) -> None:
-        """Finish the step under way, then wait."""
-        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
-            self._child.tell("pause", known)
-
-    @workflow.signal(description="Go on after a pause")
-    def resume(self, command: PauseCommand | None = None) -> None:
-        """Go on after a pause."""
-        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
-            self._child.tell("resume", known)
-
-    @workflow.signal(description="Sent by a service's own workflow, not by people")
-    def service_reports(self, report: ServiceReport | None = None) -> None:
-        """A child needs a person, or no longer does."""
-        if known := readable(report, ServiceReport):
-            self._reports.append(known)
-
-
-def _not_told(rollback: RollbackWorkflow, service: ServicePlan) -> ServiceStatus:
-    """A service as the parent knows it, without its child's steps."""
-    return ServiceStatus(
-        rollback=workflow.info().workflow_id,
-        service=service.service,
-        state=rollback._state,
-        from_version=service.from_version,
-        to_version=service.to_version,
-        steps=(),
-    )
+    def _told(self, plan: RollbackPlan, service: ServicePlan) -> ServiceStatus:
+        """A service as the parent knows it, without its child's steps."""
+        child, waits_for, state = self._fleet[service.service], "", self._state
+        if len(plan.services) > 1 and state in {State.RUNNING, State.NEEDS_HUMAN}:
+            waits_for = self._waiting.get(service.service, "")
+            state = State.NEEDS_HUMAN if waits_for else State.RUNNING
+            if child.done():
+                state, waits_for = State.FINISHED, ""
+            elif not child.begun:
+                wave = self._waves.number_of(service.service)
+                state, waits_for = State.WAITING_FOR_ITS_WAVE, f"wave {wave}"
+        return ServiceStatus(
+            rollback=workflow.info().workflow_id,
+            service=service.service,
+            state=state,
+            from_version=service.from_version,
+            to_version=service.to_version,
+            steps=(),
+            waits_for=waits_for,
+        )

@@ -3,20 +3,23 @@
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from workflows.control import Control, is_abort
+from workflows.course import Course
 from workflows.halt import Halt
 from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
 from workflows.short import FAILED, short
 from workflows.steps import Steps
+from workflows.undo import Undo
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.records import Claimed, Closing, Observed, Opening, Question, RecordActivities
+    from rollback_manager.claim import Purpose, took_over
     from rollback_manager.conclusion import service_outcome
     from rollback_manager.contract import (
         SERVICE_WORKFLOW,
@@ -28,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
         ServiceRollback,
         StepCommand,
     )
-    from rollback_manager.plan import Action, ActionKind, Wanted
     from rollback_manager.progress import (
         Found,
         ServiceOutcome,
@@ -42,7 +44,11 @@ with workflow.unsafe.imports_passed_through():
 STATE = SearchAttributeKey.for_keyword("RollbackState")
 
 
-@workflow.defn(name=SERVICE_WORKFLOW, failure_exception_types=[pydantic.ValidationError])
+@workflow.defn(
+    name=SERVICE_WORKFLOW,
+    failure_exception_types=[pydantic.ValidationError],
+    versioning_behavior=VersioningBehavior.PINNED,
+)
 class ServiceRollbackWorkflow:
     """Carries out one service's phases; pause, abort, retry, skip and undo."""
 
@@ -56,7 +62,15 @@ class ServiceRollbackWorkflow:
         self._state = State.RUNNING if request.go else State.WAITING_FOR_APPROVAL
         self._waits_for = "" if request.go else "the approval of the plan"
         self._halted = Halt()
-        self._undo: list[tuple[Action, Wanted]] = []
+        self._undo = Undo()
+        self._course = Course(
+            request.plan,
+            self._steps,
+            self._undo,
+            self._checkpoint,
+            self._ask,
+            self._halted.note,
+        )
         self._commands: list[str] = []
 
     @workflow.run
@@ -81,47 +95,25 @@ class ServiceRollbackWorkflow:
             rollback=self._request.rollback,
             service=self._request.plan.service,
             capacity=self._steps.first_capacity,
+            purpose=Purpose.of(self._request.plan, self._request.digest),
+            adopts=self._request.plan.adopts,
         )
         claimed: Claimed = await self._control.to_the_end(
             short(RecordActivities.claim, opening, patience=A_DAY, summary="claim, epoch")
         )
         self._steps.claimed(claimed)
+        self._commands += took_over(opening.adopts, claimed.epoch, claimed.above)
 
     async def _forward(self) -> None:
-        """Every planned step in order."""
-        for number in range(len(self._request.plan.actions)):
-            await self._through(number)
+        await self._course.run()
         if self._control.abort is not None:  # during the last step: restore is still to be done
             await self._checkpoint()
-
-    async def _through(self, number: int) -> None:
-        """One planned step: at a checkpoint first, and by a person's word where it halts."""
-        while True:
-            await self._checkpoint()
-            self._went_at = self._went_at or workflow.now()
-            self._register_undo(number)
-            record = await self._steps.attempt(number)
-            self._show()
-            if record.state is StepState.DONE:
-                return
-            if record.state is StepState.STOPPED:
-                continue  # the checkpoint raises: a person stopped it
-            if record.state is StepState.PLANNED:
-                await self._through(0)  # the capacity that the claim saw is gone: prepare it
-            elif await self._ask(number, record) == "skip_step":
-                self._steps.note(number, StepState.SKIPPED, f"skipped: {record.because}")
-                return
-
-    def _register_undo(self, number: int) -> None:
-        """Before the step: its write may land though its answer is lost."""
-        action = self._steps.actions[number]
-        if action.undo is not None and (action, action.undo) not in self._undo:
-            self._undo.append((action, action.undo))
 
     async def _checkpoint(self) -> None:
         if self._control.paused and self._control.abort is None:
             self._move(State.PAUSED, "resume")
         await self._control.checkpoint()
+        self._went_at = self._went_at or workflow.now()
         self._move(State.RUNNING, "")
 
     async def _ask(self, number: int, record: StepRecord) -> str:
@@ -161,14 +153,8 @@ class ServiceRollbackWorkflow:
 
     async def _restore(self) -> None:
         """Undo in reverse, each behind its guard; what fails waits for a person or a hold."""
-        for action, before in reversed(self._undo):
+        for undo in self._undo.actions():
             self._move(State.RESTORING, "")
-            undo = Action(
-                wanted=before,
-                timeout_s=action.timeout_s,
-                check=f"as before {action.name}",
-                no_undo_because="it is the undo itself",
-            )
             number = self._steps.append(undo)
             while self._restores():
                 record = await self._steps.attempt(number, cut=False)
@@ -192,6 +178,7 @@ class ServiceRollbackWorkflow:
             steps=tuple(self._steps.records),
             abort=abort,
             halts=tuple(self._halted.log),
+            version=self._course.version,
             commands=tuple(self._commands),
             epoch=self._steps.epoch,
         )
@@ -200,8 +187,8 @@ class ServiceRollbackWorkflow:
             rollback=self._request.rollback,
             plan=self._request.plan.model_copy(update={"phases": ()}),
             outcome=outcome,
-            traffic_back_s=self._seconds_to(ActionKind.REDIRECT_TRAFFIC),
-            verified_s=self._seconds_to(ActionKind.VERIFY),
+            traffic_back_s=self._since_go(self._steps.traffic_back_at()),
+            verified_s=self._since_go(self._steps.verified_at()),
         )
         await self._control.to_the_end(
             short(
@@ -229,12 +216,10 @@ class ServiceRollbackWorkflow:
             return None  # declared as unknown, which asks for a person
         return seen.found
 
-    def _seconds_to(self, kind: ActionKind) -> float | None:
-        """Seconds from the go to the moment at which the step of that kind was done."""
-        for record in self._steps.records:
-            if record.kind is kind and record.state is StepState.DONE and self._went_at:
-                return max(0.0, (record.finished_at - self._went_at).total_seconds())
-        return None
+    def _since_go(self, at: datetime | None) -> float | None:
+        if at is None or self._went_at is None:
+            return None
+        return max(0.0, (at - self._went_at).total_seconds())
 
     def _move(self, state: State, waits_for: str) -> None:
         self._state, self._waits_for = state, waits_for

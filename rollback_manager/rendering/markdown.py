@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from rollback_manager.plan import short
 from rollback_manager.progress import exit_code
 from rollback_manager.rendering.layout import clean
-from rollback_manager.rendering.report_sections import Table, sections, steps_of
-from rollback_manager.rendering.report_summary import headline, impact, own, ready, summary
+from rollback_manager.rendering.report_sections import Table, begun, sections, steps_of, waves_of
+from rollback_manager.rendering.report_summary import closest, headline, impact, own, summary
 from rollback_manager.rendering.words import UNKNOWN
 from rollback_manager.report import Report
 
@@ -26,7 +26,6 @@ def report(r: Report) -> str:
 
 def ci_summary(r: Report) -> str:
     """The short form for a CI job: outcome, one row of numbers, the steps folded."""
-    part = next(iter(r.services), None)
     numbers = Table(
         "",
         ("impact", "failed by us", "lowest ready", "decision", "security"),
@@ -34,14 +33,14 @@ def ci_summary(r: Report) -> str:
             (
                 impact(r),
                 own(r),
-                ready(part) if part else UNKNOWN,
+                closest(r),
                 r.decided_how or UNKNOWN,
                 r.security or UNKNOWN,
             ),
         ),
     )
     code = f" (exit {exit_code(r.outcome)})" if r.outcome else ""
-    steps = "\n\n".join(_table(steps_of(part)) for part in r.services)
+    steps = "\n\n".join(_table(table) for table in (*waves_of(r), *map(steps_of, begun(r))))
     folded = f"<details><summary>steps, plan {_safe(_digest(r))}</summary>\n\n{steps}\n\n</details>"
     title = f"### {_safe(headline(r) + code)}"
     return "\n\n".join([title, *_lines(summary(r)), _table(numbers), folded]) + "\n"

@@ -46,7 +46,7 @@ def sections(r: Report) -> tuple[Section, ...]:
         Section(PICTURE, tuple(in_words(r).splitlines())),
         Section("Timeline: deploy degraded", tables=(_timeline("Until the decision", r.before),)),
         Section("Timeline: rollback", _hinge(r), (_timeline("From the decision on", r.after),)),
-        Section("Steps", tables=tuple(t for p in r.services for t in (steps_of(p), _checks(p)))),
+        _steps(r),
         Section("Decisions and commands", _security(r), (_decisions(r), _commands(r))),
         _believed(r),
         Section("Gates", tables=tuple(_gates(r, group) for group in Group)),
@@ -71,7 +71,42 @@ def _changed(r: Report) -> Section:
         for p in r.services
     )
     lines = () if rows else (_no_plan(r),)
-    return Section("From → to", lines, (Table("Services and their versions", head, rows),))
+    versions = Table("Services and their versions", head, rows)
+    return Section("From → to", lines, (versions, *waves_of(r)))
+
+
+def waves_of(r: Report) -> tuple[Table, ...]:
+    """Each wave with how its services ended; nothing where there is one service alone."""
+    if r.plan is None or len(r.plan.services) == 1:
+        return ()
+    ends = {part.plan.service: _ended(part) for part in r.services}
+    rows = tuple(
+        (str(number), name, ends.get(name, UNKNOWN))
+        for number, wave in enumerate(r.plan.waves, start=1)
+        for name in wave
+    )
+    return (Table("Waves", ("wave", "service", "ended"), rows),)
+
+
+def _ended(part: ServicePart) -> str:
+    if part.outcome is None:
+        return UNKNOWN
+    proof = ", verified" if part.outcome.verified else ""
+    return f"{str(part.outcome.end).replace('_', ' ')}{proof}: {part.outcome.because}"
+
+
+def begun(r: Report) -> tuple[ServicePart, ...]:
+    """The services whose steps are worth a table: the only one, or those that were begun."""
+    if len(r.services) == 1:
+        return r.services
+    return tuple(p for p in r.services if any(step.attempts != 0 for step in p.steps))
+
+
+def _steps(r: Report) -> Section:
+    told = begun(r)
+    rest = [part.plan.service for part in r.services if part not in told]
+    lines = (f"Not begun: {', '.join(rest)}.",) if rest else ()
+    return Section("Steps", lines, tuple(t for p in told for t in (steps_of(p), _checks(p))))
 
 
 def _no_plan(r: Report) -> str:

@@ -6,11 +6,16 @@ from rollback_manager.progress import Result
 from rollback_manager.rendering.words import UNKNOWN
 from rollback_manager.report import Kind, Report, ServicePart
 
+FEW = 3
+"""Services that the first line names; of more it says how many."""
+
 
 def headline(r: Report) -> str:
     """The outcome in one line with its exact numbers."""
     moves = [f"{p.plan.service} {p.plan.from_version} → {p.plan.to_version}" for p in r.services]
     what = ", ".join(moves) or ", ".join(r.request.services)
+    if len(moves) > FEW and r.plan is not None:
+        what = f"{len(moves)} services in {len(r.plan.waves)} waves"
     return f"{state(r)}: {what} in {r.request.env}"
 
 
@@ -71,6 +76,15 @@ def own(r: Report) -> str:
         return UNKNOWN
     unread = f" (not counted during {', '.join(r.unread)})" if r.unread else ""
     return f"{r.own_errors}{unread}"
+
+
+def closest(r: Report) -> str:
+    """Fewest ready instances of the service that came closest to its floor, by name if several."""
+    seen = [part for part in r.services if part.lowest_ready is not None]
+    if not seen:
+        return ready(r.services[0]) if r.services else UNKNOWN
+    part = min(seen, key=lambda one: (one.lowest_ready or 0) - one.plan.floor)
+    return f"{part.plan.service}: {ready(part)}" if len(r.services) > 1 else ready(part)
 
 
 def ready(part: ServicePart) -> str:

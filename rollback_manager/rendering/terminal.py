@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rollback_manager.progress import RollbackOutcome, ServiceOutcome
+from rollback_manager.progress import EndState, RollbackOutcome, ServiceOutcome
 from rollback_manager.release import Release
-from rollback_manager.rendering import words
-from rollback_manager.rendering.layout import foreign, labelled, pad, page
+from rollback_manager.rendering import terminal_fleet, words
+from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
 
 if TYPE_CHECKING:  # it brings temporalio, which a rendering never needs
+    from rollback_manager.claim import Watched
     from rollback_manager.client import Listed
 
 
@@ -23,7 +24,9 @@ def outcome(ended: RollbackOutcome) -> str:
     result = str(ended.result).replace("_", " ").upper()
     lines = [f"{ended.rollback}   {result}   {foreign(ended.because)}"]
     lines += labelled("production:", [foreign(ended.effect) or words.UNKNOWN])
-    for service in ended.services:
+    several = len(ended.services) > 1
+    lines += terminal_fleet.ended(ended.services) if several else []
+    for service in ended.services if not several else _apart(ended.services):
         lines += _ended(service)
     unmet = [gate for gate in ended.gates if words.GATES[gate.answer] in {"FAIL", "unclear"}]
     gates = (f"{words.GATES[g.answer]}  {g.gate}: {foreign(g.because)}" for g in unmet)
@@ -33,17 +36,26 @@ def outcome(ended: RollbackOutcome) -> str:
     return page(lines)
 
 
-def listed(runs: Sequence[Listed]) -> str:
-    """Rollbacks, newest first; the id on a line of its own, for it is to be copied."""
-    if not runs:
-        return "no rollbacks"
-    states = max(len("state"), *(len(run.state) for run in runs))
+def listed(runs: Sequence[Listed], watched: Sequence[Watched] = ()) -> str:
+    """Orphans, then rollbacks, newest first; ids on lines of their own, for they are copied."""
+    left = [orphan for known in watched for orphan in known.orphans]
+    states = max(map(len, ["state", *["ORPHAN" for _ in left], *[run.state for run in runs]]))
     rows = [f"{pad('started', 20)}  {pad('state', states)}  services"]
+    for orphan in left:
+        since = words.day_and_clock(orphan.claimed_at)
+        rows.append(f"{since}  {pad('ORPHAN', states)}  {foreign(orphan.service)}")
+        rows.append(f"  {foreign(orphan.rollback)} left it at epoch {orphan.epoch}")
+        rows += command("  next: ", foreign(orphan.adopt_line))
     for run in runs:
         services = ", ".join(run.services) or words.UNKNOWN
         state = pad(foreign(run.state), states)
         rows.append(f"{words.day_and_clock(run.started_at)}  {state}  {services}")
         rows.append(f"  {foreign(run.rollback)}")
+    if not (runs or left):
+        rows = ["no rollbacks"]
+    for known in (one for one in watched if one.trouble):
+        where = f" of {foreign(known.env)}" if known.env else ""
+        rows.append(f"orphans{where}: {words.UNKNOWN}: {foreign(known.trouble)}")
     return page(rows)
 
 
@@ -71,6 +83,11 @@ def _known(release: Release) -> Iterator[str]:
             f"baseline: {words.percent(normal.error_ratio)} of {normal.requests} requests failed,"
             f" P95 {normal.latency_p95_ms:.0f} ms, {words.duration(normal.window_s)}"
         )
+
+
+def _apart(services: Sequence[ServiceOutcome]) -> list[ServiceOutcome]:
+    """Services of which everything that was found must be read: they are half here, half there."""
+    return [one for one in services if one.end in {EndState.MIXED, EndState.UNKNOWN}]
 
 
 def _ended(service: ServiceOutcome) -> Iterable[str]:

@@ -7,6 +7,8 @@ from rollback_manager.plan import (
     Action,
     Drained,
     Found,
+    NotWorse,
+    Reduced,
     Removed,
     RollbackPlan,
     ServicePlan,
@@ -17,21 +19,27 @@ from rollback_manager.plan import (
 )
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.reading import NoReading
-from rollback_manager.rendering import words
+from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
+
+A_ROW = 4
+"""Names of services in a row of a command."""
 
 LEGEND = "~ changes   - stops instances   = only reads or waits"
 
 
 def plan(made: RollbackPlan) -> str:
     """All that a person must know before agreeing, and the command that agrees to just this."""
-    services = ", ".join(service.service for service in made.services)
+    alone = len(made.services) == 1
+    services = made.services[0].service if alone else f"{len(made.services)} services"
     valid = words.duration(made.plan_valid_s)
     lines = [
         f"plan {short(made.digest)} for {services} in {made.env}, valid {valid}, void on any drift",
         f"made {words.clock(made.made_at)}   security: {made.security}",
     ]
-    for service in made.services:
+    if not alone:
+        lines += ["", *terminal_fleet.planned(made)]
+    for service in made.services if alone else ():
         lines += ["", *_service(service, _seen(made, service.service))]
     lines += ["", *_agreement(made), "", *_next(made)]
     return page(lines)
@@ -82,9 +90,9 @@ def _action(action: Action, seen: Found | None) -> Iterator[str]:
 
 def _symbol(wanted: Wanted) -> str:
     match wanted:
-        case Removed():
+        case Removed() | Reduced():
             return "-"
-        case Drained() | Well():
+        case Drained() | Well() | NotWorse():
             return "="
         case _:
             return "~"
@@ -114,9 +122,18 @@ def _agreement(made: RollbackPlan) -> Iterator[str]:
     yield from labelled("DONE WHEN", [" · ".join(made.done_when) or words.UNKNOWN])
     risks = [f"{foreign(risk.risk)}: {foreign(risk.mitigation)}" for risk in made.risks]
     yield from labelled("RISKS", risks or ["none is known to the strategy"])
-    no_return = [a.name for s in made.services for a in s.actions if a.point_of_no_return]
-    yield f"POINT OF NO RETURN  {', '.join(no_return) or 'none'}"
+    yield f"POINT OF NO RETURN  {', '.join(_no_return(made)) or 'none'}"
     yield from labelled("APPROVAL", [_approval(made.approval)])
+
+
+def _no_return(made: RollbackPlan) -> list[str]:
+    several = len(made.services) > 1
+    return [
+        f"{service.service}: {action.name}" if several else action.name
+        for service in made.services
+        for action in service.actions
+        if action.point_of_no_return
+    ]
 
 
 def _limit(seconds: float) -> str:
@@ -151,9 +168,16 @@ def _approval(policy: ApprovalPolicy) -> str:
 
 
 def _next(made: RollbackPlan) -> Iterator[str]:
-    for service in made.services:
-        where = f"{service.service} --env {made.env}"
-        expected = f"--expect-plan {words.quoted(made.digest)}"
-        yield from command("next:  ", f"rollback-manager start {where}", expected)
-        yield "no Temporal?"
-        yield from command("  ", f"rollback-manager plan {where}", "--as-commands")
+    names = [service.service for service in made.services]
+    env, expected = f"--env {made.env}", f"--expect-plan {words.quoted(made.digest)}"
+    yield from command("next:  ", *_called("start", names, env), expected)
+    yield "no Temporal?"
+    yield from command("  ", *_called("plan", names, env), "--as-commands")
+
+
+def _called(verb: str, names: list[str], env: str) -> list[str]:
+    """The command in parts, at each of which it may be continued on a new line."""
+    if len(names) == 1:
+        return [f"rollback-manager {verb} {names[0]} {env}"]
+    rows = [" ".join(names[at : at + A_ROW]) for at in range(0, len(names), A_ROW)]
+    return [f"rollback-manager {verb} {rows[0]}", *rows[1:], env]

@@ -1,5 +1,6 @@
 """How a rollback stands, on a terminal and in a log: what is live, what is next, how to stop."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -11,12 +12,13 @@ from rollback_manager.progress import (
     StepState,
     StepStatus,
 )
-from rollback_manager.rendering import words
+from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, page
 
 Fact = tuple[str, ...]
 
 BAR = 20
+WAVE = re.compile(r"wave-[0-9]+(?=: )")
 AT_REST = {StepState.DONE, StepState.SKIPPED, StepState.UNDONE}
 
 
@@ -26,9 +28,10 @@ def status(now_is: RollbackStatus, now: datetime) -> str:
     if now_is.digest:
         lines.append(f"plan {short(now_is.digest)} · asked for by {foreign(now_is.requested_by)}")
     if now_is.state is not State.FINISHED:  # then the outcome says it, from what was found
-        for service in now_is.services:
+        told, rest = terminal_fleet.status(now_is) if _several(now_is) else (now_is.services, [])
+        for service in told:
             lines += ["", *_service(service, now)]
-        lines += ["", *_waits(now_is, now)]
+        lines += ["", *rest, *_waits(now_is, now)]
     lines += map(words.decision, now_is.decisions)
     return page([*lines, *_steering(now_is)])
 
@@ -80,7 +83,9 @@ def _traffic(service: ServiceStatus) -> str:
         return f"on {service.to_version}: {words.UNKNOWN}"
     percent = service.found.shares.get(service.to_version, 0)
     full = round(BAR * percent / 100)
-    return f"on {service.to_version} {'█' * full}{'░' * (BAR - full)} {percent} %"
+    bar = f"on {service.to_version} {'█' * full}{'░' * (BAR - full)} {percent} %"
+    mixed = f"mixed versions: {words.by_version(service.mixture, '%')}" if service.mixture else ""
+    return words.joined([bar, mixed])
 
 
 def _step(step: StepStatus, now: datetime) -> str:
@@ -135,9 +140,20 @@ def _retry(now_is: RollbackStatus) -> tuple[str, str]:
 
 
 def _halted(now_is: RollbackStatus) -> str:
-    steps = (step for service in now_is.services for step in reversed(service.steps))
+    """The step that waits, with its service where there are several; or the wave."""
+    if wave := WAVE.match(now_is.waits_for):
+        return wave[0]
     stuck = {StepState.INCONCLUSIVE, StepState.FAILED, StepState.STOPPED}
-    return next((step.name for step in steps if step.state in stuck), "STEP")
+    waiting = (one for one in now_is.services if one.state is State.NEEDS_HUMAN)
+    for service in waiting if _several(now_is) else now_is.services:
+        step = next((step.name for step in reversed(service.steps) if step.state in stuck), None)
+        if step is not None:
+            return f"{step} --service {service.service}" if _several(now_is) else step
+    return "STEP"
+
+
+def _several(now_is: RollbackStatus) -> bool:
+    return len(now_is.services) > 1
 
 
 def _facts(now_is: RollbackStatus) -> Iterator[tuple[Fact, str]]:

@@ -7,6 +7,8 @@ from rollback_manager.plan import (
     Action,
     Capacity,
     Drained,
+    NotWorse,
+    Reduced,
     Removed,
     RollbackPlan,
     ServicePlan,
@@ -15,6 +17,12 @@ from rollback_manager.plan import (
     short,
 )
 from rollback_manager.progress import RollbackStatus, ServiceStatus, State
+
+FEW = 3
+"""Services that a headline names; of more it says how many."""
+
+MANY = 80
+"""Rows of a table: those that need somebody come first, and all of it stays under 20 kB."""
 
 SECURITY = "local – one operator, decisions are not authenticated"
 
@@ -27,6 +35,10 @@ def target_of(action: Action) -> str:
         case Split(shares=shares):
             parts = (f"{version} {part} %" for version, part in sorted(shares.items()) if part)
             return ", ".join(parts)
+        case NotWorse(version=version, percent=percent):
+            return f"{percent} % on {version} harm nobody"
+        case Reduced(version=version, instances=instances):
+            return f"{version} down to {instances}, draining"
         case Drained(version=version):
             return f"0 in flight on {version}"
         case Well(version=version):
@@ -51,6 +63,7 @@ def service_details(status: ServiceStatus) -> str:
         f"### {_word(status.state)} · {_cell(status.service)}"
         f" {_cell(status.from_version)} → {_cell(status.to_version)}",
         f"- **Waits for** {_cell(status.waits_for) or 'nobody'}",
+        f"- **Serving** {_serving(status)}",
         f"- **Part of** `{status.rollback}`",
         f"- **Stop** `rollback-manager abort {status.rollback}`",
         "",
@@ -59,6 +72,13 @@ def service_details(status: ServiceStatus) -> str:
         *rows,
     ]
     return "\n".join(lines)
+
+
+def _serving(status: ServiceStatus) -> str:
+    """Who has the traffic; a mixture of versions is named for as long as it exists."""
+    shares = status.found.shares if status.found else {}
+    parts = ", ".join(f"{_cell(v)} {part} %" for v, part in sorted(shares.items()) if part)
+    return f"MIXED VERSIONS: {parts}" if status.mixture else parts or "not read yet"
 
 
 def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
@@ -72,7 +92,7 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     if status.state is State.WAITING_FOR_APPROVAL and plan is not None:
         lines += ["", *_to_approve(plan, status)]
     if plan is not None:
-        lines += ["", *_plan(plan, status.digest)]
+        lines += ["", *_plan(plan, status.digest, status)]
     if status.decisions:
         lines += ["", *_decisions(status)]
     if status.outcome is not None:
@@ -84,12 +104,16 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
 def _moves(plan: RollbackPlan | None) -> str:
     """`shop v2 → v1`, for the first line: tables further down may be cut off."""
     services = plan.services if plan else ()
+    if len(services) > FEW and plan is not None:
+        return f"{len(services)} services in {len(plan.waves)} waves"
     return ", ".join(
         f"{_cell(s.service)} {_cell(s.from_version)} → {_cell(s.to_version)}" for s in services
     )
 
 
-def _plan(plan: RollbackPlan, digest: str) -> list[str]:
+def _plan(plan: RollbackPlan, digest: str, status: RollbackStatus) -> list[str]:
+    if len(plan.services) > 1:
+        return [f"**Plan** `{short(digest)}`", "", *_waves(plan, status)]
     rows = [
         f"| {s.service} | {_cell(s.from_version)} | {_cell(s.to_version)} | {s.strategy}"
         f" | {s.floor} of {s.desired} | `service/{plan.env}/{s.service}` |"
@@ -102,6 +126,27 @@ def _plan(plan: RollbackPlan, digest: str) -> list[str]:
         "|---|---|---|---|---|---|",
         *rows,
     ]
+
+
+def _waves(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
+    """A row for each service with its wave and state; those that need somebody first."""
+    states = {one.service: one for one in status.services}
+    ends = {one.service: str(one.end) for one in status.outcome.services} if status.outcome else {}
+    wave_of = {name: number for number, wave in enumerate(plan.waves, 1) for name in wave}
+    rows = [
+        f"| {wave_of[s.service]} | {s.service} | {_cell(s.from_version)} → {_cell(s.to_version)}"
+        f" | {ends.get(s.service) or _word(states[s.service].state)} | {s.strategy}"
+        f" | {s.floor} of {s.desired} |"
+        for s in sorted(plan.services, key=lambda one: _urgency(states[one.service].state))
+    ]
+    more = [f"… and {len(rows) - MANY} more"] if len(rows) > MANY else []
+    head = ["| wave | service | versions | state | strategy | floor |", "|---|---|---|---|---|---|"]
+    return [*head, *rows[:MANY], *more, "", f"Workflows: `service/{plan.env}/SERVICE`"]
+
+
+def _urgency(state: State) -> int:
+    order = (State.NEEDS_HUMAN, State.RESTORING, State.PAUSED, State.RUNNING)
+    return order.index(state) if state in order else len(order)
 
 
 def _to_approve(plan: RollbackPlan, status: RollbackStatus) -> list[str]:

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from rollback_manager.gates import GateAnswer
-from rollback_manager.plan import Capacity, Drained, Removed, Split, Wanted, Well
+from rollback_manager.plan import (
+    Capacity,
+    Drained,
+    NotWorse,
+    Reduced,
+    Removed,
+    Split,
+    Wanted,
+    Well,
+)
 from rollback_manager.progress import DecisionRecord, RollbackStatus, State
 from rollback_manager.reading import NoReading, Reading
 from rollback_manager.rendering.layout import foreign
@@ -15,7 +24,9 @@ UNKNOWN = "unknown"
 
 STATES = {
     State.PLANNING: "PLANNING",
+    State.HELD: "HELD BY THE BUDGET",
     State.WAITING_FOR_APPROVAL: "WAITING FOR APPROVAL",
+    State.WAITING_FOR_ITS_WAVE: "WAITING FOR ITS WAVE",
     State.RUNNING: "RUNNING",
     State.PAUSED: "PAUSED",
     State.NEEDS_HUMAN: "NEEDS A PERSON",
@@ -100,6 +111,10 @@ def wanted(what: Wanted) -> str:
             return f"{what.version}: {what.instances} instances ready"
         case Split():
             return f"traffic to {by_version(what.shares, '%')}"
+        case NotWorse():
+            return f"{what.version}: {what.percent} % of the traffic harm nobody"
+        case Reduced():
+            return f"{what.version}: down to {what.instances}, each drained, {what.kept} takes over"
         case Drained():
             return f"{what.version}: no traffic, no request in flight"
         case Well():

@@ -11,14 +11,24 @@ from typing import Any
 
 import pytest
 
-from rollback_manager import contract, gates, operation, plan, policy, progress, reading, release
+from rollback_manager import (
+    claim,
+    contract,
+    gates,
+    operation,
+    plan,
+    policy,
+    progress,
+    reading,
+    release,
+)
 from rollback_manager import verification as verification_module
 from rollback_manager.values import Value
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.glob("*.json"))}
 WHOLE_MODULES = (
-    *(contract, plan, progress),
+    *(claim, contract, plan, progress),
     *(gates, operation, policy, reading, release, verification_module),
 )
 NOT_IN_HISTORY = {

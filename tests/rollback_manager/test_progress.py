@@ -99,8 +99,11 @@ def test_every_end_says_what_it_means_for_production(end: EndState) -> None:
         ((EndState.ROLLED_BACK, EndState.MIXED), EndState.MIXED),
         ((EndState.MIXED, EndState.ROLLED_BACK), EndState.MIXED),
         ((EndState.MIXED, EndState.UNKNOWN, EndState.UNTOUCHED), EndState.UNKNOWN),
-        ((EndState.UNTOUCHED, EndState.ROLLED_BACK), EndState.ROLLED_BACK),
+        ((EndState.UNTOUCHED, EndState.ROLLED_BACK), EndState.MIXED),
+        ((EndState.RESTORED, EndState.ROLLED_BACK), EndState.MIXED),
+        ((EndState.RESTORED, EndState.UNTOUCHED), EndState.RESTORED),
+        ((EndState.ROLLED_BACK, EndState.ROLLED_BACK), EndState.ROLLED_BACK),
     ],
 )
 def test_the_worst_service_speaks_for_all(ends: tuple[EndState, ...], said: EndState) -> None:
-    assert effect_of(tuple(service(end) for end in ends)) == EFFECTS[said]
+    assert effect_of(tuple(service(end) for end in ends)).startswith(EFFECTS[said])
