@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kill-matrix bench bench-rollback format lock clean
+.PHONY: help demo test check kill-matrix bench bench-rollback format lock clean fuzz-messages races
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,10 @@ check: .venv/ready ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/lint-imports && $(BIN)/mypy
 kill-matrix: .venv/ready ## workers and Temporal killed at every step; ARGS="--json --quick" for figures of a sample
 	$(BIN)/python -m tests.end_to_end.matrix $(ARGS)
+fuzz-messages: .venv/ready ## random messages against the automaton; ARGS="--json --sequences N --seed S"
+	$(BIN)/python -m proof.messages $(ARGS)
+races: .venv/ready ## double starts, one winner each; ARGS="--json --races N"
+	$(BIN)/python -m proof.races $(ARGS)
 bench: .venv/ready ## ratios against the plain alternative
 	$(BIN)/python -m benchmarks $(ARGS)
 bench-rollback: .venv/ready ## the time from a bad release to users who are well

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from activities.integrations.sql import SqlRecords
 from activities.records import PastRollback
 from activities.targets import SharesAsSet, Target, VersionState
+from rollback_manager.claim import UNSAID, Purpose
 from rollback_manager.errors import StaleWrite
 from rollback_manager.operation import Mark
 from rollback_manager.progress import ServiceOutcome
@@ -70,9 +71,11 @@ class InterruptedRecords(SqlRecords):
         super().__init__(engine)
         self._before = before
 
-    def claim(self, env: str, service: str, rollback: str) -> int:
+    def claim(
+        self, env: str, service: str, rollback: str, purpose: Purpose = UNSAID, above: int = 0
+    ) -> int:
         self._before("claim")
-        return super().claim(env, service, rollback)
+        return super().claim(env, service, rollback, purpose, above)
 
     def close(self, env: str, rollback: str, outcome: ServiceOutcome, past: PastRollback) -> None:
         self._before("close")

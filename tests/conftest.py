@@ -31,6 +31,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         asyncio.run(find_binary(print))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "kill: of a matrix: workers killed, aborts at every step")
+    config.addinivalue_line("markers", "whole_matrix: of those, what only `-m kill` carries out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a `-m` that names `kill`: the fixed sample of the kill matrix."""
+    if "kill" in str(config.getoption("markexpr")):
+        return
+    left_out = [item for item in items if item.get_closest_marker("whole_matrix")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
     """One real dev server for all tests, found as the product finds it."""

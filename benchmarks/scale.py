@@ -1,0 +1,164 @@
+"""`make bench-scale`: one rollback of 1, 10, 100, … services on in-process targets, side by side.
+
+The targets answer after LATENCY_S, as a socket on the same machine does. What bends is told by
+the slope of log wall over log n between 100 services and the most.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.targets import VersionState
+from benchmarks.figures import progress
+from proof.in_process import Fleet, fleet, quick_looks
+from proof.stand_ins import StandInService
+from rollback_manager.contract import SEARCH_ATTRIBUTES, service_id
+from rollback_manager.progress import Result, RollbackOutcome
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+LATENCY_S = 0.001
+WIDTH = 50
+"""Services under way at once: the sample of a large fleet."""
+MIB = 1024 * 1024
+
+
+class Answering(StandInService):
+    """A target that takes a moment for each read."""
+
+    def versions(self) -> dict[str, VersionState]:
+        """As its base, after the target's latency."""
+        time.sleep(LATENCY_S)
+        return super().versions()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One size. kib: of the histories, parents' and children's."""
+
+    services: int
+    seconds: float
+    services_per_s: float
+    events_each: float
+    history_kib_each: float
+    parent_events: int
+    worker_mib: float
+
+
+def resident_mib() -> float:
+    """Memory of this process, in which the worker is."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+async def measured(client: Client, folder: Path, services: int) -> Row:
+    """One rollback of so many services, from its start to its end."""
+    rules = {"width": WIDTH, "budget": 1000}
+    async with fleet(client, folder, services=services, fleet=rules) as made:
+        for name in made.worlds:
+            made.worlds[name] = Answering(shares_now={"v2": 100}, running={"v1": 3, "v2": 3})
+        async with made.worker(cached=2000):
+            begun = time.monotonic()
+            request = made.request(next(iter(made.worlds)), services=tuple(made.worlds))
+            rollback = await made.rollbacks.start(request)
+            outcome = await rollback.result()
+            seconds = time.monotonic() - begun
+            _must_be_whole(outcome, made)
+            memory = resident_mib()
+        parent, sizes = await _histories(made, rollback.id)
+    events, kib = (sum(column) for column in zip(*sizes, strict=True))
+    return Row(
+        services=services,
+        seconds=round(seconds, 2),
+        services_per_s=round(services / seconds, 2),
+        events_each=round(events / services, 1),
+        history_kib_each=round(kib / services, 1),
+        parent_events=parent,
+        worker_mib=round(memory, 1),
+    )
+
+
+def _must_be_whole(outcome: RollbackOutcome, made: Fleet) -> None:
+    if outcome.result is not Result.VERIFIED:
+        raise RuntimeError(f"it ended {outcome.result}: {outcome.because[:500]}")
+    if wrong := [name for name, world in made.worlds.items() if world.shares_now != {"v1": 100}]:
+        raise RuntimeError(f"not rolled back: {wrong[:10]}")
+
+
+async def _histories(made: Fleet, rollback: str) -> tuple[int, list[tuple[int, float]]]:
+    """Events of the parent; (events, KiB) of every workflow of this environment."""
+    query = f"RollbackEnv = '{made.env}'"
+    free = asyncio.Semaphore(20)
+
+    async def size(handle: WorkflowHandle[object, object]) -> tuple[int, float]:
+        async with free:
+            told = (await handle.describe()).raw_description.workflow_execution_info
+            return told.history_length, told.history_size_bytes / 1024
+
+    await asyncio.sleep(2)  # visibility lags
+    found = [run.id async for run in made.client.list_workflows(query)]
+    ids = {rollback, *(service_id(made.env, name) for name in made.worlds), *found}
+    rows = await asyncio.gather(
+        *(size(made.client.get_workflow_handle(one)) for one in sorted(ids))
+    )
+    return (await size(made.client.get_workflow_handle(rollback)))[0], list(rows)
+
+
+def slope(rows: list[Row]) -> float | None:
+    """Of log wall over log n from 100 services on; None if there are not two such sizes."""
+    large = [row for row in rows if row.services >= 100]
+    if len(large) < 2:
+        return None
+    first, last = large[0], large[-1]
+    walls, sizes = last.seconds / first.seconds, last.services / first.services
+    return round(math.log(walls) / math.log(sizes), 3)
+
+
+async def scale(sizes: list[int]) -> dict[str, object]:
+    """All sizes, one after another, each on a server of its own."""
+    rows: list[Row] = []
+    binary = (await find_binary(progress)).path
+    for services in sizes:
+        with TemporaryDirectory(prefix="rb-") as name, quick_looks():
+            folder = Path(name)
+            database, log = folder / "temporal.sqlite", folder / "temporal.log"
+            server = TemporalServer(
+                binary, database, None, None, log, search_attributes=SEARCH_ATTRIBUTES
+            )
+            async with server:
+                client = await Client.connect(
+                    server.address, data_converter=pydantic_data_converter
+                )
+                rows.append(await measured(client, folder, services))
+        progress(f"{rows[-1]}")
+    return {
+        "rows": [asdict(row) for row in rows],
+        "slope": slope(rows),
+        "goal": 1.05,
+        "target_latency_s": LATENCY_S,
+        "width": WIDTH,
+    }
+
+
+def main() -> None:
+    """The table as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument("--sizes", default="1,10,100,1000", help="services, by commas")
+    options = parser.parse_args()
+    figures = asyncio.run(scale([int(size) for size in options.sizes.split(",")]))
+    sys.stdout.write(json.dumps(figures, indent=None if options.json else 2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

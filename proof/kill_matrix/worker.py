@@ -1,0 +1,113 @@
+"""A worker of the proof: the product's own, with a point placed in it or a mechanism taken out."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.worker import (
+    Interceptor,
+    StartChildWorkflowInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+from temporalio.workflow import ChildWorkflowHandle
+
+from activities.targets import Target
+from proof.kill_matrix import mechanisms
+from proof.kill_matrix.doomed import Doom, DoomedTraffic, DoomedWorkloads, Dooming, said
+from proof.kill_matrix.points import Point
+from rollback_manager.client import connect
+from rollback_manager.values import Value
+from workers import wiring
+from workers.settings import Settings
+from workers.wiring import Parts
+from workers.worker import make_worker, run_until
+
+READY = "the worker is ready"
+TASK = timedelta(seconds=3)
+"""A workflow task that died with its worker is given to another one after this, not after 10 s."""
+
+
+class Order(Value):
+    """What a worker is told.
+
+    It works once the file `begin` exists. control: of the proxies. without: a mechanism's name.
+    """
+
+    name: str
+    log: Path
+    catalogue: Path
+    data: Path
+    queue: str
+    temporal: str
+    begin: Path
+    control: Path
+    point: Point | None = None
+    without: str = ""
+
+
+class QuickTakeOver(Interceptor):
+    """Children's workflow tasks are missed after a few seconds, too."""
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """Where a workflow starts its children."""
+        return _Children
+
+
+class _Children(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_QuickChildren(outbound))
+
+
+class _QuickChildren(WorkflowOutboundInterceptor):
+    async def start_child_workflow(
+        self, input: StartChildWorkflowInput
+    ) -> ChildWorkflowHandle[object, object]:
+        return await super().start_child_workflow(replace(input, task_timeout=TASK))
+
+
+async def work(order: Order) -> None:
+    """Everything ready, wait for the file `begin`, then work until the point."""
+    os.environ["TEMPORAL_ADDRESS"] = order.temporal
+    settings = Settings(catalogue=order.catalogue, data=order.data, task_queue=order.queue)
+    mechanisms.take_out(order.without)
+    parts = mechanisms.without(order.without, wiring.parts(settings))
+    interceptors: list[Interceptor] = [QuickTakeOver(), *mechanisms.interceptors(order.without)]
+    if order.point is not None:
+        doom = Doom(order.point, order.control)
+        interceptors.append(Dooming(doom))
+        parts = _doomed(parts, doom)
+    await _work(settings, parts, interceptors, order.begin)
+
+
+async def _work(
+    settings: Settings, parts: Parts, interceptors: Sequence[Interceptor], begin: Path
+) -> None:
+    worker = make_worker(await connect(), settings, parts, interceptors)
+    said(READY)
+    while not begin.exists():
+        await asyncio.sleep(0.01)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await run_until(stop, worker)
+
+
+def _doomed(parts: Parts, doom: Doom) -> Parts:
+    real = parts.targets
+
+    def target(env: str, service: str) -> Target:
+        found = real(env, service)
+        return Target(
+            traffic=DoomedTraffic(found.traffic, doom),
+            workloads=DoomedWorkloads(found.workloads, doom),
+            journeys=found.journeys,
+        )
+
+    return replace(parts, targets=target)

@@ -1,0 +1,131 @@
+"""Ten thousand signals to one rollback that waits for its approval: the limit of the server."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from proof.in_process import Fleet, fleet, quick_looks
+from rollback_manager.client import Rollback
+from rollback_manager.contract import SEARCH_ATTRIBUTES, Decision, PauseCommand, Vote
+from rollback_manager.errors import RollbackError
+from rollback_manager.progress import State
+from rollback_manager.values import Value
+from workers.process import end
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+SENDERS = 50
+ASKED = {"approval": {"required": True, "deadline_s": 3600}}
+NOISE: dict[str, Value] = {
+    "approve": Vote(plan="f" * 64, by="a loop"),
+    "pause": PauseCommand(by="a loop"),
+}
+"""A vote for another plan, and a command that is passed on to the service."""
+
+
+class Flooded(Value):
+    """What the server took, what a person was told, and how the rollback ended."""
+
+    signal: str
+    sent: int
+    refused: int
+    refusal: str
+    sending_s: float
+    events: int
+    status_s: float
+    answered: str
+    result: str
+
+
+async def flood(client: Client, folder: Path, signal: str, signals: int) -> Flooded:
+    """Send that signal so often, then approve, and see what became of the rollback."""
+    async with fleet(client, folder, services=1, policy=ASKED) as made, made.worker():
+        (service,) = made.worlds
+        rollback = await made.start(service)
+        while (status := await rollback.status()).state is not State.WAITING_FOR_APPROVAL:
+            await asyncio.sleep(0.1)
+        begun = time.monotonic()
+        refusals = await _send(made, rollback, signal, signals)
+        sending_s = round(time.monotonic() - begun, 1)
+        return await _after(rollback, status.digest, signal, refusals, signals, sending_s)
+
+
+async def _send(made: Fleet, rollback: Rollback, signal: str, signals: int) -> list[str]:
+    handle = made.client.get_workflow_handle(rollback.id)
+    left, refusals = iter(range(signals)), list[str]()
+
+    async def sender() -> None:
+        for _ in left:
+            try:
+                await handle.signal(signal, NOISE[signal])
+            except RPCError as error:
+                refusals.append(f"{error.status.name}: {error.message}")
+
+    await asyncio.gather(*(sender() for _ in range(SENDERS)))
+    return refusals
+
+
+async def _after(
+    rollback: Rollback, digest: str, signal: str, refusals: list[str], signals: int, took: float
+) -> Flooded:
+    begun, answered, result = time.monotonic(), "", ""
+    await rollback.status()
+    status_s = round(time.monotonic() - begun, 2)
+    try:
+        vote = Vote(plan=digest, by="anna")
+        answer = await rollback.vote(Decision.APPROVE, vote, vote_id="1")
+        answered = f"applied={answer.applied}: {answer.because}"
+        if signal == "pause":
+            await rollback.resume(PauseCommand(by="anna"))
+        async with asyncio.timeout(120):
+            result = (await rollback.result()).result.value
+    except (RollbackError, TimeoutError) as error:
+        result = f"{type(error).__name__}: {error}"
+    return Flooded(
+        signal=signal,
+        sent=signals - len(refusals),
+        refused=len(refusals),
+        refusal=refusals[0] if refusals else "",
+        sending_s=took,
+        events=len((await rollback.history()).events),
+        status_s=status_s,
+        answered=answered,
+        result=result,
+    )
+
+
+async def _main(signal: str, signals: int) -> Flooded:
+    with tempfile.TemporaryDirectory() as name, quick_looks():
+        found = await find_binary(lambda line: print(line, file=sys.stderr))
+        folder = Path(name)
+        log, attributes = folder / "log", SEARCH_ATTRIBUTES
+        server = TemporalServer(found.path, None, None, None, log, search_attributes=attributes)
+        async with server:
+            converter = pydantic_data_converter
+            client = await Client.connect(server.address, data_converter=converter)
+            return await flood(client, folder, signal, signals)
+
+
+def main() -> None:
+    """0 when the rollback came to its verified end all the same."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument("--signals", type=int, default=10_500)
+    parser.add_argument("--signal", choices=sorted(NOISE), default="approve")
+    options = parser.parse_args()
+    flooded = asyncio.run(_main(options.signal, options.signals))
+    figures = flooded.model_dump()
+    print(json.dumps(figures, indent=None if options.json else 2), flush=True)
+    end(0 if flooded.result == "verified" else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""`make soak ARGS="--json --runs N --seed S"`: random rollbacks with faults, each from its seed."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from proof.in_process import quick_looks
+from proof.soak.drawing import drawn
+from proof.soak.run import Soak, Soaked
+from rollback_manager.contract import SEARCH_ATTRIBUTES
+from workers.process import end
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+AT_ONCE = 8
+RUNS = 500
+Told = Callable[[int, Soaked], None]
+
+
+async def soak(seeds: Sequence[int], told: Told, *, at_once: int = AT_ONCE) -> list[Soaked]:
+    """One rollback for each seed, on a Temporal of its own."""
+    binary = (await find_binary(lambda line: print(line, file=sys.stderr))).path
+    with tempfile.TemporaryDirectory(prefix="rb-") as name:
+        folder = Path(name)
+        server = TemporalServer(
+            binary, None, None, None, folder / "log", search_attributes=SEARCH_ATTRIBUTES
+        )
+        async with server:
+            client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+            return await soaked(client, folder, seeds, told, at_once=at_once)
+
+
+async def soaked(
+    client: Client, folder: Path, seeds: Sequence[int], told: Told, *, at_once: int = AT_ONCE
+) -> list[Soaked]:
+    """The same on a Temporal that runs already; so many under way at once."""
+    left, done = deque(seeds), list[Soaked]()
+
+    async def lane(soak: Soak) -> None:
+        while left:
+            done.append(await soak.run(drawn(left.popleft())))
+            told(len(done), done[-1])
+
+    with quick_looks():
+        one = Soak(client, folder)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(seeds))):
+                group.create_task(lane(one))
+    return done
+
+
+def figures(runs: Sequence[Soaked], seeds: Sequence[int], seconds: float) -> dict[str, object]:
+    """The last line of stdout. seeds: first and last; each run is drawn from its own alone."""
+    broken = [run for run in runs if run.violations]
+    troubles = Counter(fault.trouble for run in runs for fault in run.drawn.faults)
+    return {
+        "runs": len(runs),
+        "services": sum(len(run.drawn.strategies) for run in runs),
+        "violations": [
+            {"run": str(run.drawn), "seed": run.drawn.seed, "because": list(run.violations)}
+            for run in broken
+        ],
+        "seeds": [seeds[0], seeds[-1]],
+        "seconds": round(seconds, 1),
+        "by_faults_at_once": dict(sorted(Counter(len(r.drawn.faults) for r in runs).items())),
+        "by_fault": {str(name): count for name, count in sorted(troubles.items())},
+        "by_strategy": dict(Counter(s for run in runs for s in run.drawn.strategies)),
+        "by_result": dict(Counter(run.result for run in runs)),
+    }
+
+
+def tell(number: int, run: Soaked) -> None:
+    """Progress goes to stderr: stdout is for the figures."""
+    verdict = run.result if not run.violations else f"VIOLATED: {'; '.join(run.violations)}"
+    print(f"[{number:>4}] {run.drawn}: {verdict}, {run.seconds:.1f} s", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """0 when nothing was violated."""
+    parser = argparse.ArgumentParser(prog="python -m proof.soak", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--seed", type=int, default=1, help="of the first run; then one more each")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE)
+    options = parser.parse_args()
+    seeds, begun = range(options.seed, options.seed + options.runs), time.monotonic()
+    runs = asyncio.run(soak(seeds, tell, at_once=options.at_once))
+    found = figures(runs, seeds, time.monotonic() - begun)
+    print(json.dumps(found, indent=None if options.json else 2))
+    end(1 if found["violations"] else 0)
+
+
+if __name__ == "__main__":
+    main()

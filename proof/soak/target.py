@@ -1,0 +1,138 @@
+"""A stand-in that can be in trouble, with a ledger of what each write did to users."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from activities.targets import SharesAsSet, VersionState
+from proof.soak.drawing import Fault, Trouble
+from proof.stand_ins import StandInService
+from rollback_manager.errors import Unreachable
+from rollback_manager.operation import Mark
+from rollback_manager.reading import Snapshot
+
+HELD_S = 3.5
+"""Above the heartbeat of the soak's policy: Temporal has given the attempt up meanwhile."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One write that arrived: what stood before and after it, in truth."""
+
+    write: str
+    mark: Mark
+    before: tuple[dict[str, int], dict[str, int]]
+    """Shares, and able instances by version."""
+    after: tuple[dict[str, int], dict[str, int]]
+
+    @property
+    def changed(self) -> bool:
+        """Whether it changed anything."""
+        return self.before != self.after
+
+
+@dataclass
+class Troubled(StandInService):
+    """Plays the roles of one service. Its answers may be late, lost or a lie; `truth` is not."""
+
+    faults: tuple[Fault, ...] = ()
+    effects: list[Effect] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Nothing has gone wrong yet."""
+        self._writing = threading.RLock()
+        self._left = {id(fault): fault.times for fault in self.faults}
+        self._told: dict[str, int] | None = None
+        self._starting: list[tuple[str, float]] = []
+        super().__post_init__()
+        if any(self._of(Trouble.LATE_SHARES)):
+            self.late_looks = max(fault.times for fault in self._of(Trouble.LATE_SHARES))
+
+    @property
+    def truth(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Shares in force, and instances that could serve, by version."""
+        with self._writing:
+            return dict(self.shares_now), {version: self.able(version) for version in self.running}
+
+    def able(self, version: str) -> int:
+        """Instances that run and have started."""
+        now = time.monotonic()
+        late = sum(v == version and at > now for v, at in self._starting)
+        return max(0, super().able(version) - late)
+
+    def die(self, version: str, count: int) -> None:
+        """So many instances end by themselves, and are not started again."""
+        with self._writing:
+            self.running[version] = max(0, self.running[version] - count)
+
+    # traffic
+    def shares(self) -> SharesAsSet:
+        """As set; where it lies, as it was asked to."""
+        self._may_fail("reads")
+        if self._told is not None:
+            return SharesAsSet(shares=dict(self._told), mark=self.mark, acknowledged=True)
+        return super().shares()
+
+    def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
+        """Set them, or only say so."""
+
+        def write() -> None:
+            if self._takes(Trouble.LIE, "set_shares"):
+                self._told = {version: part for version, part in shares.items() if part}
+                self.mark = mark
+                return
+            super(Troubled, self).set_shares(shares, mark, seen)
+            self._told = None
+
+        self._write("set_shares", mark, write)
+
+    def snapshot(self) -> Snapshot:
+        """As counted, by what users really get."""
+        self._may_fail("reads")
+        return super().snapshot()
+
+    # workloads
+    def versions(self) -> dict[str, VersionState]:
+        """As they run."""
+        self._may_fail("reads")
+        return super().versions()
+
+    def scale(self, version: str, instances: int, mark: Mark) -> None:
+        """Start or stop; what starts may take a while."""
+
+        def write() -> None:
+            more = instances - self.running[version]
+            super(Troubled, self).scale(version, instances, mark)
+            slow = sum(fault.times for fault in self._of(Trouble.SLOW_START)) * 0.4
+            self._starting += [(version, time.monotonic() + slow)] * max(0, more if slow else 0)
+
+        self._write("scale", mark, write)
+
+    def _write(self, name: str, mark: Mark, write: Callable[[], None]) -> None:
+        if self._takes(Trouble.REFUSED, name):
+            raise Unreachable(f"{name} was refused")
+        if self._takes(Trouble.LATE_WRITE, name, once=True):
+            time.sleep(HELD_S)
+        with self._writing:
+            before = self.truth
+            write()
+            self.effects.append(Effect(name, mark, before, self.truth))
+        if self._takes(Trouble.LOST_ANSWER, name):
+            raise Unreachable(f"the answer to {name} was lost")
+
+    def _may_fail(self, name: str) -> None:
+        if self._takes(Trouble.UNREADABLE, name):
+            raise Unreachable("it could not be read")
+
+    def _takes(self, trouble: Trouble, name: str, *, once: bool = False) -> bool:
+        """Whether such a fault is left for this call; it is one less then."""
+        with self._writing:
+            for fault in self._of(trouble):
+                if self._left[id(fault)] and name in (fault.write, "reads"):
+                    self._left[id(fault)] = 0 if once else self._left[id(fault)] - 1
+                    return True
+        return False
+
+    def _of(self, trouble: Trouble) -> list[Fault]:
+        return [fault for fault in self.faults if fault.trouble is trouble]
