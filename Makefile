@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kill-matrix bench bench-rollback format lock clean fuzz-messages races
+.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale format lock clean fuzz-messages races
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -13,16 +13,26 @@ test: .venv/ready ## all tests
 	$(BIN)/python -m pytest $(ARGS)
 check: .venv/ready ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/lint-imports && $(BIN)/mypy
-kill-matrix: .venv/ready ## workers and Temporal killed at every step; ARGS="--json --quick" for figures of a sample
-	$(BIN)/python -m tests.end_to_end.matrix $(ARGS)
+prove: .venv/ready ## the whole proof, or with ARGS=--quick a sample in ten minutes
+	$(BIN)/rollback-manager prove $(ARGS)
+kill-matrix: .venv/ready ## workers killed, frozen and cut off at every step; ARGS="--json --quick" for figures of a sample
+	$(BIN)/python -m proof.kill_matrix $(ARGS)
+soak: .venv/ready ## random rollbacks with several faults at once; ARGS="--json --runs N --seed S"
+	$(BIN)/python -m proof.soak $(ARGS)
 fuzz-messages: .venv/ready ## random messages against the automaton; ARGS="--json --sequences N --seed S"
 	$(BIN)/python -m proof.messages $(ARGS)
 races: .venv/ready ## double starts, one winner each; ARGS="--json --races N"
 	$(BIN)/python -m proof.races $(ARGS)
+rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--json --runs N"
+	$(BIN)/python -m proof.rolling $(ARGS)
+idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
+	$(BIN)/python -m proof.idle $(ARGS)
 bench: .venv/ready ## ratios against the plain alternative
 	$(BIN)/python -m benchmarks $(ARGS)
 bench-rollback: .venv/ready ## the time from a bad release to users who are well
 	$(BIN)/python -m benchmarks.rollback $(ARGS)
+bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--json --sizes 1,10"
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 format: .venv/ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix && $(BIN)/ruff format
 lock: .venv/ready ## requirements.lock from pyproject.toml; ARGS=--upgrade for newer versions

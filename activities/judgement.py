@@ -10,6 +10,7 @@ from rollback_manager.progress import (
     RollbackOutcome,
     ServiceOutcome,
 )
+from rollback_manager.tree import Tree, whole
 from rollback_manager.values import Seconds, Value
 
 
@@ -29,6 +30,15 @@ class Conclusion(Value):
     commands: tuple[str, ...] = ()
 
 
+class TreeConclusion(Value):
+    """What a rollback in parts is judged from; ended: of the parts that were begun."""
+
+    rollback: str
+    tree: Tree
+    ended: tuple[RollbackOutcome, ...]
+    refused: Result | None
+
+
 class JudgementActivities:
     """Activities that only think."""
 
@@ -45,3 +55,9 @@ class JudgementActivities:
             commands=conclusion.commands,
         )
         return outcome.model_copy(update={"decisions": conclusion.decisions})
+
+    @activity.defn
+    def conclude_tree(self, conclusion: TreeConclusion) -> RollbackOutcome:
+        """How a rollback in parts ended."""
+        given = conclusion.rollback, conclusion.tree, conclusion.ended, conclusion.refused
+        return whole(*given)

@@ -10,6 +10,7 @@ from activities.look import READERS, Look, Looks
 from activities.records import Records
 from activities.step import now
 from activities.targets import Target, Targets
+from rollback_manager.budget import MANUAL
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RollbackRequest, checked
 from rollback_manager.errors import Blocked, PermanentError, StalePlan, TemporaryError
@@ -25,6 +26,7 @@ from rollback_manager.plan import (
 )
 from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
 from rollback_manager.strategies import strategy_named
+from rollback_manager.tree import cut
 from rollback_manager.waves import waves
 
 TRIES = 3
@@ -62,11 +64,23 @@ class PlanningActivities:
                 raise
             return _refused(failure)
 
+    @activity.defn
+    def seal_part(self, request: RollbackRequest) -> Planned:
+        """The digest of a part's plan, and what its approval asks; the plan stays with the part."""
+        planned = self.plan_rollback(request)
+        if planned.plan is None:
+            return planned
+        return Planned(digest=planned.plan.digest, approval=planned.plan.approval)
+
     def _plan(self, request: RollbackRequest) -> Planned:
         services = _named(request)
-        self._must_be_few(request.env, services)
+        for service in services:
+            self._catalogue.placement(request.env, service)  # refuses unknown names
         environment = self._catalogue.environments[request.env]
         order = waves(services, self._catalogue.links)
+        if len(services) > environment.fleet.tree_above:
+            _must_be_by_hand(request)
+            return Planned(parts=cut(order, environment.fleet.tree_above, request.key))
         looks = self._looks(request, services)
         width = environment.fleet.width
         whole = assemble(
@@ -76,17 +90,6 @@ class PlanningActivities:
         _must_not_fail(whole)
         _must_fit(whole)
         return Planned(plan=whole, width=width)
-
-    def _must_be_few(self, env: str, services: tuple[str, ...]) -> None:
-        for service in services:
-            self._catalogue.placement(env, service)  # refuses unknown names
-        most = self._catalogue.environments[env].fleet.tree_above
-        if len(services) > most:
-            raise Blocked(
-                f"{len(services)} services are more than one rollback may have in {env}: {most}",
-                effect="Production is unchanged.",
-                next_step="Start several rollbacks, one after the other, each of fewer services.",
-            )
 
     def _looks(self, request: RollbackRequest, services: tuple[str, ...]) -> tuple[Looked, ...]:
         """All services, each planned by itself; what blocks one blocks all, and all are named."""
@@ -148,6 +151,18 @@ def _named(request: RollbackRequest) -> tuple[str, ...]:
         f"{', '.join(twice)}: named twice" if twice else "no service is named",
         effect="Production is unchanged.",
         next_step="Name each service once: rollback-manager plan SERVICE … --env ENV",
+    )
+
+
+def _must_be_by_hand(request: RollbackRequest) -> None:
+    """The budget knows single causes; so many services at once are a person's decision."""
+    if request.trigger == MANUAL:
+        return
+    raise Blocked(
+        f"{len(request.services)} services at once are started by a person alone,"
+        f" not by {request.trigger}",
+        effect="Production is unchanged.",
+        next_step="If it must be: rollback-manager start SERVICE … --trigger manual",
     )
 
 

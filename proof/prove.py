@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from proof.core_logs import errors_only
 from proof.kill_matrix import figures, without
 from proof.kill_matrix.killable import ROOT
 from proof.kill_matrix.lanes import Lanes, matrix
@@ -53,6 +54,7 @@ def prove(
     lanes: Annotated[int, typer.Option(min=1, max=16, help="Worlds side by side")] = 3,
 ) -> None:
     """Prove here that nothing is lost or done twice: killed, frozen and cut off at every step."""
+    errors_only()
     try:
         found = asyncio.run(_all(QUICK if quick else WHOLE, seed, lanes))
     except RollbackError as error:

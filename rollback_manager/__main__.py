@@ -45,6 +45,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
         "demo": Verb("demo.run", "roll back a bad release in a small real world"),
         "serve": Verb("workers.serve", "run all that one machine needs: Temporal, Web UI, worker"),
         "worker": Verb("workers.worker", "run a worker for the Temporal that you have"),
+        "prove": Verb("proof.prove", "prove here that nothing is lost or done twice"),
         "doctor": Verb("starters.doctor", "say what is missing here, and how to get it"),
     },
 }
@@ -110,7 +111,7 @@ def run(verb: str, rest: list[str]) -> None:
 
 def not_installed(verb: str, missing: str) -> str:
     """Say which part was not installed, and the command that installs it."""
-    extra = "demo" if verb == "demo" else "worker"
+    extra = "demo" if verb in ("demo", "prove") else "worker"
     return (
         f"rollback-manager: '{verb}' needs '{missing}', which is not installed.\n"
         f"Install it with: pip install 'rollback-manager[{extra}]'"

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollback_manager.errors import PermanentError
-from rollback_manager.plan import RollbackPlan, ServicePlan
+from rollback_manager.plan import Part, RollbackPlan, ServicePlan
+from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.release import Release, Standing
 from rollback_manager.values import Value
 
@@ -187,6 +188,11 @@ class Planned(Value):
     """
 
     plan: RollbackPlan | None = None
+    parts: tuple[Part, ...] = ()
+    """Instead of a plan, where there are more services than one may have."""
+    digest: str = ""
+    approval: ApprovalPolicy | None = None
+    """Of a part's plan, which itself stays with the part."""
     width: int = 10
     blocked_because: str = ""
     effect: str = ""

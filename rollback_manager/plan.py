@@ -227,6 +227,18 @@ class RollbackPlan(Value):
         return self.model_copy(update={"digest": digest_of(self)})
 
 
+class Part(Value):
+    """Services of one wave that go back together, where there are more than one plan can hold.
+
+    digest: of their plan; empty until it is made.
+    """
+
+    key: str
+    wave: int
+    services: tuple[str, ...]
+    digest: str = ""
+
+
 def digest_of(plan: RollbackPlan) -> str:
     """SHA-256 of the canonical JSON of all that people agree to; 64 hex digits."""
     agreed = plan.model_dump(mode="json", exclude=NOT_AGREED_TO)

@@ -145,6 +145,10 @@ class RollbackOutcome(Value):
     next_step: str = ""
     digest: str = ""
     services: tuple[ServiceOutcome, ...] = ()
+    well: tuple[str, ...] = ()
+    """Rolled back and verified, by name alone: of a tree, whose parts tell the rest."""
+    untouched: tuple[str, ...] = ()
+    """Not begun, by name alone: of a tree."""
     decisions: tuple[DecisionRecord, ...] = ()
     gates: tuple[GateResult, ...] = ()
     security: str = "local"
@@ -243,7 +247,8 @@ def effect_of(services: tuple[ServiceOutcome, ...]) -> str:
 
 def exit_code(outcome: RollbackOutcome) -> int:
     """The exit code that CLI and CI give for an outcome (0, 3, 5, 6, 7 or 9)."""
-    if whole_end(outcome.services) in {EndState.MIXED, EndState.UNKNOWN}:
+    partly = outcome.well and (outcome.services or outcome.untouched)
+    if partly or whole_end(outcome.services) in {EndState.MIXED, EndState.UNKNOWN}:
         return 6
     match outcome.result:
         case Result.VERIFIED:

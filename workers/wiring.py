@@ -109,13 +109,15 @@ def runs(client: Client) -> Runs:
 def activities(parts: Parts, runs: Runs) -> Sequence[Callable[..., Any]]:
     """Every activity, bound to its parts."""
     holders = Holders(parts.records, runs)
+    planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
     return (
-        PlanningActivities(parts.catalogue, parts.records, parts.targets, holders).plan_rollback,
+        planning.plan_rollback,
+        planning.seal_part,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,
@@ -130,6 +132,7 @@ def activities(parts: Parts, runs: Runs) -> Sequence[Callable[..., Any]]:
         orphans.give_back,
         orphans.watch_claims,
         JudgementActivities().conclude,
+        JudgementActivities().conclude_tree,
         budget.ask_budget,
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,

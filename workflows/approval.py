@@ -13,6 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import Answered, Decision, Vote
     from rollback_manager.plan import RollbackPlan
     from rollback_manager.progress import DecisionRecord
+    from rollback_manager.tree import Tree
+
+MOST_KEPT = 100
+"""Votes; ignored ones beyond are left out of status and outcome, which a flood would burst."""
 
 A_MOMENT = timedelta(milliseconds=1)
 
@@ -29,7 +33,7 @@ class Approval:
         """What was decided, if anything was."""
         return self.ballot.decided if self.ballot else None
 
-    def open(self, plan: RollbackPlan) -> None:
+    def open(self, plan: RollbackPlan | Tree) -> None:
         """Votes count from now on, for this plan alone."""
         self.ballot = Ballot(digest=plan.digest, opened_at=workflow.now(), policy=plan.approval)
 
@@ -49,6 +53,8 @@ class Approval:
         answer = self._judge(vote)
         if answer.applied and self.ballot is not None:
             self.ballot = self.ballot.model_copy(update={"decided": decision})
+        if not answer.applied and len(self.records) >= MOST_KEPT:
+            return answer  # it stands in history alone
         self.records.append(
             DecisionRecord(
                 decision=decision,

@@ -9,10 +9,11 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import ApplicationError, ChildWorkflowError
+from temporalio.exceptions import ChildWorkflowError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from workflows.control import Control
+from workflows.outbox import Outbox
 from workflows.service_rollback import ServiceRollbackWorkflow
 
 with workflow.unsafe.imports_passed_through():
@@ -29,8 +30,7 @@ class ServiceChild:
         self._control = control
         self._service = service
         self._handle: ChildWorkflowHandle[ServiceRollbackWorkflow, ServiceOutcome] | None = None
-        self._outbox: list[tuple[str, Value]] = []
-        self._cancel_passed_on = False
+        self._outbox = Outbox(control)
         self.begun = False
         """Whether it may begin: its parent has said so, at its start or later."""
 
@@ -70,23 +70,16 @@ class ServiceChild:
 
     def tell(self, name: str, command: Value) -> None:
         """Keep a signal for it; `pass_on` sends it."""
-        self._outbox.append((name, command))
+        self._outbox.keep(name, command)
 
     def is_to_be_told(self) -> bool:
         """Whether somebody has said something, a native cancel included, that it does not know."""
-        cancelled = workflow.cancellation_reason() is not None and not self._cancel_passed_on
-        return not self.done() and (bool(self._outbox) or cancelled)
+        return self._outbox.is_full()
 
     async def pass_on(self) -> None:
         """Send everything that was kept, in its order; a cancel goes as a hold."""
-        reason = workflow.cancellation_reason()
-        if reason is not None and not self._cancel_passed_on:
-            self._cancel_passed_on = True
-            hold = AbortCommand(mode=AbortMode.HOLD, by="temporal-cancel", reason=reason)
-            self._outbox.append(("abort", hold))
-        while self._outbox and not self.done():
-            name, command = self._outbox.pop(0)
-            await self._signal(name, [command])
+        if self._handle is not None:
+            await self._outbox.send(self._handle)
 
     async def begin(self) -> None:
         """What was said before the go, an abort or a pause, gets there before it."""
@@ -113,12 +106,8 @@ class ServiceChild:
             )
 
     async def _signal(self, name: str, arguments: list[Value]) -> None:
-        if self._handle is None or self._handle.done():
-            return
-        try:
-            await self._control.to_the_end(self._handle.signal(name, args=arguments))
-        except ApplicationError:
-            workflow.logger.info("the child had ended already", extra={"signal": name})
+        if self._handle is not None:
+            await self._outbox.signal(self._handle, name, arguments)
 
 
 def _search_attributes(plan: RollbackPlan, service: ServicePlan) -> TypedSearchAttributes:

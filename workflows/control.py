@@ -30,8 +30,12 @@ class Control:
 
     def record(self, command: AbortCommand) -> None:
         """All that the abort signal does. The first one counts; a later hold stops a restore."""
-        if self.abort is None or command.mode is AbortMode.HOLD:
+        stops = command.mode is AbortMode.HOLD and self._restores()
+        if self.abort is None or stops:
             self.abort = command
+
+    def _restores(self) -> bool:
+        return self.abort is not None and self.abort.mode is AbortMode.RESTORE
 
     def _adopt_native_cancel(self) -> None:
         reason = workflow.cancellation_reason()  # stays set even when the error was swallowed

@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from workflows.branches import concluded
 from workflows.options import A_MINUTE
 from workflows.service_rollback import STATE
 from workflows.short import short
@@ -18,6 +19,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import PlanningActivities
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
     from rollback_manager.plan import RollbackPlan, ServicePlan
+    from rollback_manager.plan import short as short_digest
+    from rollback_manager.policy import ApprovalPolicy
     from rollback_manager.progress import (
         Result,
         RollbackOutcome,
@@ -26,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         State,
     )
     from rollback_manager.rendering import web_ui
+    from rollback_manager.tree import light
 
 
 @workflow.defn(
@@ -55,10 +59,35 @@ class RollbackWorkflow(Steering):
             refused = await self._admission.refused(planned.plan, self._hold)
             if refused is None and self._admission.was_held:
                 planned = await self._make_plan()  # the other one is old by now
-        self._outcome = refused or await self._carry_out(planned)
+        if planned.parts:
+            self._outcome = await self._in_parts(planned)
+        else:
+            self._outcome = refused or await self._carry_out(planned)
         self._move(State.FINISHED)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._outcome
+
+    async def _in_parts(self, planned: Planned) -> RollbackOutcome:
+        """More services than one plan can hold: agreed to once, carried out part by part."""
+        if refusal := await self._branches.seal(planned.parts):
+            return self._without_plan(refusal)
+        tree = self._branches.tree
+        if tree is None:
+            raise RuntimeError("the parts were not sealed")
+        expected = self._request.expect_plan
+        if expected is not None and not (len(expected) >= 12 and tree.digest.startswith(expected)):
+            stale = f"the plan is {short_digest(tree.digest)} now, not {short_digest(expected)}"
+            return self._nothing_done(Result.STALE_PLAN, stale, "", "Look again, then start anew.")
+        refused = None
+        if tree.approval.required:
+            self._approval.open(tree)
+            refused = await self._ask(tree.approval)
+        self._move(State.RUNNING)
+        ended = [] if refused else await self._branches.run(tree)
+        self._approval.close("the rollback is over")
+        if self._control.abort is not None and not refused:
+            refused = Result.ABORTED
+        return await concluded(tree, ended, refused, self._control)
 
     async def _make_plan(self) -> Planned:
         work = short(
@@ -70,28 +99,35 @@ class RollbackWorkflow(Steering):
         planned: Planned = await self._control.to_the_end(work)
         return planned
 
+    def _at_part(self, words: str) -> None:
+        at_work = State.RUNNING if self._branches.tree else State.PLANNING
+        self._move(State.NEEDS_HUMAN if self._waves.halted.is_open() else at_work, words)
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether its parent is a rollback: its whole was admitted and agreed to already."""
+        parent = workflow.info().parent
+        return parent is not None and parent.workflow_id.startswith("rollback/")
+
     def _hold(self, words: str) -> None:
         self._move(State.HELD, words)
 
     async def _carry_out(self, planned: Planned) -> RollbackOutcome:
         plan = planned.plan
         if plan is None:
-            result = Result.STALE_PLAN if planned.error == "StalePlan" else Result.BLOCKED
-            return self._nothing_done(
-                result, planned.blocked_because, planned.effect, planned.next_step
-            )
+            return self._without_plan(planned)
         self._plan = plan
-        if plan.approval.required:
+        asks = plan.approval.required and not self._is_part  # its whole was agreed to already
+        if asks:
             self._approval.open(plan)
-        alone = len(plan.services) == 1
-        at_once = alone and not plan.approval.required and not self._fleet.is_to_be_told()
+        at_once = len(plan.services) == 1 and not asks and not self._fleet.is_to_be_told()
         try:
             await self._fleet.lock(plan, go=at_once)
         except WorkflowAlreadyStartedError as error:
             return self._blocked_by(error.workflow_id)
         await self._admission.count()
         self._waves.open(plan.waves, planned.width)
-        refused = await self._ask(plan) if plan.approval.required else None
+        refused = await self._ask(plan.approval) if asks else None
         if refused is None:
             await self._waves.begin()
             self._move(State.RUNNING)
@@ -99,7 +135,7 @@ class RollbackWorkflow(Steering):
         self._approval.close("the rollback is over")
         return await self._conclude(plan, refused)
 
-    async def _ask(self, plan: RollbackPlan) -> Result | None:
+    async def _ask(self, policy: ApprovalPolicy) -> Result | None:
         """None: approved, or there is nothing left to approve. Otherwise why nothing begins."""
         self._move(State.WAITING_FOR_APPROVAL)
         in_time = await self._approval.wait(self._control, self._fleet.any_done)
@@ -118,7 +154,7 @@ class RollbackWorkflow(Steering):
         await self._begin_nothing(by, "not approved")
         if in_time:
             return Result.REJECTED
-        reject = plan.approval.on_expiry == "reject"
+        reject = policy.on_expiry == "reject"
         return Result.REJECTED if reject else Result.EXPIRED
 
     async def _begin_nothing(self, by: str, reason: str) -> None:
@@ -183,7 +219,13 @@ class RollbackWorkflow(Steering):
                 summary="gates during, after, of completion",
             )
         )
-        return outcome
+        return light(outcome) if self._is_part else outcome
+
+    def _without_plan(self, planned: Planned) -> RollbackOutcome:
+        result = Result.STALE_PLAN if planned.error == "StalePlan" else Result.BLOCKED
+        return self._nothing_done(
+            result, planned.blocked_because, planned.effect, planned.next_step
+        )
 
     def _blocked_by(self, holder: str) -> RollbackOutcome:
         service = holder.rpartition("/")[2]
@@ -222,7 +264,7 @@ class RollbackWorkflow(Steering):
             rollback=workflow.info().workflow_id,
             env=self._request.env,
             state=self._state,
-            digest=plan.digest if plan else "",
+            digest=ballot.digest if ballot else plan.digest if plan else "",
             requested_by=self._request.requested_by,
             reason=self._request.reason,
             waits_for="approve or reject" if waiting else self._waits_for,

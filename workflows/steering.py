@@ -4,6 +4,7 @@ from temporalio import workflow
 
 from workflows.admission import Admission
 from workflows.approval import Approval
+from workflows.branches import Branches
 from workflows.control import Control
 from workflows.fleet import Fleet
 from workflows.messages import readable
@@ -33,8 +34,16 @@ class Steering:
         self._admission = Admission(request, self._control)
         self._fleet = Fleet(self._control, request.services)
         self._waves = Waves(self._fleet, self._control)
+        self._branches = Branches(request, self._control, self._waves.halted, self._at_part)
         self._reports: list[ServiceReport] = []
         self._commands: list[str] = []
+
+    def _at_part(self, words: str) -> None:
+        """What the rollback shows while its parts are at work; the workflow knows how."""
+
+    def _tell(self, name: str, command: AbortCommand | PauseCommand) -> None:
+        self._fleet.tell(name, command)
+        self._branches.tell(name, command)
 
     @workflow.update(description="Approve the plan; quote its digest")
     def approve(self, vote: Vote) -> Answered:
@@ -75,19 +84,19 @@ class Steering:
         if known := readable(command or AbortCommand(by="signal"), AbortCommand):
             self._control.record(known)
             self._approval.close("it was aborted")  # a vote that comes after it is late
-            self._fleet.tell("abort", known)
+            self._tell("abort", known)
 
     @workflow.signal(description="Finish the step under way, then wait")
     def pause(self, command: PauseCommand | None = None) -> None:
         """Finish the step under way, then wait."""
         if known := readable(command or PauseCommand(by="signal"), PauseCommand):
-            self._fleet.tell("pause", known)
+            self._tell("pause", known)
 
     @workflow.signal(description="Go on after a pause")
     def resume(self, command: PauseCommand | None = None) -> None:
         """Go on after a pause."""
         if known := readable(command or PauseCommand(by="signal"), PauseCommand):
-            self._fleet.tell("resume", known)
+            self._tell("resume", known)
 
     @workflow.update(description="Try those of the wave that are not well once more")
     def retry_step(self, command: StepCommand) -> Answered:

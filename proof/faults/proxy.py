@@ -70,6 +70,10 @@ class Proxy:
         """The next request in which the pattern is found meets that; `cut` is done at once."""
         self._waiting.append((loss, re.compile(matching.encode())))
 
+    def disarm(self) -> None:
+        """Nothing waits to be met any more; what passes now, passes."""
+        self._waiting.clear()
+
     async def cut(self) -> None:
         """Discard what the server says for a moment, then reset every connection."""
         self.lost += 1
@@ -154,6 +158,16 @@ class Proxies:
     async def __aexit__(self, *_: object) -> None:
         """End all of them."""
         await self._stack.aclose()
+
+    @property
+    def lost(self) -> int:
+        """Requests and answers that met something so far, at all of them."""
+        return sum(proxy.lost for proxy in self._named.values())
+
+    def disarm(self) -> None:
+        """What was not met is forgotten, at all of them."""
+        for proxy in self._named.values():
+            proxy.disarm()
 
     async def before_socket(self, name: str, at: Path, real: Path) -> None:
         """A Unix socket at `at` for the one at `real`."""

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 
+from proof.core_logs import errors_only
 from proof.kill_matrix.figures import figures, table, told
 from proof.kill_matrix.lanes import Lanes, matrix
 from proof.kill_matrix.run import Run
@@ -51,7 +52,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lanes", type=int, default=LANES, help="worlds side by side")
     parser.add_argument("--only", default="", help="only runs whose names contain this")
-    end(asyncio.run(prove(parser.parse_args())))
+    options = parser.parse_args()
+    errors_only()
+    end(asyncio.run(prove(options)))
 
 
 if __name__ == "__main__":

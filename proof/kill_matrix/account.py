@@ -46,6 +46,8 @@ class Account:
     """Of the bad release in the records."""
     started_runs: int
     """Rollbacks that Temporal has for the starts of this case."""
+    lost: int
+    """Requests and answers that the proxies kept from the workers."""
     seconds: float
     """From the start of the load to its end."""
     recovered_s: float | None = None

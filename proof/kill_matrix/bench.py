@@ -104,7 +104,7 @@ class Bench:
             workers=workers,
             client=client,
             proxied=await self._proxies(proxies, int(address.rpartition(":")[2])),
-            control=proxies.control,
+            proxies=proxies,
         )
         (folder / "begin").touch()
         workers.start(self._order(CLERK, folder / "begin", kind=Kind(), queue=CLERK))
@@ -165,7 +165,7 @@ class Bench:
             queue=queue,
             temporal=place.proxied["temporal"] if point else self.server.address,
             begin=begin,
-            control=place.control,
+            control=place.proxies.control,
             point=point,
             without=without,
         )

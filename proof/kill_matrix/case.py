@@ -5,19 +5,18 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import Protocol, Self
 
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from demo.load import Load
 from demo.world import World
-from proof.kill_matrix.account import Account, End, Happened
+from proof.faults.proxy import Proxies
+from proof.kill_matrix.account import Account
 from proof.kill_matrix.doomed import LATE, STRUCK
+from proof.kill_matrix.evidence import at_rest, attempt_under_way, history
 from proof.kill_matrix.killable import Workers
 from proof.kill_matrix.oracle import RATE
 from proof.kill_matrix.placement import ENV, SERVICE
@@ -28,7 +27,6 @@ from proof.kill_matrix.witnesses import (
     MarkFile,
     Processes,
     RouteFile,
-    look_at_envoy,
 )
 from proof.kill_matrix.worker import READY, Order
 from rollback_manager.client import Rollback, RollbackClient
@@ -49,10 +47,6 @@ READY_S = 60.0
 REACHED_S = 60.0
 ENDS_S = 120.0
 """Many times what each takes, for a loaded machine."""
-QUIET_S = 0.5
-STOPPING_S = 3.0
-"""Longer than an instance takes from its stop signal to its end."""
-STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class Place:
     workers: Workers
     client: Client
     proxied: dict[str, str]
-    control: Path
+    proxies: Proxies
 
 
 class Orders(Protocol):
@@ -102,13 +96,15 @@ class Case:
     async def __aenter__(self) -> Self:
         """Users and witnesses begin."""
         world, place = self._place.world, self._place
+        place.proxies.disarm()
+        self._lost_before = place.proxies.lost
         with contextlib.ExitStack() as stack:
             file = place.late_routes if self.late else world.routes_file
             self.distributor = Distributor(place.late_routes, world.routes_file)
             if self.late:
                 stack.enter_context(self.distributor)
             self.routes = stack.enter_context(RouteFile(file))
-            marks = place.control.with_name(f"{world.service}.mark.json")
+            marks = place.proxies.control.with_name(f"{world.service}.mark.json")
             self.marks = stack.enter_context(MarkFile(marks))
             self.door = stack.enter_context(FrontDoor(world.admin_url, world.service))
             self._processes = Processes(world.supervisord_log)
@@ -233,7 +229,7 @@ class Case:
     async def until_runs(self, activity: str, attempt: int = 1) -> None:
         """Until Temporal has given that activity to a worker, for at least so many times."""
         async with asyncio.timeout(ENDS_S):
-            while await self._attempt(activity) < attempt:
+            while await attempt_under_way(self._place.client, CHILD, activity) < attempt:
                 await asyncio.sleep(0.02)
 
     async def until_done(self, point: Point) -> None:
@@ -244,23 +240,11 @@ class Case:
 
     async def _is_done(self, point: Point) -> bool:
         """Steps are completed in order; those that were there already leave no event."""
-        history = await self._history()
-        of_kind = [h for h in history if h.activity == point.activity]
+        events = await history(self._place.client, CHILD)
+        of_kind = [h for h in events if h.activity == point.activity]
         started = [h.attempt for h in of_kind if h.kind == "activity_task_started"]
-        over = any(h.kind == "workflow_execution_completed" for h in history)
+        over = any(h.kind == "workflow_execution_completed" for h in events)
         return over or max(started, default=0) > 1
-
-    async def _attempt(self, activity: str) -> int:
-        handle = self._place.client.get_workflow_handle(CHILD)
-        try:
-            seen = await handle.describe()
-        except RPCError:
-            return 0
-        pending = seen.raw_description.pending_activities
-        under_way = [one for one in pending if one.state == STARTED]
-        return max(
-            (one.attempt for one in under_way if one.activity_type.name == activity), default=0
-        )
 
     async def outcome(self, rollback: Rollback) -> RollbackOutcome:
         """How it ended, asked for until Temporal is there to say so."""
@@ -272,83 +256,37 @@ class Case:
                     except (TemporaryError, RPCError):
                         await asyncio.sleep(0.2)
         except TimeoutError:
-            events = [(h.kind, h.activity, h.attempt) for h in (await self._history())[-8:]]
+            events = [
+                (h.kind, h.activity, h.attempt)
+                for h in (await history(self._place.client, CHILD))[-8:]
+            ]
             raise AssertionError(self._in_vain(f"the end; {events}", ENDS_S)) from None
 
     async def account(self, rollback: Rollback, since: float | None = None) -> Account:
         """Wait for the end of the rollback, let the world come to rest, and tell everything."""
         outcome = await self.outcome(rollback)
         recovered_s = None if since is None else time.monotonic() - since
-        end = await asyncio.to_thread(self._rest)
+        end = await asyncio.to_thread(at_rest, self._place.world, self._processes)
         await asyncio.to_thread(self._load.stop)
         seconds = time.monotonic() - self._since
         return Account(
             strategy=self.strategy,
             outcome=outcome,
-            history=await self._history(),
+            history=await history(self._place.client, CHILD),
             written=tuple(self.routes.versions),
             marks=tuple(self.marks.marks),
             processes=tuple(self._processes.events()),
             users=await asyncio.to_thread(self._load.summary),
             seen=tuple(self.door.seen),
             end=end,
-            standing=await self._standing(outcome),
+            standing=await self._standing(),
             started_runs=len(set(self._starts)),
+            lost=self._place.proxies.lost - self._lost_before,
             seconds=seconds,
             recovered_s=recovered_s,
         )
 
-    async def _standing(self, outcome: RollbackOutcome) -> str:
+    async def _standing(self) -> str:
         ask = ListReleases(env=ENV, service=SERVICE)
         found = (await self._clerk.releases(ReleaseRequest(ask=ask))).releases
         return next((str(r.standing) for r in found if r.version == "v2"), "unknown")
-
-    def _rest(self) -> End:
-        """The world when no process starts or ends any more, and none is about to end."""
-        world, calm = self._place.world, 0
-        deadline = time.monotonic() + 20
-        before = self._moving()
-        while calm * QUIET_S < (QUIET_S if self._all_serve() else STOPPING_S):
-            time.sleep(QUIET_S)
-            now = self._moving()
-            calm, before = (calm + 1 if now == before else 0), now
-            assert time.monotonic() < deadline, f"the world does not come to rest: {now}"
-        port = int(world.admin_url.rpartition(":")[2])
-        seen = look_at_envoy(port, world.service)
-        return End(
-            shares={
-                name.removeprefix("shop-"): part for name, part in seen.weights.items() if part
-            },
-            ready={v: min(world.ready(v), world.healthy(v)) for v in ("v1", "v2")},
-        )
-
-    def _moving(self) -> object:
-        return self._place.world.pids(), self._processes.events()
-
-    def _all_serve(self) -> bool:
-        """Whether every process is one that users could be sent to: none is stopping."""
-        world = self._place.world
-        instances = [name for name in world.pids() if name.startswith(f"{world.service}-")]
-        return len(instances) == sum(world.ready(v) for v in ("v1", "v2"))
-
-    async def _history(self) -> tuple[Happened, ...]:
-        handle = self._place.client.get_workflow_handle(CHILD)
-        events = (await handle.fetch_history()).events
-        scheduled = {
-            event.event_id: event.activity_task_scheduled_event_attributes.activity_type.name
-            for event in events
-            if event.HasField("activity_task_scheduled_event_attributes")
-        }
-        return tuple(_happened(event, scheduled) for event in events)
-
-
-def _happened(event: HistoryEvent, scheduled: dict[int, str]) -> Happened:
-    kind = str(event.WhichOneof("attributes")).removesuffix("_event_attributes")
-    facts = getattr(event, f"{kind}_event_attributes")
-    about = getattr(facts, "scheduled_event_id", event.event_id)
-    return Happened(
-        at=event.event_time.ToDatetime(UTC),
-        kind=kind,
-        activity=scheduled.get(about, ""),
-        attempt=int(getattr(facts, "attempt", 0)),
-    )

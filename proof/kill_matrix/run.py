@@ -24,14 +24,17 @@ class Run:
     lane: int = field(default=0, compare=False)
 
 
-async def carry_out(bench: Bench, point: Point) -> Run:
-    """One run. That it did not come to its end is a violation as well."""
+async def carry_out(bench: Bench, point: Point, *, compared: bool = True) -> Run:
+    """One run. That it did not come to its end is a violation as well.
+
+    compared: with an undisturbed run of the same strategy, beside all that is judged by itself.
+    """
     begun = time.monotonic()
     late, account = "", None
     try:
-        reference = await bench.reference(point.strategy)
+        reference = await bench.reference(point.strategy) if compared else None
         async with bench.case(Kind(point.strategy)) as case:
-            late, account = await _disturbed(case, point)
+            late, account = await disturbed(case, point)
         twice = point.fault is Fault.FROZEN
         found = [*was_struck(account, point), *violations(account, reference, late_twice=twice)]
     except (AssertionError, TimeoutError) as error:
@@ -40,7 +43,8 @@ async def carry_out(bench: Bench, point: Point) -> Run:
     return Run(point, found, seconds, account.recovered_s if account else None, late)
 
 
-async def _disturbed(case: Case, point: Point) -> tuple[str, Account]:
+async def disturbed(case: Case, point: Point) -> tuple[str, Account]:
+    """Until all is over: what became of a late write, and the account."""
     case.start_worker(point)
     if point.fault is Fault.LOST:
         rollback = await case.start()
@@ -63,13 +67,15 @@ async def _disturbed(case: Case, point: Point) -> tuple[str, Account]:
 
 
 def was_struck(account: Account, point: Point) -> Sequence[str]:
-    """Temporal's own word for it: an attempt lost, or a workflow task after the completion."""
-    timed_out = any(one.kind == "workflow_task_timed_out" for one in account.history)
-    if point.moment is Moment.RECORDED:
-        if point.fault is Fault.LOST or timed_out:
-            return ()
-    elif point.moment is Moment.POLLING and point.fault is Fault.LOST:
-        return ()  # a slow answer needs no second attempt
-    elif account.attempts(point.activity) >= 2 or point.fault is Fault.LOST:
-        return ()
-    return (f"M: Temporal knows of no second attempt: {point} did not come about",)
+    """That the fault came about, in the proxies' or Temporal's own word."""
+    if point.fault is Fault.LOST:
+        raised = point.activity == "redirect_traffic" and point.moment in (
+            Moment.BEFORE,
+            Moment.EFFECT,
+        )
+        came = account.attempts(point.activity) >= 2 if raised else account.lost > 0
+    elif point.moment is Moment.RECORDED:
+        came = any(one.kind == "workflow_task_timed_out" for one in account.history)
+    else:
+        came = account.attempts(point.activity) >= 2
+    return () if came else (f"M: nobody knows of it: {point} did not come about",)

@@ -16,6 +16,7 @@ from proof.kill_matrix.lanes import Lanes
 from proof.kill_matrix.mechanisms import Mechanism
 from proof.kill_matrix.oracle import harm
 from proof.kill_matrix.points import Fault, Moment, Point
+from proof.kill_matrix.run import disturbed
 from rollback_manager.contract import AbortCommand, PauseCommand
 from rollback_manager.progress import State
 
@@ -51,13 +52,13 @@ async def rows(lanes: Lanes) -> list[Row]:
     seen: dict[tuple[Mechanism, bool], Sequence[str]] = {}
 
     async def one(bench: Bench, piece: tuple[Mechanism, bool]) -> None:
-        seen[piece] = await judged(bench, *piece)
+        seen[piece] = await judged(bench, piece[0], without=piece[1])
 
     await lanes.share_out(one, pieces)
     return [Row(one, SCENARIOS[one][0], seen[one, False], seen[one, True]) for one in Mechanism]
 
 
-async def judged(bench: Bench, mechanism: Mechanism, without: bool) -> Sequence[str]:
+async def judged(bench: Bench, mechanism: Mechanism, *, without: bool) -> Sequence[str]:
     """What the oracle says of the mechanism's scenario."""
     _, kind, scenario = SCENARIOS[mechanism]
     async with bench.case(kind) as case:
@@ -111,16 +112,8 @@ async def _a_frozen_worker_thaws(case: Case) -> Account:
         moment=Moment.BEFORE,
         fault=Fault.FROZEN,
     )
-    case.start_worker(point)
-    successor = case.start_worker(at_once=False)
-    rollback = await case.start()
-    await case.until_struck()
-    since = time.monotonic()
-    await case.until_state("T")
-    case.let_work(successor)
-    await case.outcome(rollback)
-    await case.thaw(writes=True)
-    return await case.account(rollback, since)
+    _, account = await disturbed(case, point)
+    return account
 
 
 async def _it_is_started_twice(case: Case) -> Account:
@@ -128,6 +121,10 @@ async def _it_is_started_twice(case: Case) -> Account:
     case.start_worker()
     first = await case.start()
     second = await case.start(f"{case.key}-again" if case.without else "")
+    results = [asyncio.create_task(one.result()) for one in (first, second)]
+    await asyncio.wait(results, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+    for one in (first, second):  # refused by the other's marks, it would wait for a person
+        await one.abort(AbortCommand(by="bench"))
     account = await case.account(first)
     return replace(account, started_runs=len({first.id, second.id}))
 

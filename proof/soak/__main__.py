@@ -3,25 +3,29 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from proof.core_logs import errors_only
 from proof.in_process import quick_looks
-from proof.soak.drawing import drawn
+from proof.soak.drawing import Drawn, drawn
 from proof.soak.run import Soak, Soaked
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from workers.process import end
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
-AT_ONCE = 8
+AT_ONCE = 16
+"""Services under way at once, of however many rollbacks: what two cores carry without starving."""
 RUNS = 500
 Told = Callable[[int, Soaked], None]
 
@@ -42,20 +46,53 @@ async def soak(seeds: Sequence[int], told: Told, *, at_once: int = AT_ONCE) -> l
 async def soaked(
     client: Client, folder: Path, seeds: Sequence[int], told: Told, *, at_once: int = AT_ONCE
 ) -> list[Soaked]:
-    """The same on a Temporal that runs already; so many under way at once."""
-    left, done = deque(seeds), list[Soaked]()
+    """The same on a Temporal that runs already; so many services under way at once."""
+    one, room, done = Soak(client, folder), Room(at_once), list[Soaked]()
 
-    async def lane(soak: Soak) -> None:
-        while left:
-            done.append(await soak.run(drawn(left.popleft())))
-            told(len(done), done[-1])
+    async def run(drawn: Drawn) -> None:
+        try:
+            done.append(await one.run(drawn))
+        finally:
+            await room.give(len(drawn.strategies))
+        told(len(done), done[-1])
 
-    with quick_looks():
-        one = Soak(client, folder)
+    with quick_looks(), quiet():
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(seeds))):
-                group.create_task(lane(one))
+            for each in map(drawn, seeds):
+                await room.take(len(each.strategies))
+                group.create_task(run(each))
     return done
+
+
+class Room:
+    """For so many services; one rollback may be larger than all of it, and then runs alone."""
+
+    def __init__(self, services: int) -> None:
+        self._whole = self._free = services
+        self._changed = asyncio.Condition()
+
+    async def take(self, services: int) -> None:
+        """Wait until there is room for them."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._free >= min(services, self._whole))
+            self._free -= services
+
+    async def give(self, services: int) -> None:
+        """They have ended."""
+        async with self._changed:
+            self._free += services
+            self._changed.notify_all()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Temporal's word on every activity that fails as it was meant to."""
+    logger = logging.getLogger("temporalio")
+    before, logger.level = logger.level, logging.CRITICAL
+    try:
+        yield
+    finally:
+        logger.level = before
 
 
 def figures(runs: Sequence[Soaked], seeds: Sequence[int], seconds: float) -> dict[str, object]:
@@ -90,8 +127,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--seed", type=int, default=1, help="of the first run; then one more each")
-    parser.add_argument("--at-once", type=int, default=AT_ONCE)
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="services under way")
     options = parser.parse_args()
+    errors_only()
     seeds, begun = range(options.seed, options.seed + options.runs), time.monotonic()
     runs = asyncio.run(soak(seeds, tell, at_once=options.at_once))
     found = figures(runs, seeds, time.monotonic() - begun)

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from proof.soak.drawing import Drawn, Trouble
-from proof.soak.target import Effect, Troubled
+from proof.soak.target import Effect, Troubled, Truth
 from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
 
 FRACTION = 0.66
-Truth = tuple[dict[str, int], dict[str, int]]
 
 
 def violations(

@@ -16,15 +16,20 @@ HELD_S = 3.5
 """Above the heartbeat of the soak's policy: Temporal has given the attempt up meanwhile."""
 
 
+KNOWN_S = 0.5
+"""A write rests on a look that may be so old."""
+Truth = tuple[dict[str, int], dict[str, int]]
+"""Shares in force, and instances that could serve, by version."""
+
+
 @dataclass(frozen=True)
 class Effect:
-    """One write that arrived: what stood before and after it, in truth."""
+    """One write that arrived: what stood before and after it."""
 
     write: str
     mark: Mark
-    before: tuple[dict[str, int], dict[str, int]]
-    """Shares, and able instances by version."""
-    after: tuple[dict[str, int], dict[str, int]]
+    before: Truth
+    after: Truth
 
     @property
     def changed(self) -> bool:
@@ -45,13 +50,15 @@ class Troubled(StandInService):
         self._left = {id(fault): fault.times for fault in self.faults}
         self._told: dict[str, int] | None = None
         self._starting: list[tuple[str, float]] = []
+        self._deaths: list[tuple[str, float]] = []
+        self._looks = 0
         super().__post_init__()
         if any(self._of(Trouble.LATE_SHARES)):
             self.late_looks = max(fault.times for fault in self._of(Trouble.LATE_SHARES))
 
     @property
-    def truth(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Shares in force, and instances that could serve, by version."""
+    def truth(self) -> Truth:
+        """How it stands, whatever it says."""
         with self._writing:
             return dict(self.shares_now), {version: self.able(version) for version in self.running}
 
@@ -61,10 +68,21 @@ class Troubled(StandInService):
         late = sum(v == version and at > now for v, at in self._starting)
         return max(0, super().able(version) - late)
 
+    @property
+    def knowable(self) -> Truth:
+        """The truth as the newest look could show it: nobody can know of a death after it."""
+        shares, able = self.truth
+        since = time.monotonic() - KNOWN_S
+        for version, at in self._deaths:
+            able[version] += at > since
+        return shares, able
+
     def die(self, version: str, count: int) -> None:
         """So many instances end by themselves, and are not started again."""
         with self._writing:
-            self.running[version] = max(0, self.running[version] - count)
+            dead = min(count, self.running[version])
+            self.running[version] -= dead
+            self._deaths += [(version, time.monotonic())] * dead
 
     # traffic
     def shares(self) -> SharesAsSet:
@@ -94,9 +112,14 @@ class Troubled(StandInService):
 
     # workloads
     def versions(self) -> dict[str, VersionState]:
-        """As they run."""
+        """As they run. Right after such a look instances may die."""
         self._may_fail("reads")
-        return super().versions()
+        found = super().versions()
+        self._looks += 1
+        for fault in self._of(Trouble.DEATH):
+            if self._looks == fault.times + round(fault.after_s):
+                self.die("v1", fault.times)
+        return found
 
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         """Start or stop; what starts may take a while."""
@@ -115,9 +138,9 @@ class Troubled(StandInService):
         if self._takes(Trouble.LATE_WRITE, name, once=True):
             time.sleep(HELD_S)
         with self._writing:
-            before = self.truth
+            before = self.knowable
             write()
-            self.effects.append(Effect(name, mark, before, self.truth))
+            self.effects.append(Effect(name, mark, before, self.knowable))
         if self._takes(Trouble.LOST_ANSWER, name):
             raise Unreachable(f"the answer to {name} was lost")
 

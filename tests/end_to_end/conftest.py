@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.end_to_end.bench import Bench
+from proof.kill_matrix.bench import Bench
 
 
 @pytest.fixture(scope="session")

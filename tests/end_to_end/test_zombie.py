@@ -1,42 +1,34 @@
-"""A worker frozen right before its write, thawed when others have done its work long since."""
-
-from dataclasses import replace
+"""A worker frozen right before its write, thawed when a person has had that write undone."""
 
 import pytest
 
+from proof.kill_matrix.account import End
+from proof.kill_matrix.bench import Bench
+from proof.kill_matrix.points import Fault, Moment, Point
 from rollback_manager.contract import AbortCommand, AbortMode
 from rollback_manager.progress import EndState, Result
-from tests.end_to_end.bench import Bench
-from tests.end_to_end.doomed_worker import FROZEN
-from tests.end_to_end.oracle import End, violations
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kill, pytest.mark.whole_matrix, pytest.mark.timeout(300)]
 
-
-@pytest.mark.whole_matrix
-async def test_the_late_write_of_a_finished_shift_changes_nothing(bench: Bench) -> None:
-    async with bench.case() as case:
-        case.start_doomed("redirect_traffic", FROZEN)
-        rollback = await case.start()
-        await case.until_frozen()
-        case.start_worker()
-        await case.outcome(rollback)
-        await case.thaw()
-        account = await case.account(rollback)
-    # It is the same step: its mark does not forbid it, but what it writes is there already.
-    assert len({(one.version_info, str(one.weights)) for one in account.written}) == 1
-    assert violations(replace(account, written=account.written[:1]), bench.reference) == []
+SHIFT = Point(
+    strategy="blue_green",
+    step=1,
+    activity="redirect_traffic",
+    moment=Moment.BEFORE,
+    fault=Fault.FROZEN,
+)
 
 
 async def test_the_late_write_of_a_shift_that_was_undone_is_refused(bench: Bench) -> None:
     async with bench.case() as case:
-        case.start_doomed("redirect_traffic", FROZEN)
+        case.start_worker(SHIFT)
+        successor = case.start_worker(at_once=False)
         rollback = await case.start()
-        await case.until_frozen()
+        await case.until_state("T")
         await case.abort_child(AbortCommand(mode=AbortMode.RESTORE, by="bench"))
-        case.start_worker()
+        case.let_work(successor)
         outcome = await case.outcome(rollback)
-        became = await case.thaw()
+        became = await case.thaw(writes=True)
         account = await case.account(rollback)
     assert (outcome.result, outcome.services[0].end) == (Result.ABORTED, EndState.RESTORED)
     assert account.end == End(shares={"v2": 100}, ready={"v1": 4, "v2": 4})

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rollback_manager import (
+    budget,
     claim,
     contract,
     gates,
@@ -28,7 +29,7 @@ from rollback_manager.values import Value
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.glob("*.json"))}
 WHOLE_MODULES = (
-    *(claim, contract, plan, progress),
+    *(budget, claim, contract, plan, progress),
     *(gates, operation, policy, reading, release, verification_module),
 )
 NOT_IN_HISTORY = {

@@ -30,9 +30,16 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "YOUNG", timedelta())
 
 
+PATIENT: dict[str, object] = {
+    "timeouts": {"prepare_s": 40, "redirect_traffic_s": 40, "drain_s": 40, "heartbeat_s": 10},
+    "verification": {"min_window_s": 0, "max_window_s": 40},
+}
+"""Commands beside the worker are much load: a step that came to halt would be followed for ever."""
+
+
 @pytest.fixture
 async def made(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rig.rig(client, tmp_path, cached=1000) as one:
+    async with rig.rig(client, tmp_path, cached=1000, policy=PATIENT) as one:
         await watch_over(client, one.settings.task_queue, ["test"])
         yield one
         await client.get_workflow_handle(contract.watchdog_id("test")).terminate("it is over")
@@ -90,7 +97,9 @@ async def test_what_list_shows_is_what_start_refuses_and_adopt_finishes(made: Ri
     code, document, _ = await typed(made, "start", made.service, "--yes")
     assert (code, document["outcome"]["result"]) == (7, "blocked")
     assert line in document["outcome"]["next_step"]
-    code, document, talk = await typed(made, "adopt", made.service, "--yes", "--by", "anna")
+    code, document, talk = await typed(
+        made, "adopt", made.service, "--yes", "--by", "anna", "--timeout", "50"
+    )
     assert (code, document["outcome"]["result"]) == (0, "verified")
     assert document["outcome"]["services"][0]["adopted"] == orphan.id
     assert "UNTOUCHED: all traffic is on v2" in talk

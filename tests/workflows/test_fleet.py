@@ -27,7 +27,7 @@ IN_A_ROW = {"a": {"deploys_after": ("b",)}, "b": {"deploys_after": ("c",)}, "c":
 
 ASKED = {"approval": {"required": True, "deadline_s": 60}}
 
-TURNS = 6
+TURNS = 4
 """Of two rollbacks at the same instant."""
 
 BACK, UNTOUCHED = EndState.ROLLED_BACK, EndState.UNTOUCHED
@@ -198,9 +198,7 @@ async def test_a_service_whose_lock_is_gone_is_not_tried_again(
         await made.replay(rollback)
 
 
-@pytest.mark.parametrize(
-    ("cached", "mode"), [(1000, AbortMode.HOLD), (1000, AbortMode.RESTORE), (0, AbortMode.RESTORE)]
-)
+@pytest.mark.parametrize(("cached", "mode"), [(1000, AbortMode.HOLD), (0, AbortMode.RESTORE)])
 async def test_an_abort_in_the_second_wave_leaves_what_has_ended_and_what_is_not_begun(
     client: Client, tmp_path: Path, cached: int, mode: AbortMode
 ) -> None:
@@ -251,10 +249,10 @@ async def test_services_come_to_a_hold_when_the_whole_is_ended_from_outside(
 async def test_of_two_that_overlap_one_is_blocked_and_neither_waits_for_the_other(
     client: Client, tmp_path: Path
 ) -> None:
-    services: dict[str, dict[str, tuple[str, ...]]] = {name: {} for name in "abc"}
+    services: dict[str, dict[str, tuple[str, ...]]] = {name: {} for name in "ab"}
     async with fleet_rig(client, tmp_path, services, policy=ASKED) as made:
         for turn in range(TURNS):
-            pair = (("a", "b"), ("c", "b"))
+            pair = (("a", "b"), ("b", "a"))
             first, second = pair if turn % 2 else pair[::-1]
             both = await asyncio.gather(made.start(*first), made.start(*second))
             ends = [asyncio.create_task(rollback.result()) for rollback in both]
@@ -284,7 +282,11 @@ async def test_what_was_locked_before_a_collision_is_free_again(
         assert blocked.because == (
             f"{b} is being rolled back already: service/test/{b} holds the lock"
         )
-        assert (await made.outcome("a")).end is UNTOUCHED
+        freed = await made.outcome("a")
+        assert (freed.end, freed.because) == (
+            UNTOUCHED,
+            f"hold by rollback-manager: service/test/{b} is held",
+        ), "told by the one that collided, not by its end"
         await made.replay(collision)
         again = await made.start("a")
         await made.until(again, State.WAITING_FOR_APPROVAL)
@@ -298,7 +300,6 @@ WRONG = {
     (): "no service is named",
     ("a", "b", "a"): "{a}: named twice",
     ("a", "nobody"): "no service '{nobody}' in the catalogue; known: {a}, {b}, {c}",
-    ("a", "b", "c"): "3 services are more than one rollback may have in test: 2",
 }
 """Lists of services that cannot be rolled back, and what is said about each."""
 

@@ -1,0 +1,174 @@
+"""A rollback of more services than one plan can hold: its parts, each a rollback, in order."""
+
+import asyncio
+from collections.abc import Callable
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from workflows.control import Control
+from workflows.halt import Halt
+from workflows.options import A_MINUTE
+from workflows.outbox import Outbox
+from workflows.short import short
+
+with workflow.unsafe.imports_passed_through():
+    from activities.judgement import JudgementActivities, TreeConclusion
+    from activities.planning import PlanningActivities
+    from rollback_manager.contract import (
+        ROLLBACK_WORKFLOW,
+        Planned,
+        RollbackRequest,
+        rollback_id,
+    )
+    from rollback_manager.plan import Part
+    from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
+    from rollback_manager.tree import Tree, sealed
+    from rollback_manager.values import Value
+
+AGAIN = "a part is not tried again under a plan that is used up: start its services anew"
+AT_ONCE = 4
+"""Parts planned at once; each looks at many services."""
+
+
+class Branches:
+    """The parts of one rollback. They run one after another: each has the whole width."""
+
+    def __init__(
+        self, request: RollbackRequest, control: Control, halted: Halt, tell: Callable[[str], None]
+    ) -> None:
+        self._request, self._control, self._halted, self._say = request, control, halted, tell
+        self._outbox = Outbox(control)
+        self.tree: Tree | None = None
+
+    def tell(self, name: str, command: Value) -> None:
+        """Keep a signal for the part that runs, or for the next one."""
+        self._outbox.keep(name, command)
+
+    async def seal(self, parts: tuple[Part, ...]) -> Planned | None:
+        """Have every part planned, so that all of it can be agreed to. A refusal, if there is one.
+
+        The plans stay with the parts: together they would not fit one message.
+        """
+        made: list[tuple[Part, Planned]] = []
+        for start in range(0, len(parts), AT_ONCE):
+            some = parts[start : start + AT_ONCE]
+            self._say(f"planning parts {start + 1} to {start + len(some)} of {len(parts)}")
+            answers = await self._control.to_the_end(asyncio.gather(*map(self._sealed, some)))
+            made += zip(some, answers, strict=True)
+        refused = [planned for _, planned in made if planned.approval is None]
+        if refused:
+            return refused[0]
+        whole = [part.model_copy(update={"digest": planned.digest}) for part, planned in made]
+        self.tree = sealed(whole, [p.approval for _, p in made if p.approval is not None])
+        return None
+
+    async def _sealed(self, part: Part) -> Planned:
+        planned: Planned = await short(
+            PlanningActivities.seal_part,
+            self._of(part),
+            patience=A_MINUTE,
+            summary=f"plan of {len(part.services)} services, wave {part.wave}",
+        )
+        return planned
+
+    async def run(self, tree: Tree) -> list[RollbackOutcome]:
+        """Every part in its order; the first that is not well stops the next, and asks."""
+        ended: list[RollbackOutcome] = []
+        for number, part in enumerate(tree.parts, start=1):
+            if not await self._may_go_on():
+                break
+            name = rollback_id(self._request.env, part.key)
+            self._say(f"part {number} of {len(tree.parts)}: {name}")
+            outcome = await self._part(part, name)
+            ended.append(outcome)
+            if outcome.result is not Result.VERIFIED and number < len(tree.parts):
+                await self._ask(number, outcome)
+        return ended
+
+    async def _may_go_on(self) -> bool:
+        await self._control.until(lambda: not self._control.paused)
+        return self._control.abort is None
+
+    async def _part(self, part: Part, name: str) -> RollbackOutcome:
+        starting = workflow.start_child_workflow(
+            ROLLBACK_WORKFLOW,
+            self._of(part),
+            id=name,
+            result_type=RollbackOutcome,
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=f"wave {part.wave}: {len(part.services)} services",
+        )
+        try:
+            handle = await self._control.to_the_end(starting)
+        except WorkflowAlreadyStartedError:
+            return _unknown(part, name, f"{name} was started by somebody else")
+        await self._followed(handle)
+        try:
+            outcome: RollbackOutcome = await handle
+        except ChildWorkflowError as error:
+            return _unknown(part, name, f"it did not end by itself: {error.cause or error}")
+        return outcome if outcome.services or outcome.well else _not_begun(part, outcome)
+
+    async def _followed(self, handle: ChildWorkflowHandle[object, RollbackOutcome]) -> None:
+        """Pass on what people say until the part has ended."""
+        while not handle.done():
+            try:
+                await workflow.wait_condition(lambda: handle.done() or self._outbox.is_full())
+            except asyncio.CancelledError:
+                if workflow.cancellation_reason() is None:
+                    raise
+            await self._outbox.send(handle)
+
+    async def _ask(self, number: int, outcome: RollbackOutcome) -> None:
+        because = f"{outcome.result}: {outcome.because}"
+        while True:
+            self._say(self._halted.ask(f"part-{number}", because))
+            await self._control.until(self._halted.is_answered)
+            if self._halted.close() != "retry_step":
+                return
+            because = f"{AGAIN}; it ended {outcome.result}: {outcome.because}"
+
+    def _of(self, part: Part) -> RollbackRequest:
+        more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}
+        return self._request.model_copy(update=more)
+
+
+async def concluded(
+    tree: Tree, ended: list[RollbackOutcome], refused: Result | None, control: Control
+) -> RollbackOutcome:
+    """How all of it ended; judged in an activity."""
+    conclusion = TreeConclusion(
+        rollback=workflow.info().workflow_id, tree=tree, ended=tuple(ended), refused=refused
+    )
+    work = short(
+        JudgementActivities.conclude_tree, conclusion, patience=A_MINUTE, summary="all parts"
+    )
+    outcome: RollbackOutcome = await control.to_the_end(work)
+    return outcome
+
+
+def _not_begun(part: Part, outcome: RollbackOutcome) -> RollbackOutcome:
+    """A part that was refused tells of no service; they are untouched, and named."""
+    services = tuple(
+        ServiceOutcome(service=one, end=EndState.UNTOUCHED, verified=False, because=outcome.because)
+        for one in part.services
+    )
+    return outcome.model_copy(update={"services": services})
+
+
+def _unknown(part: Part, name: str, because: str) -> RollbackOutcome:
+    services = tuple(
+        ServiceOutcome(service=one, end=EndState.UNKNOWN, verified=False, because=because)
+        for one in part.services
+    )
+    return RollbackOutcome(
+        rollback=name,
+        result=Result.NOT_VERIFIED,
+        because=because,
+        effect="The state of these services is unknown: look before you act.",
+        services=services,
+    )
