@@ -35,13 +35,13 @@ class Outbox:
         return bool(self._kept) or cancelled
 
     async def send(self, child: ChildWorkflowHandle[Any, Any]) -> None:
-        """Everything that was kept, in its order."""
+        """Everything that was kept, in its order; a child that has ended has no use for it."""
         reason = workflow.cancellation_reason()
         if reason is not None and not self._cancel_passed_on:
             self._cancel_passed_on = True
             hold = AbortCommand(mode=AbortMode.HOLD, by="temporal-cancel", reason=reason)
             self._kept.append(("abort", hold))
-        while self._kept and not child.done():
+        while self._kept:  # emptied in any case: what is kept wakes the parent up
             name, command = self._kept.pop(0)
             await self.signal(child, name, [command])
 

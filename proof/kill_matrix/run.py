@@ -9,6 +9,7 @@ from proof.kill_matrix.bench import Bench, Kind
 from proof.kill_matrix.case import Case
 from proof.kill_matrix.oracle import violations
 from proof.kill_matrix.points import Fault, Moment, Point
+from rollback_manager.errors import RollbackError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ async def carry_out(bench: Bench, point: Point, *, compared: bool = True) -> Run
             late, account = await disturbed(case, point)
         twice = point.fault is Fault.FROZEN
         found = [*was_struck(account, point), *violations(account, reference, late_twice=twice)]
-    except (AssertionError, TimeoutError) as error:
+    except (AssertionError, TimeoutError, RollbackError) as error:
         found = [f"I10: it did not come to its end: {error}"]
     seconds = time.monotonic() - begun
     return Run(point, found, seconds, account.recovered_s if account else None, late)

@@ -7,6 +7,7 @@ nothing.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from proof.kill_matrix.account import Account
@@ -18,6 +19,7 @@ from proof.kill_matrix.oracle import harm
 from proof.kill_matrix.points import Fault, Moment, Point
 from proof.kill_matrix.run import disturbed
 from rollback_manager.contract import AbortCommand, PauseCommand
+from rollback_manager.errors import NotFound, RollbackError
 from rollback_manager.progress import State
 
 LOOKED_S = 1.5
@@ -37,7 +39,8 @@ class Row:
     @property
     def is_needed(self) -> bool:
         """Whether the oracle saw nothing with it, and something without it."""
-        return not self.with_it and bool(self.without_it)
+        seen = [words for words in self.without_it if not words.startswith("M:")]
+        return not self.with_it and bool(seen)
 
     def __str__(self) -> str:
         """As in `fence: held with it; without it: I6: …`."""
@@ -61,10 +64,12 @@ async def rows(lanes: Lanes) -> list[Row]:
 async def judged(bench: Bench, mechanism: Mechanism, *, without: bool) -> Sequence[str]:
     """What the oracle says of the mechanism's scenario."""
     _, kind, scenario = SCENARIOS[mechanism]
-    async with bench.case(kind) as case:
-        case.without = mechanism if without else ""
-        account = await scenario(case)
-    return harm(account)
+    try:
+        async with bench.case(kind) as case:
+            case.without = mechanism if without else ""
+            return harm(await scenario(case))
+    except (AssertionError, TimeoutError, RollbackError) as error:
+        return [f"M: it did not come to its end: {error}"]
 
 
 async def _instances_die_after_they_were_counted(case: Case) -> Account:
@@ -124,7 +129,8 @@ async def _it_is_started_twice(case: Case) -> Account:
     results = [asyncio.create_task(one.result()) for one in (first, second)]
     await asyncio.wait(results, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
     for one in (first, second):  # refused by the other's marks, it would wait for a person
-        await one.abort(AbortCommand(by="bench"))
+        with suppress(NotFound):  # it has ended
+            await one.abort(AbortCommand(by="bench"))
     account = await case.account(first)
     return replace(account, started_runs=len({first.id, second.id}))
 

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from temporalio.worker import (
@@ -24,6 +26,7 @@ from proof.kill_matrix.points import Point
 from rollback_manager.client import connect
 from rollback_manager.values import Value
 from workers import wiring
+from workers import worker as worker_module
 from workers.settings import Settings
 from workers.wiring import Parts
 from workers.worker import make_worker, run_until
@@ -90,13 +93,31 @@ async def work(order: Order) -> None:
 async def _work(
     settings: Settings, parts: Parts, interceptors: Sequence[Interceptor], begin: Path
 ) -> None:
-    worker = make_worker(await connect(), settings, parts, interceptors)
+    with _few_polls():
+        worker = make_worker(await connect(), settings, parts, interceptors)
     said(READY)
     while not begin.exists():
         await asyncio.sleep(0.01)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_until(stop, worker)
+
+
+@contextmanager
+def _few_polls() -> Iterator[None]:
+    """Workers that are made within it ask for few tasks at once.
+
+    What Temporal gives to the open questions of a frozen worker waits for its time-out: with the
+    SDK's five of each kind a run takes half a minute, and shows nothing else.
+    """
+    made = worker_module.Worker
+    vars(worker_module)["Worker"] = partial(
+        made, max_concurrent_workflow_task_polls=2, max_concurrent_activity_task_polls=2
+    )
+    try:
+        yield
+    finally:
+        vars(worker_module)["Worker"] = made
 
 
 def _doomed(parts: Parts, doom: Doom) -> Parts:

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from proof.in_process import Fleet, fleet, quick_looks
+from proof.in_process import fleet, quick_looks
 from rollback_manager.client import Rollback
 from rollback_manager.contract import SEARCH_ATTRIBUTES, Decision, PauseCommand, Vote
 from rollback_manager.errors import RollbackError
@@ -53,13 +53,27 @@ async def flood(client: Client, folder: Path, signal: str, signals: int) -> Floo
         while (status := await rollback.status()).state is not State.WAITING_FOR_APPROVAL:
             await asyncio.sleep(0.1)
         begun = time.monotonic()
-        refusals = await _send(made, rollback, signal, signals)
+        address = client.service_client.config.target_host
+        refusals = await _send(rollback.id, address, signal, signals)
         sending_s = round(time.monotonic() - begun, 1)
         return await _after(rollback, status.digest, signal, refusals, signals, sending_s)
 
 
-async def _send(made: Fleet, rollback: Rollback, signal: str, signals: int) -> list[str]:
-    handle = made.client.get_workflow_handle(rollback.id)
+async def _send(rollback: str, address: str, signal: str, signals: int) -> list[str]:
+    """From a process of its own: whoever floods a worker does not share its processor time."""
+    module = ("-m", __spec__.name if __spec__ else "proof.messages.flood")
+    given = ("--to", address, "--rollback", rollback, "--signal", signal, "--signals", str(signals))
+    sender = await asyncio.create_subprocess_exec(
+        sys.executable, *module, *given, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await sender.communicate()
+    refusals: list[str] = json.loads(said)
+    return refusals
+
+
+async def _send_here(rollback: str, address: str, signal: str, signals: int) -> list[str]:
+    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    handle = client.get_workflow_handle(rollback)
     left, refusals = iter(range(signals)), list[str]()
 
     async def sender() -> None:
@@ -120,7 +134,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--signals", type=int, default=10_500)
     parser.add_argument("--signal", choices=sorted(NOISE), default="approve")
+    parser.add_argument("--to", metavar="ADDRESS", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--rollback", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.to:
+        noise = options.signal, options.signals
+        print(json.dumps(asyncio.run(_send_here(options.rollback, options.to, *noise))))
+        return
     flooded = asyncio.run(_main(options.signal, options.signals))
     figures = flooded.model_dump()
     print(json.dumps(figures, indent=None if options.json else 2), flush=True)

@@ -42,6 +42,8 @@ def _ledger(target: Troubled, desired: int, mine: list[Trouble]) -> Iterator[str
         yield from _rising(row)
         if not died:  # what was started and died may be started again
             yield from _once(row)
+        if kind == "set_shares" and Trouble.LATE_WRITE not in mine:
+            yield from _not_again(row)
     floor = -(-int(FRACTION * 100 * desired) // 100) or 1
     for effect in target.effects:
         if sum(effect.after[0].values()) != 100:
@@ -55,6 +57,13 @@ def _once(row: list[Effect]) -> Iterator[str]:
     for op_id, times in Counter(effect.mark.op_id for effect in row if effect.changed).items():
         if times > 1:
             yield f"I1: {op_id} had an effect {times} times"
+
+
+def _not_again(row: list[Effect]) -> Iterator[str]:
+    """A retry finds its own write; only one that was held back comes on top of it."""
+    for op_id, times in Counter(effect.mark.op_id for effect in row).items():
+        if times > 1:
+            yield f"I1: {op_id} was written {times} times"
 
 
 def _rising(row: list[Effect]) -> Iterator[str]:

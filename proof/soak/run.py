@@ -154,8 +154,8 @@ class _One:
             outcome = await rollback.result()
             for task in (desk, *others):
                 task.cancel()
-        if self._drawn.of(Trouble.LATE_WRITE):
-            await asyncio.sleep(1.0)  # the last late one has come by now, and changed nothing
+        while not all(target.is_at_rest for target in self.targets.values()):
+            await asyncio.sleep(0.1)  # the last late one is still to come, and must change nothing
         return outcome
 
     def judge(self, outcome: RollbackOutcome) -> list[str]:

@@ -12,12 +12,10 @@ from rollback_manager.errors import Unreachable
 from rollback_manager.operation import Mark
 from rollback_manager.reading import Snapshot
 
-HELD_S = 3.5
-"""Above the heartbeat of the soak's policy: Temporal has given the attempt up meanwhile."""
+HELD_S = 1.8
+"""Times 2 to 5: above the heartbeat of the soak's policy, so Temporal has given the attempt up."""
 
 
-KNOWN_S = 0.5
-"""A write rests on a look that may be so old."""
 Truth = tuple[dict[str, int], dict[str, int]]
 """Shares in force, and instances that could serve, by version."""
 
@@ -50,7 +48,7 @@ class Troubled(StandInService):
         self._left = {id(fault): fault.times for fault in self.faults}
         self._told: dict[str, int] | None = None
         self._starting: list[tuple[str, float]] = []
-        self._deaths: list[tuple[str, float]] = []
+        self._held = 0
         self._looks = 0
         super().__post_init__()
         if any(self._of(Trouble.LATE_SHARES)):
@@ -69,20 +67,14 @@ class Troubled(StandInService):
         return max(0, super().able(version) - late)
 
     @property
-    def knowable(self) -> Truth:
-        """The truth as the newest look could show it: nobody can know of a death after it."""
-        shares, able = self.truth
-        since = time.monotonic() - KNOWN_S
-        for version, at in self._deaths:
-            able[version] += at > since
-        return shares, able
+    def is_at_rest(self) -> bool:
+        """Whether no write is held back any more."""
+        return self._held == 0
 
     def die(self, version: str, count: int) -> None:
         """So many instances end by themselves, and are not started again."""
         with self._writing:
-            dead = min(count, self.running[version])
-            self.running[version] -= dead
-            self._deaths += [(version, time.monotonic())] * dead
+            self.running[version] = max(0, self.running[version] - count)
 
     # traffic
     def shares(self) -> SharesAsSet:
@@ -112,13 +104,16 @@ class Troubled(StandInService):
 
     # workloads
     def versions(self) -> dict[str, VersionState]:
-        """As they run. Right after such a look instances may die."""
+        """As they run. Right before the look after one that saw all good ones ready, they may die.
+
+        So the death can be seen by whoever looks before each write.
+        """
         self._may_fail("reads")
-        found = super().versions()
-        self._looks += 1
         for fault in self._of(Trouble.DEATH):
-            if self._looks == fault.times + round(fault.after_s):
-                self.die("v1", fault.times)
+            if self._looks == fault.times and self._takes(Trouble.DEATH, fault.write, once=True):
+                self.die("v1", max(1, self.able("v1") - round(fault.after_s) // 2))
+        found = super().versions()
+        self._looks += found["v1"].ready >= found["v2"].running
         return found
 
     def scale(self, version: str, instances: int, mark: Mark) -> None:
@@ -135,14 +130,20 @@ class Troubled(StandInService):
     def _write(self, name: str, mark: Mark, write: Callable[[], None]) -> None:
         if self._takes(Trouble.REFUSED, name):
             raise Unreachable(f"{name} was refused")
-        if self._takes(Trouble.LATE_WRITE, name, once=True):
-            time.sleep(HELD_S)
+        self._hold_back(name)
         with self._writing:
-            before = self.knowable
+            before = self.truth
             write()
-            self.effects.append(Effect(name, mark, before, self.knowable))
+            self.effects.append(Effect(name, mark, before, self.truth))
         if self._takes(Trouble.LOST_ANSWER, name):
             raise Unreachable(f"the answer to {name} was lost")
+
+    def _hold_back(self, name: str) -> None:
+        for fault in self._of(Trouble.LATE_WRITE):
+            if self._takes(Trouble.LATE_WRITE, name, once=True):
+                self._held += 1
+                time.sleep(HELD_S * (1 + fault.times))
+                self._held -= 1
 
     def _may_fail(self, name: str) -> None:
         if self._takes(Trouble.UNREADABLE, name):

@@ -264,6 +264,7 @@ async def test_of_two_that_overlap_one_is_blocked_and_neither_waits_for_the_othe
             (holder,) = [one for one in both if one.id != blocked.rollback]
             await holder.abort(AbortCommand(by="anna"))
             assert (await holder.result()).result is Result.ABORTED
+            await asyncio.gather(*ends)
         assert not made.order
 
 
@@ -328,3 +329,23 @@ async def test_what_blocks_one_service_blocks_all_and_every_blocked_one_is_named
         assert f"{made.name('c')}: " in outcome.because
         assert f"{made.name('b')}: " not in outcome.because
         assert not made.order
+
+
+async def test_an_abort_after_one_of_the_services_has_ended_does_not_spin(
+    client: Client, tmp_path: Path
+) -> None:
+    services: dict[str, dict[str, tuple[str, ...]]] = {"a": {}, "b": {}}
+    async with fleet_rig(client, tmp_path, services) as made:
+        made.worlds["b"].before_write = gate = Gate("set_shares")
+        rollback = await made.start("a", "b")
+        await made.seen(lambda: gate.reached.is_set() and "a" in made.order)
+        await made.outcome("a")
+        await rollback.abort(AbortCommand(by="anna"))
+        await made.told("b", "abort")
+        await asyncio.sleep(3)  # longer than the SDK lets a workflow compute without a pause
+        parent = await rollback.history()
+        assert not any(
+            event.HasField("workflow_task_failed_event_attributes") for event in parent.events
+        )
+        gate.open()
+        await rollback.result()
