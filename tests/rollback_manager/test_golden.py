@@ -22,6 +22,7 @@ from rollback_manager import (
     progress,
     reading,
     release,
+    tree,
 )
 from rollback_manager import verification as verification_module
 from rollback_manager.values import Value
@@ -30,7 +31,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.glob("*.json"))}
 WHOLE_MODULES = (
     *(budget, claim, contract, plan, progress),
-    *(gates, operation, policy, reading, release, verification_module),
+    *(gates, operation, policy, reading, release, tree, verification_module),
 )
 NOT_IN_HISTORY = {
     "gates.BeforeFacts",
@@ -43,6 +44,7 @@ NOT_IN_HISTORY = {
 INPUTS_OF_ACTIVITIES = {
     "activities.step.Step",
     "activities.judgement.Conclusion",
+    "activities.judgement.TreeConclusion",
     "activities.records.Opening",
     "activities.records.Claimed",
     "activities.records.Closing",
