@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -55,8 +56,13 @@ class Lanes:
         planned = {name: self.references[name].planned for name in strategies}
         return [point for name in strategies for point in points(name, planned[name], seed)]
 
-    async def run(self, chosen: Sequence[Point], told: Told) -> list[Run]:
-        """All of them, each judged; `told` hears of each as it ends."""
+    async def run(
+        self, chosen: Sequence[Point], told: Told, within_s: float = math.inf
+    ) -> list[Run]:
+        """All of them, each judged; `told` hears of each as it ends.
+
+        within_s: after that none is begun any more.
+        """
         ended = 0
 
         async def one(bench: Bench, point: Point) -> Run:
@@ -66,17 +72,20 @@ class Lanes:
             told(ended, len(chosen), run)
             return run
 
-        return await self.share_out(one, chosen)
+        return await self.share_out(one, chosen, within_s)
 
     async def share_out(
-        self, work: Callable[[Bench, W], Awaitable[R]], pieces: Sequence[W]
+        self,
+        work: Callable[[Bench, W], Awaitable[R]],
+        pieces: Sequence[W],
+        within_s: float = math.inf,
     ) -> list[R]:
-        """Each lane takes the next piece as soon as it is free."""
-        left = deque(pieces)
+        """Each lane takes the next piece as soon as it is free, until the time is over."""
+        left, until = deque(pieces), time.monotonic() + within_s
         done: list[R] = []
 
         async def lane(bench: Bench) -> None:
-            while left:
+            while left and time.monotonic() < until:
                 done.append(await work(bench, left.popleft()))
 
         async with asyncio.TaskGroup() as group:
@@ -91,12 +100,25 @@ def nowhere(strategy: str) -> Point:
 
 
 async def matrix(
-    lanes: Lanes, *, seed: int, most: int | None, only: str, tell: Tell, told: Told
+    lanes: Lanes,
+    *,
+    seed: int,
+    tell: Tell,
+    told: Told,
+    most: int | None = None,
+    only: str = "",
+    within_s: float = math.inf,
 ) -> list[Run]:
-    """The references, then the matrix or `most` runs of it whose names contain `only`."""
+    """The references, then the matrix or `most` runs of it whose names contain `only`.
+
+    within_s: a slow machine carries out fewer, in an order that leaves no strategy or fault out.
+    """
     tell(f"{len(lanes.benches)} worlds are up; first an undisturbed rollback of each strategy")
     undisturbed = await lanes.undisturbed()
     whole = [point for point in lanes.whole(seed) if only in str(point)]
     chosen = whole if most is None else sample(whole, most, seed)
     tell(f"{len(chosen)} of {len(whole)} runs, seed {seed}")
-    return undisturbed + await lanes.run(chosen, told)
+    runs = await lanes.run(chosen, told, within_s)
+    if len(runs) < len(chosen):
+        tell(f"{len(chosen) - len(runs)} runs were not begun: {within_s:.0f} s were over")
+    return undisturbed + runs

@@ -110,14 +110,15 @@ def _few_polls() -> Iterator[None]:
     What Temporal gives to the open questions of a frozen worker waits for its time-out: with the
     SDK's five of each kind a run takes half a minute, and shows nothing else.
     """
-    made = worker_module.Worker
-    vars(worker_module)["Worker"] = partial(
+    names = vars(worker_module)
+    made = names["Worker"]
+    names["Worker"] = partial(
         made, max_concurrent_workflow_task_polls=2, max_concurrent_activity_task_polls=2
     )
     try:
         yield
     finally:
-        vars(worker_module)["Worker"] = made
+        names["Worker"] = made
 
 
 def _doomed(parts: Parts, doom: Doom) -> Parts:

@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from temporalio.client import Client
@@ -15,7 +16,7 @@ from temporalio.service import RPCError
 from proof.in_process import fleet, quick_looks
 from rollback_manager.client import Rollback
 from rollback_manager.contract import SEARCH_ATTRIBUTES, Decision, PauseCommand, Vote
-from rollback_manager.errors import RollbackError
+from rollback_manager.errors import RollbackError, Unreachable
 from rollback_manager.progress import State
 from rollback_manager.values import Value
 from workers.process import end
@@ -23,6 +24,7 @@ from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
 SENDERS = 50
+PATIENCE_S = 180
 ASKED = {"approval": {"required": True, "deadline_s": 3600}}
 NOISE: dict[str, Value] = {
     "approve": Vote(plan="f" * 64, by="a loop"),
@@ -87,12 +89,20 @@ async def _send_here(rollback: str, address: str, signal: str, signals: int) -> 
     return refusals
 
 
+async def _answers_after(rollback: Rollback) -> float:
+    """Seconds until it says again how it stands."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < PATIENCE_S:
+        with suppress(Unreachable):
+            await rollback.status()
+            break
+    return round(time.monotonic() - begun, 2)
+
+
 async def _after(
     rollback: Rollback, digest: str, signal: str, refusals: list[str], signals: int, took: float
 ) -> Flooded:
-    begun, answered, result = time.monotonic(), "", ""
-    await rollback.status()
-    status_s = round(time.monotonic() - begun, 2)
+    answered, result, status_s = "", "", await _answers_after(rollback)
     try:
         vote = Vote(plan=digest, by="anna")
         answer = await rollback.vote(Decision.APPROVE, vote, vote_id="1")
