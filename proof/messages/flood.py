@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from proof.in_process import fleet, quick_looks
 from rollback_manager.client import Rollback
 from rollback_manager.contract import SEARCH_ATTRIBUTES, Decision, PauseCommand, Vote
-from rollback_manager.errors import RollbackError, Unreachable
+from rollback_manager.errors import RollbackError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
 from workers.process import end
@@ -93,7 +93,7 @@ async def _answers_after(rollback: Rollback) -> float:
     """Seconds until it says again how it stands."""
     begun = time.monotonic()
     while time.monotonic() - begun < PATIENCE_S:
-        with suppress(Unreachable):
+        with suppress(RollbackError):  # no answer yet, or a task that failed
             await rollback.status()
             break
     return round(time.monotonic() - begun, 2)
