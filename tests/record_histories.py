@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from temporalio.client import Client
@@ -88,6 +89,23 @@ async def _blocked(made: Rig) -> Rollback:
     return await made.start()
 
 
+async def _slice_fell_back(made: Rig) -> Rollback:
+    made.world.after_write = lambda _: made.world.error_ratio.update(v1=0.2)
+    rollback = await made.start()
+    await made.until(rollback, State.NEEDS_HUMAN)
+    made.world.after_write = lambda _: None
+    made.world.error_ratio.clear()
+    await made.answer(rollback, "retry_step", "check_slice")
+    return rollback
+
+
+async def _second_thoughts(made: Rig) -> Rollback:
+    made.records.save_release("test", made.service, rig.release("v0", Standing.VERIFIED, 120))
+    made.world.running["v0"] = 0
+    made.world.error_ratio["v1"] = 0.3
+    return await made.start()
+
+
 COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "verified": (_verified, {}),
     "approved": (_approved, ASKED),
@@ -98,8 +116,14 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "restored": (_restored, {}),
     "needs_human_and_skip": (_needs_human, {}),
     "blocked": (_blocked, {}),
+    "rolling": (_verified, {}),
+    "slices": (_verified, {}),
+    "slice_fell_back": (_slice_fell_back, {}),
+    "second_thoughts": (_second_thoughts, {"further_attempts": 1}),
 }
 """Name of the files → what happens, and under which policy."""
+STRATEGIES = {"rolling": "rolling_update", "slices": "generic", "slice_fell_back": "generic"}
+"""Of those that are not blue_green."""
 
 
 async def record(names: list[str]) -> None:
@@ -120,9 +144,11 @@ async def record(names: list[str]) -> None:
 async def _record(client: Client, folder: Path, name: str) -> None:
     course, policy = COURSES[name]
     folder.mkdir()
-    async with rig.rig(client, folder, cached=1000, policy=policy) as made:
-        rollback = await course(made)
-        await rollback.result()
+    async with rig.rig(client, folder, cached=1000, policy=policy, manned=False) as unmanned:
+        made = replace(unmanned, strategy=STRATEGIES.get(name, "blue_green"))
+        async with made.worker():
+            rollback = await course(made)
+            await rollback.result()
         for history in await made.histories(rollback):
             kind = history.workflow_id.split("/")[0]
             file = FOLDER / f"{name}.{kind}.json"
