@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.records import PastRollback
@@ -42,6 +43,8 @@ from workers.worker import make_worker
 
 PATIENCE_S = 240.0
 """Ten times what the longest takes on two cores: what has not ended then hangs."""
+ENDS_S = 60.0
+"""For a worker to end; one that hangs must not hide what came of its rollback."""
 DESK_S = 0.4
 """Between two looks of the person at the desk."""
 WAITS = (StepState.FAILED, StepState.INCONCLUSIVE, StepState.STOPPED)
@@ -171,8 +174,7 @@ class _One:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task}, timeout=ENDS_S)
 
     async def _workers(self, ends: list[float]) -> None:
         parts = wiring.Parts(
@@ -180,7 +182,7 @@ class _One:
         )
         begun = time.monotonic()
         for until in [*ends, PATIENCE_S]:
-            async with make_worker(self._client, self._settings, parts):
+            async with _patient(make_worker(self._client, self._settings, parts)):
                 await asyncio.sleep(max(0.0, begun + until - time.monotonic()))
 
     async def _happens(self, rollback: Rollback, fault: Fault) -> None:
@@ -229,6 +231,15 @@ class _One:
             return
         mode = AbortMode.RESTORE if self._drawn.restores else AbortMode.HOLD
         await rollback.abort(AbortCommand(mode=mode, by="soak", reason="gives up"))
+
+
+def _patient(worker: Worker) -> Worker:
+    """The SDK takes a workflow task of 2 s for a deadlock, and interrupts it where it is.
+
+    Here dozens of workers share one interpreter, and each waits for its turn for longer than that.
+    """
+    vars(vars(worker)["_workflow_worker"])["_deadlock_timeout_seconds"] = PATIENCE_S
+    return worker
 
 
 async def _told(message: Awaitable[None]) -> None:

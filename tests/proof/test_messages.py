@@ -60,7 +60,7 @@ async def test_no_sequence_of_messages_leaves_the_automaton(
 ) -> None:
     found = list(FOUND.values()) if mode is Mode.ASLEEP else []
     with quick_looks():
-        played = await play(client, tmp_path, mode, [*found, *drawn(len(mode), 20)])
+        played = await play(client, tmp_path, mode, [*found, *drawn(len(mode), 8)])
     assert [one.disagreement for one in played if one.disagreement] == []
 
 

@@ -1,4 +1,4 @@
-"""Two starts in the same instant, fifty times: one winner each."""
+"""Two starts in the same instant: one winner each. `make races` has a thousand of them."""
 
 from pathlib import Path
 
@@ -13,7 +13,6 @@ async def test_of_two_starts_within_an_instant_exactly_one_wins(
 ) -> None:
     address = client.service_client.config.target_host
     other = await Client.connect(address, data_converter=pydantic_data_converter)
-    for _ in range(2):
-        raced = await race((client, other), tmp_path, 25)
-        assert raced.violations == ()
-        assert (raced.races, raced.one_winner, raced.same_key) == (25, 25, 13)
+    raced = await race((client, other), tmp_path, 20)
+    assert raced.violations == ()
+    assert (raced.races, raced.one_winner, raced.same_key) == (20, 20, 10)
