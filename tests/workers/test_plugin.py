@@ -34,6 +34,7 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.RELEASE_WORKFLOW,
         contract.ADOPT_WORKFLOW,
         contract.WATCHDOG_WORKFLOW,
+        contract.BUDGET_WORKFLOW,
     ]
 
 

@@ -74,18 +74,24 @@ def test_a_catalogue_that_is_not_text_stops_the_start(settings: Settings) -> Non
 def test_every_activity_is_registered_under_its_name_for_good(settings: Settings) -> None:
     names = [_name(one) for one in wiring.activities(wiring.parts(settings), NobodyAsks())]
     assert sorted(names) == [
+        "ask_budget",
+        "check_slice",
         "claim",
         "clean_up",
         "close_service",
         "conclude",
+        "conclude_tree",
         "drain",
         "give_back",
+        "judge_budget",
         "keep_releases",
         "look_at_orphan",
         "observe",
         "plan_rollback",
         "prepare",
         "redirect_traffic",
+        "seal_part",
+        "stop_batch",
         "verify",
         "watch_claims",
     ], "names that are in histories never change"
