@@ -90,7 +90,7 @@ async def test_a_restore_onto_a_dead_side_is_refused_and_waits_for_a_person(made
     made.world.not_ready["v2"] = 3
     await held.rollback.abort(RESTORE)
     status = await made.until(held.rollback, State.NEEDS_HUMAN)
-    assert "the guard forbids it: that side is dead" in status.waits_for
+    assert "the guard forbids it: v2 is dead" in status.waits_for
     await held.rollback.abort(HOLD)
     outcome = await made.ends_as(held.rollback, EndState.ROLLED_BACK)
     assert outcome.result is Result.ABORTED
