@@ -44,7 +44,7 @@ async def test_the_guard_refuses_a_dead_side_until_it_lives(made: Rig) -> None:
     rollback, _ = await halted(made)
     assert (await made.answer(rollback, "skip_step", "prepare")).applied
     status = await made.until(rollback, lambda status: "redirect" in status.waits_for)
-    assert "the guard forbids it: that side is dead" in status.waits_for
+    assert "the guard forbids it: v1 is dead" in status.waits_for
     assert not made.world.ledger
     made.world.running["v1"] = 3
     assert (await made.answer(rollback, "retry_step", "redirect_traffic")).applied
