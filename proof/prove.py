@@ -22,6 +22,7 @@ from proof.core_logs import errors_only
 from proof.kill_matrix import figures, without
 from proof.kill_matrix.killable import ROOT
 from proof.kill_matrix.lanes import Lanes, matrix
+from proof.kill_matrix.placement import STRATEGIES
 from proof.kill_matrix.run import Run
 from proof.soak import __main__ as soak
 from rollback_manager.errors import RollbackError
@@ -43,7 +44,7 @@ class Size:
 
 
 WHOLE = Size(matrix=None, matrix_s=math.inf, soak=500, messages=5_010)
-QUICK = Size(matrix=48, matrix_s=270, soak=24, messages=60)
+QUICK = Size(matrix=48, matrix_s=240, soak=24, messages=60)
 """Of the matrix each strategy × fault × moment once, or on a slow machine most of that."""
 
 
@@ -88,7 +89,9 @@ async def _kill_matrix(size: Size, seed: int, lanes: int) -> tuple[Figures, list
         rows = await without.rows(running)
     for line in (*figures.table(runs), *map(str, rows)):
         say(line)
-    return figures.figures(runs, seed, time.monotonic() - begun, lanes), rows
+    asked = len(runs) if size.matrix is None else size.matrix + len(STRATEGIES)
+    found = figures.figures(runs, seed, time.monotonic() - begun, lanes)
+    return {**found, "not_begun": max(0, asked - len(runs))}, rows
 
 
 def _told(number: int, count: int, run: Run) -> None:

@@ -96,7 +96,7 @@ def _going_on(request: AdoptRequest, left: Left) -> RollbackRequest:
     base = planning.request(
         (request.service,), request.env, to=None, reason=request.reason, incident=""
     )
-    own = {"trigger": "adopt", "adopts": left.claim.rollback, "requested_by": request.by}
+    own = {"adopts": left.claim.rollback, "requested_by": request.by}
     return base.model_copy(update=own)
 
 
