@@ -21,6 +21,8 @@ from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
+SHM = Path("/dev/shm")  # noqa: S108 -- a folder of our own is made in it
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Have Temporal's dev server before the first test: a build takes minutes, a test must not."""
@@ -51,11 +53,15 @@ async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Te
     """One real dev server for all tests, found as the product finds it."""
     folder = tmp_path_factory.mktemp("temporal")
     found = await find_binary(print)
-    server = TemporalServer(
-        found.path, None, None, None, folder / "log", search_attributes=SEARCH_ATTRIBUTES
-    )
-    async with server:
-        yield server
+    # A file, in memory where that is possible: the server's own database in memory is gone, and
+    # its namespace with it, once its connections are replaced after some twenty minutes.
+    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as database:
+        file, log = Path(database) / "temporal.sqlite", folder / "log"
+        server = TemporalServer(
+            found.path, file, None, None, log, search_attributes=SEARCH_ATTRIBUTES
+        )
+        async with server:
+            yield server
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from activities.judgement import Conclusion, JudgementActivities
 from activities.records import Claimed, Closing, Observed, Opening, Question
 from activities.step import Step
+from rollback_manager.budget import Ask
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import (
     SEARCH_ATTRIBUTES,
@@ -252,6 +253,11 @@ async def plan_rollback(request: RollbackRequest) -> Planned:
 
 
 @activity.defn
+async def ask_budget(ask: Ask) -> None:
+    pass
+
+
+@activity.defn
 async def claim(opening: Opening) -> Claimed:
     return Claimed(epoch=1)
 
@@ -296,6 +302,7 @@ async def conclude(conclusion: Conclusion) -> RollbackOutcome:
 
 ACTIVITIES: list[Callable[..., object]] = [
     plan_rollback,
+    ask_budget,
     claim,
     observe,
     close_service,

@@ -30,9 +30,9 @@ async def test_an_environment_that_nobody_knows(made: Rig) -> None:
 
 
 @pytest.mark.parametrize("services", [(), ("a", "b")])
-async def test_none_and_several_services(made: Rig, services: tuple[str, ...]) -> None:
+async def test_none_and_unknown_services(made: Rig, services: tuple[str, ...]) -> None:
     because = await blocked(made, services=services)
-    assert because.startswith("no service" if not services else "several services")
+    assert because.startswith("no service 'a' in the catalogue" if services else "no service")
 
 
 async def test_no_release_is_verified(made: Rig) -> None:

@@ -62,7 +62,7 @@ async def test_a_second_rollback_never_goes_to_the_one_just_undone(unmanned: Rig
         assert made.world.shares_now == {"v0": 100}
         assert outcome.services[0].found is not None
         assert outcome.services[0].found.shares == {"v0": 100}
-        assert outcome.services[0].epoch == 2
+        assert (outcome.services[0].epoch or 0) >= 2  # a claim drawn twice leaves a gap
         await made.replay(second)
     standing = {r.version: r.standing for r in made.records.releases("test", made.service)}
     assert standing == {"v0": Standing.VERIFIED, "v1": Standing.BAD, "v2": Standing.BAD}
@@ -76,7 +76,9 @@ async def test_a_frozen_write_of_an_older_rollback_is_refused_at_the_target(made
     assert (await frozen.result()).services[0].end is EndState.UNKNOWN
     made.world.before_write = lambda _: None
     newer = await made.start(adopts=frozen.id)
-    assert (await made.ends_as(newer, EndState.ROLLED_BACK)).services[0].epoch == 2
+    epoch = (await made.ends_as(newer, EndState.ROLLED_BACK)).services[0].epoch
+    assert epoch is not None
+    assert epoch >= 2
     made.world.shares_now = {"v2": 100}  # a person knows better meanwhile
     gate.open()
     async with asyncio.timeout(10):
