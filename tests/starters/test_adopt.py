@@ -5,12 +5,14 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities import metrics, orphans, reconciler
 from rollback_manager import claim, contract
@@ -40,6 +42,8 @@ PATIENT: dict[str, object] = {
 @pytest.fixture
 async def made(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
     async with rig.rig(client, tmp_path, cached=1000, policy=PATIENT) as one:
+        with suppress(RPCError):  # a worker of another test may have left one on its own queue
+            await client.get_workflow_handle(contract.watchdog_id("test")).terminate("over")
         await watch_over(client, one.settings.task_queue, ["test"])
         yield one
         await client.get_workflow_handle(contract.watchdog_id("test")).terminate("it is over")

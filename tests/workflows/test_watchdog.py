@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -34,12 +35,21 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 async def nobody_watches(client: Client) -> AsyncIterator[None]:
-    """All tests share the environment `test`: none may leave its watchdog to the next one."""
+    """All tests share a server, where workers of others left watchdogs on queues of their own."""
+    query = f"WorkflowType = '{contract.WATCHDOG_WORKFLOW}' AND ExecutionStatus = 'Running'"
+    left = [run.id async for run in client.list_workflows(query)]
+    for name in {*left, contract.watchdog_id("test")}:
+        await _ended(client.get_workflow_handle(name))
+    async with asyncio.timeout(PATIENCE_S):  # Temporal's visibility may lag
+        while [run async for run in client.list_workflows(query)]:
+            await asyncio.sleep(0.1)
     yield
-    try:
-        await watchdog(client).terminate("the test is over")
-    except RPCError:
-        return  # none was started, or it has ended
+    await _ended(watchdog(client))
+
+
+async def _ended(one: WorkflowHandle[object, object]) -> None:
+    with suppress(RPCError):  # none was started, or it has ended
+        await one.terminate("the test is over")
 
 
 def watchdog(client: Client) -> WorkflowHandle[object, object]:
