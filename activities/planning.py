@@ -22,6 +22,7 @@ from rollback_manager.plan import (
     RollbackPlan,
     ServicePlan,
     Split,
+    quotes,
     short,
 )
 from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
@@ -190,7 +191,7 @@ def _must_fit(plan: RollbackPlan) -> None:
 
 
 def _must_be_expected(plan: RollbackPlan, expected: str | None) -> None:
-    if expected is None or (len(expected) >= 12 and plan.digest.startswith(expected)):
+    if expected is None or quotes(expected, plan.digest):
         return
     raise StalePlan(
         f"the plan is {short(plan.digest)} now, not {short(expected)}",

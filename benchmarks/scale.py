@@ -13,19 +13,16 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.targets import VersionState
 from benchmarks.figures import progress
 from proof.in_process import Fleet, fleet, quick_looks
+from proof.own_temporal import own_temporal
 from proof.stand_ins import StandInService
-from rollback_manager.contract import SEARCH_ATTRIBUTES, service_id
+from rollback_manager.contract import service_id
 from rollback_manager.progress import Result, RollbackOutcome
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 LATENCY_S = 0.001
 WIDTH = 50
@@ -127,19 +124,10 @@ def slope(rows: list[Row]) -> float | None:
 async def scale(sizes: list[int]) -> dict[str, object]:
     """All sizes, one after another, each on a server of its own."""
     rows: list[Row] = []
-    binary = (await find_binary(progress)).path
     for services in sizes:
-        with TemporaryDirectory(prefix="rb-") as name, quick_looks():
-            folder = Path(name)
-            database, log = folder / "temporal.sqlite", folder / "temporal.log"
-            server = TemporalServer(
-                binary, database, None, None, log, search_attributes=SEARCH_ATTRIBUTES
-            )
-            async with server:
-                client = await Client.connect(
-                    server.address, data_converter=pydantic_data_converter
-                )
-                rows.append(await measured(client, folder, services))
+        with quick_looks():
+            async with own_temporal(on_disk=True) as own:
+                rows.append(await measured(await own.client(), own.folder, services))
         progress(f"{rows[-1]}")
     return {
         "rows": [asdict(row) for row in rows],

@@ -9,18 +9,15 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.client import WorkflowHandle
 
 from proof.in_process import Fleet, fleet
+from proof.own_temporal import own_temporal
 from rollback_manager.client import Rollback
-from rollback_manager.contract import SEARCH_ATTRIBUTES, Decision, Vote, service_id
+from rollback_manager.contract import Decision, Vote, service_id
 from rollback_manager.errors import Unreachable
 from rollback_manager.progress import Result, State
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 AT_ONCE = 10
 """Starts at once: the dev server has one database connection."""
@@ -107,22 +104,13 @@ async def approved(rollbacks: list[Rollback]) -> int:
 
 async def wait(options: argparse.Namespace) -> dict[str, object]:
     """The figures."""
-    with TemporaryDirectory(prefix="rb-") as name:
-        folder = Path(name)
-        server = TemporalServer(
-            (await find_binary(say)).path,
-            folder / "temporal.sqlite",
-            None,
-            None,
-            folder / "temporal.log",
-            search_attributes=SEARCH_ATTRIBUTES,
-        )
-        deadline = {"required": True, "deadline_s": timedelta(days=1).total_seconds()}
-        async with server:
-            client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-            here = fleet(client, folder, services=options.count, policy={"approval": deadline})
-            async with here as made, made.worker(cached=options.cached):
-                return await _measured(made, server.pid, options.seconds)
+    deadline = {"required": True, "deadline_s": timedelta(days=1).total_seconds()}
+    asked: dict[str, object] = {"approval": deadline}
+    async with own_temporal(on_disk=True) as own:
+        client = await own.client()
+        here = fleet(client, own.folder, services=options.count, policy=asked)
+        async with here as made, made.worker(cached=options.cached):
+            return await _measured(made, own.server.pid, options.seconds)
 
 
 async def _measured(made: Fleet, temporal_pid: int, seconds: float) -> dict[str, object]:

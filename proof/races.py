@@ -7,22 +7,18 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from proof.in_process import Fleet, fleet, quick_looks
+from proof.own_temporal import own_temporal
 from rollback_manager.client import Rollback
-from rollback_manager.contract import SEARCH_ATTRIBUTES
 from rollback_manager.progress import Result, RollbackOutcome
 from rollback_manager.values import Value
 from workers.process import end
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 AT_ONCE = 25
 """Pairs in one batch: the dev server has one connection to its database."""
@@ -93,22 +89,13 @@ def _wrong(
 
 async def _main(races: int) -> Raced:
     whole = Raced()
-    with tempfile.TemporaryDirectory() as name, quick_looks():
-        found = await find_binary(lambda line: print(line, file=sys.stderr))
-        attributes, folder = SEARCH_ATTRIBUTES, Path(name)
-        server = TemporalServer(
-            found.path, None, None, None, folder / "log", search_attributes=attributes
-        )
-        async with server:
-            clients = (await _connected(server.address), await _connected(server.address))
+    with quick_looks():
+        async with own_temporal() as own:
+            clients = (await own.client(), await own.client())
             while whole.races < races:
-                whole = whole.and_then(await race(clients, folder, AT_ONCE))
+                whole = whole.and_then(await race(clients, own.folder, AT_ONCE))
                 print(f"{whole.races} double starts", file=sys.stderr, flush=True)
     return whole
-
-
-async def _connected(address: str) -> Client:
-    return await Client.connect(address, data_converter=pydantic_data_converter)
 
 
 def main() -> None:

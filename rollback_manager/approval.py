@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from rollback_manager.contract import Answered, Decision, Vote
-from rollback_manager.plan import short
+from rollback_manager.plan import quotes, short
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.values import Value
 
@@ -31,7 +31,7 @@ def judge_vote(vote: Vote, ballot: Ballot, now: datetime) -> Answered:
         return _ignored(f"it was decided before: {ballot.decided}")
     if not vote.by.strip():
         return _ignored("a vote needs a name")
-    if not ballot.digest.startswith(vote.plan) or len(vote.plan) < 12:
+    if not quotes(vote.plan, ballot.digest):
         return _ignored(
             f"the vote quotes plan {short(vote.plan)}, this is plan {short(ballot.digest)}"
         )

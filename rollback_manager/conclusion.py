@@ -98,7 +98,7 @@ def rollback_outcome(
 def _result(plan: RollbackPlan, services: tuple[ServiceOutcome, ...]) -> Result:
     if any(service.aborted for service in services):
         return Result.ABORTED
-    done = {s.service for s in services if s.end is EndState.ROLLED_BACK and s.verified}
+    done = {s.service for s in services if s.is_well}
     planned = {service.service for service in plan.services}
     return Result.VERIFIED if done == planned else Result.NOT_VERIFIED
 

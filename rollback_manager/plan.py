@@ -246,6 +246,11 @@ def digest_of(plan: RollbackPlan) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def quotes(text: str, digest: str) -> bool:
+    """Whether `text` names this plan: at least the first 12 digits, as people copy them."""
+    return len(text) >= 12 and digest.startswith(text)
+
+
 def short(digest: str) -> str:
     """The digest as people see it: `7f3c…a1`."""
     return f"{digest[:4]}…{digest[-2:]}"

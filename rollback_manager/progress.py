@@ -110,6 +110,11 @@ class ServiceOutcome(Value):
     adopted: str = ""
     """The ended rollback that this one went on from."""
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it is rolled back and users were shown to be well: what follows may begin."""
+        return self.end is EndState.ROLLED_BACK and self.verified
+
 
 class Result(StrEnum):
     """How a rollback ended."""

@@ -54,14 +54,9 @@ def sealed(parts: Sequence[Part], approvals: Sequence[ApprovalPolicy]) -> Tree:
 
 def light(outcome: RollbackOutcome) -> RollbackOutcome:
     """A part's outcome as its root keeps it: what is well by name alone, the rest without steps."""
-    well = tuple(s.service for s in outcome.services if is_well(s))
-    others = (s.model_copy(update={"steps": ()}) for s in outcome.services if not is_well(s))
+    well = tuple(s.service for s in outcome.services if s.is_well)
+    others = (s.model_copy(update={"steps": ()}) for s in outcome.services if not s.is_well)
     return outcome.model_copy(update={"services": tuple(others), "well": well, "gates": ()})
-
-
-def is_well(outcome: ServiceOutcome) -> bool:
-    """Whether what waits for this service may begin."""
-    return outcome.end is EndState.ROLLED_BACK and outcome.verified
 
 
 def whole(

@@ -86,11 +86,23 @@ def made(planned: Planned) -> RollbackPlan:
     """The plan; where there can be none, the refusal that the worker put into words."""
     if planned.plan is not None:
         return planned.plan
+    if planned.parts:
+        raise _in_parts(planned)
     refusal = CLASSES.get(planned.error, Blocked)
     raise refusal(
         planned.blocked_because or "no plan can be made",
         effect=planned.effect or UNCHANGED,
         next_step=planned.next_step,
+    )
+
+
+def _in_parts(planned: Planned) -> Blocked:
+    services = sum(len(part.services) for part in planned.parts)
+    return Blocked(
+        f"{services} services are more than one plan can hold: they go in {len(planned.parts)}"
+        f" parts, and each part shows its plan when it is started",
+        effect=UNCHANGED,
+        next_step="Start them with --yes: the approval is asked for once, for all parts.",
     )
 
 

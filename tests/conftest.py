@@ -15,13 +15,11 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from demo.world import World
-from rollback_manager.contract import SEARCH_ATTRIBUTES
+from proof.own_temporal import own_temporal
 from tests import postgres, rig
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
-
-SHM = Path("/dev/shm")  # noqa: S108 -- a folder of our own is made in it
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -49,19 +47,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalServer]:
+async def temporal() -> AsyncIterator[TemporalServer]:
     """One real dev server for all tests, found as the product finds it."""
-    folder = tmp_path_factory.mktemp("temporal")
-    found = await find_binary(print)
-    # A file, in memory where that is possible: the server's own database in memory is gone, and
-    # its namespace with it, once its connections are replaced after some twenty minutes.
-    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as database:
-        file, log = Path(database) / "temporal.sqlite", folder / "log"
-        server = TemporalServer(
-            found.path, file, None, None, log, search_attributes=SEARCH_ATTRIBUTES
-        )
-        async with server:
-            yield server
+    async with own_temporal() as own:
+        yield own.server
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,13 @@ class Admission:
     @property
     def must_be_asked(self) -> bool:
         """Whether somebody other than a person started it; a part's whole was admitted already."""
-        return self._request.trigger != MANUAL and not self._is_part()
+        return self._request.trigger != MANUAL and not self.is_part
+
+    @property
+    def is_part(self) -> bool:
+        """Whether its parent is a rollback: its whole was admitted and agreed to already."""
+        parent = workflow.info().parent
+        return parent is not None and parent.workflow_id.startswith("rollback/")
 
     def hear(self, word: Word) -> None:
         """All that the budget's signal does. The first word that is not "held" counts."""
@@ -48,7 +54,7 @@ class Admission:
 
     async def count(self) -> None:
         """A person's own takes a place in the window; nothing waits for it, or depends on it."""
-        if self._request.trigger != MANUAL or self._is_part():
+        if self._request.trigger != MANUAL or self.is_part:
             return
         try:
             await self._control.to_the_end(
@@ -161,7 +167,3 @@ class Admission:
 
     def _is_decided(self) -> bool:
         return self._word is not None and self._word.standing is not Standing.HELD
-
-    def _is_part(self) -> bool:
-        parent = workflow.info().parent
-        return parent is not None and parent.workflow_id.startswith("rollback/")

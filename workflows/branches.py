@@ -78,7 +78,8 @@ class Branches:
         """Every part in its order; the first that is not well stops the next, and asks."""
         ended: list[RollbackOutcome] = []
         for number, part in enumerate(tree.parts, start=1):
-            if not await self._may_go_on():
+            await self._control.until(lambda: True)  # so that a native cancel is seen
+            if self._control.abort is not None:
                 break
             name = rollback_id(self._request.env, part.key)
             self._say(f"part {number} of {len(tree.parts)}: {name}")
@@ -87,10 +88,6 @@ class Branches:
             if outcome.result is not Result.VERIFIED and number < len(tree.parts):
                 await self._ask(number, outcome)
         return ended
-
-    async def _may_go_on(self) -> bool:
-        await self._control.until(lambda: not self._control.paused)
-        return self._control.abort is None
 
     async def _part(self, part: Part, name: str) -> RollbackOutcome:
         starting = workflow.start_child_workflow(

@@ -13,7 +13,7 @@ from workflows.undo import Undo
 
 with workflow.unsafe.imports_passed_through():
     from rollback_manager import actions
-    from rollback_manager.plan import Action, ActionKind, Alternative, ServicePlan
+    from rollback_manager.plan import Action, ActionKind, Alternative, ServicePlan, Wanted
     from rollback_manager.progress import StepRecord, StepState
 
 Ask = Callable[[int, StepRecord], Awaitable[str]]
@@ -89,7 +89,7 @@ class Course:
         if record.state is not StepState.FAILED:
             return []
         if action.fall_back is not None:
-            await self._put_back(action)
+            await self._put_back(action.fall_back)
             return [self._steps.actions[number - 1], action]
         if len(self._failed) > 1:
             return await self._serve_the_least_bad()
@@ -97,12 +97,10 @@ class Course:
             self._note(f"next older verified release: {self._plan.offered}")
         return []
 
-    async def _put_back(self, action: Action) -> None:
+    async def _put_back(self, weights: Wanted) -> None:
         """The last good weights, without asking: an abort does not cut it."""
-        if action.fall_back is None:
-            return
         back = Action(
-            wanted=action.fall_back,
+            wanted=weights,
             timeout_s=self._plan.policy.timeouts.redirect_traffic_s,
             check="the last good weights",
             no_undo_because="it is the way back from a slice that harms users",

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.judgement import Conclusion, JudgementActivities
     from activities.planning import PlanningActivities
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
-    from rollback_manager.plan import RollbackPlan, ServicePlan
+    from rollback_manager.plan import RollbackPlan, ServicePlan, quotes
     from rollback_manager.plan import short as short_digest
     from rollback_manager.policy import ApprovalPolicy
     from rollback_manager.progress import (
@@ -75,7 +75,7 @@ class RollbackWorkflow(Steering):
         if tree is None:
             raise RuntimeError("the parts were not sealed")
         expected = self._request.expect_plan
-        if expected is not None and not (len(expected) >= 12 and tree.digest.startswith(expected)):
+        if expected is not None and not quotes(expected, tree.digest):
             stale = f"the plan is {short_digest(tree.digest)} now, not {short_digest(expected)}"
             return self._nothing_done(Result.STALE_PLAN, stale, "", "Look again, then start anew.")
         refused = None
@@ -103,12 +103,6 @@ class RollbackWorkflow(Steering):
         at_work = State.RUNNING if self._branches.tree else State.PLANNING
         self._move(State.NEEDS_HUMAN if self._waves.halted.is_open() else at_work, words)
 
-    @property
-    def _is_part(self) -> bool:
-        """Whether its parent is a rollback: its whole was admitted and agreed to already."""
-        parent = workflow.info().parent
-        return parent is not None and parent.workflow_id.startswith("rollback/")
-
     def _hold(self, words: str) -> None:
         self._move(State.HELD, words)
 
@@ -117,7 +111,7 @@ class RollbackWorkflow(Steering):
         if plan is None:
             return self._without_plan(planned)
         self._plan = plan
-        asks = plan.approval.required and not self._is_part  # its whole was agreed to already
+        asks = plan.approval.required and not self._admission.is_part
         if asks:
             self._approval.open(plan)
         at_once = len(plan.services) == 1 and not asks and not self._fleet.is_to_be_told()
@@ -219,7 +213,7 @@ class RollbackWorkflow(Steering):
                 summary="gates during, after, of completion",
             )
         )
-        return light(outcome) if self._is_part else outcome
+        return light(outcome) if self._admission.is_part else outcome
 
     def _without_plan(self, planned: Planned) -> RollbackOutcome:
         result = Result.STALE_PLAN if planned.error == "StalePlan" else Result.BLOCKED

@@ -8,7 +8,6 @@ from workflows.fleet import Fleet
 from workflows.halt import Halt
 
 with workflow.unsafe.imports_passed_through():
-    from rollback_manager.progress import EndState, ServiceOutcome
     from rollback_manager.together import some
 
 
@@ -88,7 +87,7 @@ class Waves:
 
     async def _wrong(self) -> str:
         """What is wrong about this wave, and what waits for it."""
-        wrong = [one for one in await self._fleet.outcomes(self._now) if not is_well(one)]
+        wrong = [one for one in await self._fleet.outcomes(self._now) if not one.is_well]
         if not wrong:
             return ""
         ended = some(f"{one.service} ended {one.end}: {one.because}" for one in wrong)
@@ -102,7 +101,7 @@ class Waves:
             self._at += 1
         elif verb == "retry_step":
             for one in await self._fleet.outcomes(self._now):
-                if not is_well(one):
+                if not one.is_well:
                     await self._again(one.service)
 
     async def _again(self, service: str) -> None:
@@ -110,8 +109,3 @@ class Waves:
             await self._fleet.start(service, go=False)
         except WorkflowAlreadyStartedError as error:
             self.halted.note(f"{service} was not tried again: {error.workflow_id} is held")
-
-
-def is_well(outcome: ServiceOutcome) -> bool:
-    """Whether the next wave may follow it."""
-    return outcome.end is EndState.ROLLED_BACK and outcome.verified

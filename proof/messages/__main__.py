@@ -6,30 +6,26 @@ import json
 import logging
 import secrets
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from collections.abc import Sequence as Many
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from proof.in_process import quick_looks
 from proof.messages.drawing import batches
 from proof.messages.play import Disagreement, Played, play
 from proof.messages.sequence import Mode, Sequence
 from proof.messages.shrinking import shrunk
-from rollback_manager.contract import SEARCH_ATTRIBUTES
+from proof.own_temporal import OwnTemporal, own_temporal
 from workers.process import end
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 T = TypeVar("T")
 
@@ -95,22 +91,21 @@ def player() -> Iterator[Player]:
     def run(work: Coroutine[None, None, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    with tempfile.TemporaryDirectory() as name, quick_looks():
-        folder = Path(name)
-        binary = run(find_binary(lambda line: print(line, file=sys.stderr)))
-        attributes = SEARCH_ATTRIBUTES
-        server = TemporalServer(
-            binary.path, None, None, None, folder / "log", search_attributes=attributes
-        )
-        run(server.__aenter__())
+    context = own_temporal()
+    with quick_looks():
+        own = run(_entered(context))
         try:
-            yield Player(loop, run(_connected(server.address)), folder)
+            yield Player(loop, run(own.client()), own.folder)
         finally:
-            run(server.__aexit__(None, None, None))
+            run(_left(context))
 
 
-async def _connected(address: str) -> Client:
-    return await Client.connect(address, data_converter=pydantic_data_converter)
+async def _entered(context: AbstractAsyncContextManager[OwnTemporal]) -> OwnTemporal:
+    return await context.__aenter__()
+
+
+async def _left(context: AbstractAsyncContextManager[OwnTemporal]) -> None:
+    await context.__aexit__(None, None, None)
 
 
 def fuzz(sequences: int, number: int, tally: Tally) -> None:

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,14 +13,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from proof.in_process import fleet, quick_looks
+from proof.own_temporal import own_temporal
 from rollback_manager.client import Rollback
-from rollback_manager.contract import SEARCH_ATTRIBUTES, Decision, PauseCommand, Vote
+from rollback_manager.contract import Decision, PauseCommand, Vote
 from rollback_manager.errors import RollbackError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
 from workers.process import end
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 SENDERS = 50
 PATIENCE_S = 180
@@ -127,15 +125,9 @@ async def _after(
 
 
 async def _main(signal: str, signals: int) -> Flooded:
-    with tempfile.TemporaryDirectory() as name, quick_looks():
-        found = await find_binary(lambda line: print(line, file=sys.stderr))
-        folder = Path(name)
-        log, attributes = folder / "log", SEARCH_ATTRIBUTES
-        server = TemporalServer(found.path, None, None, None, log, search_attributes=attributes)
-        async with server:
-            converter = pydantic_data_converter
-            client = await Client.connect(server.address, data_converter=converter)
-            return await flood(client, folder, signal, signals)
+    with quick_looks():
+        async with own_temporal() as own:
+            return await flood(await own.client(), own.folder, signal, signals)
 
 
 def main() -> None:

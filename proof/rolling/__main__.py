@@ -8,17 +8,13 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from proof.own_temporal import own_temporal
 from proof.rolling import naive, ours
 from proof.rolling.scene import FLOOR, Seconds, judge, now, scene
-from rollback_manager.contract import SEARCH_ATTRIBUTES
 from rollback_manager.progress import Result
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 SLOWEST_S = 6.0
 """Longest warm-up that is drawn; each run's good version has one of its own."""
@@ -87,20 +83,9 @@ def summed(runs: list[Seconds]) -> dict[str, int]:
 async def compare(options: argparse.Namespace) -> tuple[dict[str, object], bool]:
     """The figures, and whether everything held."""
     begun = time.monotonic()
-    with TemporaryDirectory(prefix="rb-") as name:
-        folder = Path(name)
-        server = TemporalServer(
-            (await find_binary(say)).path,
-            folder / "temporal.sqlite",
-            None,
-            None,
-            folder / "temporal.log",
-            search_attributes=SEARCH_ATTRIBUTES,
-        )
-        async with server:
-            client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-            comparison = Comparison(client, folder, options.rate, options.seed)
-            await comparison.run(options.runs, options.lanes)
+    async with own_temporal() as own:
+        comparison = Comparison(await own.client(), own.folder, options.rate, options.seed)
+        await comparison.run(options.runs, options.lanes)
     figures = {
         "runs": len(comparison.ours),
         "violations": comparison.violations,

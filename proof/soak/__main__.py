@@ -5,7 +5,6 @@ import asyncio
 import json
 import logging
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,16 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from proof.core_logs import errors_only
 from proof.in_process import quick_looks
+from proof.own_temporal import own_temporal
 from proof.soak.drawing import Drawn, drawn
 from proof.soak.run import Soak, Soaked
-from rollback_manager.contract import SEARCH_ATTRIBUTES
 from workers.process import end
-from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
 
 AT_ONCE = 16
 """Services under way at once, of however many rollbacks: what two cores carry without starving."""
@@ -32,15 +28,8 @@ Told = Callable[[int, Soaked], None]
 
 async def soak(seeds: Sequence[int], told: Told, *, at_once: int = AT_ONCE) -> list[Soaked]:
     """One rollback for each seed, on a Temporal of its own."""
-    binary = (await find_binary(lambda line: print(line, file=sys.stderr))).path
-    with tempfile.TemporaryDirectory(prefix="rb-") as name:
-        folder = Path(name)
-        server = TemporalServer(
-            binary, None, None, None, folder / "log", search_attributes=SEARCH_ATTRIBUTES
-        )
-        async with server:
-            client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-            return await soaked(client, folder, seeds, told, at_once=at_once)
+    async with own_temporal() as own:
+        return await soaked(await own.client(), own.folder, seeds, told, at_once=at_once)
 
 
 async def soaked(

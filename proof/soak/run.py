@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.records import PastRollback
@@ -182,7 +181,7 @@ class _One:
         )
         begun = time.monotonic()
         for until in [*ends, PATIENCE_S]:
-            async with _patient(make_worker(self._client, self._settings, parts)):
+            async with make_worker(self._client, self._settings, parts):
                 await asyncio.sleep(max(0.0, begun + until - time.monotonic()))
 
     async def _happens(self, rollback: Rollback, fault: Fault) -> None:
@@ -231,15 +230,6 @@ class _One:
             return
         mode = AbortMode.RESTORE if self._drawn.restores else AbortMode.HOLD
         await rollback.abort(AbortCommand(mode=mode, by="soak", reason="gives up"))
-
-
-def _patient(worker: Worker) -> Worker:
-    """The SDK takes a workflow task of 2 s for a deadlock, and interrupts it where it is.
-
-    Here dozens of workers share one interpreter, and each waits for its turn for longer than that.
-    """
-    vars(vars(worker)["_workflow_worker"])["_deadlock_timeout_seconds"] = PATIENCE_S
-    return worker
 
 
 async def _told(message: Awaitable[None]) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from starters import console
+from rollback_manager.contract import Planned
+from rollback_manager.errors import Blocked
+from rollback_manager.plan import Part
+from starters import console, refusals
 from starters.refusals import UsageError
 from starters.start import EVIDENCE_LIMIT, _evidence
 
@@ -42,3 +45,13 @@ def test_evidence_of_another_shape_is_a_usage_error(tmp_path: Path, text: str, w
     file.write_text(text)
     with pytest.raises(UsageError, match=why):
         _evidence(file)
+
+
+def test_a_plan_in_parts_is_told_as_what_it_is() -> None:
+    parts = (
+        Part(key="k-p1", wave=1, services=("a", "b")),
+        Part(key="k-p2", wave=2, services=("c",)),
+    )
+    with pytest.raises(Blocked, match="3 services are more than one plan can hold") as told:
+        refusals.made(Planned(parts=parts))
+    assert "--yes" in told.value.next_step

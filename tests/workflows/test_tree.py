@@ -5,6 +5,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from proof.stand_ins import Gate
+from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, AbortMode, Decision, Vote
 from rollback_manager.progress import EndState, Result, State, exit_code
 from tests.fleet_rig import FleetRig, fleet_rig
@@ -18,7 +19,7 @@ ASKED = {"approval": {"required": True, "deadline_s": 60}}
 IN_TWOS = {"tree_above": 2}
 
 
-def children(made: FleetRig, root: str, count: int) -> list[str]:
+def parts(root: str, count: int) -> list[str]:
     return [f"{root}-p{number}" for number in range(1, count + 1)]
 
 
@@ -32,7 +33,7 @@ async def test_a_large_rollback_goes_part_by_part_in_the_order_of_the_waves(
         assert outcome.well == made.names(*"abcz")
         assert exit_code(outcome) == 0
         assert made.in_waves("ab", "c", "z"), made.order
-        for part in children(made, rollback.id, 3):
+        for part in parts(rollback.id, 3):
             ended = await made.rollbacks.rollback(part).result()
             assert ended.result is Result.VERIFIED
             assert not ended.services
@@ -65,17 +66,23 @@ async def test_a_large_rollback_that_nobody_agrees_to_touches_nothing(
         assert not made.order
 
 
+async def first_part_ended(made: FleetRig) -> Rollback:
+    """Its b is not well and was aborted; its a is."""
+    made.worlds["b"].journeys_fail = True
+    rollback = await made.start(*"abcz")
+    first = made.rollbacks.rollback(parts(rollback.id, 1)[0])
+    await made.seen(lambda: {"a", "b"} <= set(made.order))
+    await made.outcome("a")
+    await made.until(first, State.NEEDS_HUMAN)
+    await first.abort(AbortCommand(by="anna"))
+    return rollback
+
+
 async def test_a_part_that_is_not_well_stops_the_next_and_names_the_untouched(
     client: Client, tmp_path: Path
 ) -> None:
     async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
-        made.worlds["b"].journeys_fail = True
-        rollback = await made.start(*"abcz")
-        first = made.rollbacks.rollback(children(made, rollback.id, 1)[0])
-        await made.seen(lambda: {"a", "b"} <= set(made.order))
-        await made.outcome("a")
-        await made.until(first, State.NEEDS_HUMAN)
-        await first.abort(AbortCommand(by="anna"))
+        rollback = await first_part_ended(made)
         status = await made.until(rollback, State.NEEDS_HUMAN)
         assert "part-1" in status.waits_for
         await rollback.abort(AbortCommand(by="anna"))
@@ -93,13 +100,7 @@ async def test_after_a_part_that_is_not_well_a_person_may_go_on(
     client: Client, tmp_path: Path
 ) -> None:
     async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
-        made.worlds["b"].journeys_fail = True
-        rollback = await made.start(*"abcz")
-        first = made.rollbacks.rollback(children(made, rollback.id, 1)[0])
-        await made.seen(lambda: {"a", "b"} <= set(made.order))
-        await made.outcome("a")
-        await made.until(first, State.NEEDS_HUMAN)
-        await first.abort(AbortCommand(by="anna"))
+        rollback = await first_part_ended(made)
         await made.until(rollback, State.NEEDS_HUMAN)
         handle = client.get_workflow_handle(rollback.id)
         await handle.signal("skip_step", {"step": "part-1", "by": "anna"})

@@ -1,0 +1,49 @@
+"""A Temporal of a proof's own, in a folder that goes with it."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from rollback_manager.contract import SEARCH_ATTRIBUTES
+from workers.temporal_binary import find_binary
+from workers.temporal_server import TemporalServer
+
+SHM = Path("/dev/shm")  # noqa: S108 -- a folder of our own is made in it
+
+
+@dataclass(frozen=True)
+class OwnTemporal:
+    """The running server, and a folder for whatever else the proof keeps."""
+
+    server: TemporalServer
+    folder: Path
+
+    async def client(self) -> Client:
+        """A client with a connection of its own."""
+        return await Client.connect(self.server.address, data_converter=pydantic_data_converter)
+
+
+@asynccontextmanager
+async def own_temporal(*, on_disk: bool = False) -> AsyncIterator[OwnTemporal]:
+    """Until the end of the block.
+
+    Its database is a file; in memory where that is possible, unless what is measured is what users
+    have, who have it on disk. The server's own database in memory is gone, and its namespace with
+    it, once its connections are replaced after some twenty minutes.
+    """
+    memory = SHM if SHM.is_dir() and not on_disk else None
+    binary = (await find_binary(lambda line: print(line, file=sys.stderr))).path
+    with tempfile.TemporaryDirectory(prefix="rb-", dir=memory) as name:
+        folder = Path(name)
+        database, log = folder / "temporal.sqlite", folder / "temporal.log"
+        attributes = SEARCH_ATTRIBUTES
+        async with TemporalServer(
+            binary, database, None, None, log, search_attributes=attributes
+        ) as server:
+            yield OwnTemporal(server, folder)
