@@ -69,6 +69,16 @@ async def until(made: Rig, holds: Callable[[Watched], bool]) -> Watched:
     return known
 
 
+async def until_listed_as(made: Rig, state: str) -> None:
+    """Its search attribute follows what its query says in a task of its own."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            seen = await watchdog(made.client).describe()
+            if seen.typed_search_attributes.get(STATE) == state:
+                return
+            await asyncio.sleep(0.1)
+
+
 async def look_over(made: Rig) -> None:
     await watch_over(made.client, made.settings.task_queue, ["test"])
 
@@ -90,13 +100,12 @@ async def test_an_orphan_is_found_shown_with_its_line_and_forgotten_once_adopted
     listed = terminal.listed(await made.rollbacks.list(env="test", limit=1), [known])
     assert "ORPHAN" in listed
     assert line in listed
-    seen = await watchdog(made.client).describe()
-    assert seen.typed_search_attributes.get(STATE) == "needs_human"
+    await until_listed_as(made, "needs_human")
     assert f"`{line}`" in str(await watchdog(made.client).query("__temporal_workflow_metadata"))
     adopter = await made.start(adopts=held.rollback.id)
     assert (await made.ends_as(adopter, EndState.ROLLED_BACK)).result is Result.VERIFIED
     await until(made, lambda known: not known.orphans)
-    assert (await watchdog(made.client).describe()).typed_search_attributes.get(STATE) == "running"
+    await until_listed_as(made, "running")
     await rig.replayer().replay_workflow(await watchdog(made.client).fetch_history())
 
 
