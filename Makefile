@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale format lock clean fuzz-messages races
+.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale bench-recovery format lock clean fuzz-messages races alerts
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,8 @@ fuzz-messages: .venv/ready ## random messages against the automaton; ARGS="--jso
 	$(BIN)/python -m proof.messages $(ARGS)
 races: .venv/ready ## double starts, one winner each; ARGS="--json --races N"
 	$(BIN)/python -m proof.races $(ARGS)
+alerts: .venv/ready ## many alerts within ten seconds are one question; ARGS="--json --alerts N --budget N"
+	$(BIN)/python -m proof.alerts $(ARGS)
 rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--json --runs N"
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
@@ -33,6 +35,8 @@ bench-rollback: .venv/ready ## the time from a bad release to users who are well
 	$(BIN)/python -m benchmarks.rollback $(ARGS)
 bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--json --sizes 1,10"
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+bench-recovery: .venv/ready ## the worker killed with 100 rollbacks in flight; ARGS="--json --rollbacks N"
+	$(BIN)/python -m benchmarks.recovery $(ARGS)
 format: .venv/ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix && $(BIN)/ruff format
 lock: .venv/ready ## requirements.lock from pyproject.toml; ARGS=--upgrade for newer versions

@@ -22,8 +22,12 @@ from workers.versioning import deployment, told_at_start
 from workers.watchdogs import watch_over
 from workers.wiring import Parts
 
-MOST_AT_ONCE = 50
-"""Activities at once; each waits most of its time, but holds a thread."""
+MOST_AT_ONCE = 200
+"""Activities at once; each waits most of its time, but holds a thread.
+
+As many as services in one rollback before it is split: were there fewer, services that drain for
+minutes would keep others from beginning a step, and from undoing one.
+"""
 
 HEARTBEAT_EVERY = timedelta(seconds=1)
 """An abort reaches a waiting activity by its heartbeat: in a second, not 0.8 × its time-out."""

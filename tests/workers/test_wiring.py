@@ -10,9 +10,11 @@ from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.supervisord import Supervisord
 from rollback_manager.errors import CatalogueError, PermanentError
+from rollback_manager.policy import FleetPolicy
 from tests.rig import catalogue
 from workers import wiring
 from workers.settings import Settings
+from workers.worker import MOST_AT_ONCE
 from workflows.steps import ACTIVITIES
 
 
@@ -110,3 +112,7 @@ def _name(function: object) -> str:
     assert defined is not None
     assert defined.name is not None
     return defined.name
+
+
+def test_a_whole_rollback_may_drain_and_no_step_waits_for_a_slot() -> None:
+    assert FleetPolicy().tree_above <= MOST_AT_ONCE
