@@ -16,6 +16,8 @@ class Step(Value):
 
     plan: without its phases. throughput_before: requests/s before the shift, where known.
     relies_on: capacity that was seen earlier; without it now, this attempt writes nothing.
+    leaves_mark: it writes even where it finds what it wants. An undo does: a write of the step that
+    it undoes may be under way, given up by Temporal; what is older than the mark is then refused.
     """
 
     env: str
@@ -25,6 +27,7 @@ class Step(Value):
     mark: Mark
     throughput_before: float | None = None
     relies_on: Capacity | None = None
+    leaves_mark: bool = False
 
 
 T = TypeVar("T", bound=Value)

@@ -74,13 +74,15 @@ class _Shift:
 
     def written(self, look: Look) -> bool:
         own = look.shares.mark is not None and look.shares.mark.op_id == self.step.mark.op_id
-        return own or (look.shares.shares == self._shares() and look.shares.acknowledged)
+        return own or (self._is_so(look) and not self.step.leaves_mark)
 
     def guard(self, look: Look) -> Judgement:
         undo = self.step.action.undo
         if isinstance(undo, Split) and look.shares.shares not in (undo.shares, self._shares()):
             because = f"the traffic is split {look.shares.shares}, the plan found {undo.shares}"
             return Judgement(allowed=False, because=f"{because}: somebody else changed it")
+        if self._is_so(look):
+            return Judgement(allowed=True, because="it is so already: only the mark is new")
         return judge_shift(look.sides(self._shares()), self.step.plan.floor)
 
     def write(self, look: Look) -> str:
@@ -92,8 +94,8 @@ class _Shift:
         if not (look.shares.acknowledged and look.shares.shares == self._shares()):
             return None
         needed = self.step.plan.policy.confirmed_requests
-        if needed == 0:
-            return f"shares {_words(self._shares())} as set; the policy asks for no measurement"
+        if needed == 0 or self.wanted.at_least == 0:
+            return f"shares {_words(self._shares())} as set; no measurement is asked for"
         measured = looks.measured_share(self.wanted.version, needed, since)
         if measured is None or measured < self.wanted.at_least:
             return None
@@ -108,6 +110,9 @@ class _Shift:
             f"the split is set, but ≥ {self.wanted.at_least:.0%} on {self.wanted.version} was not"
             f" measured over {self.step.plan.policy.confirmed_requests} requests"
         )
+
+    def _is_so(self, look: Look) -> bool:
+        return look.shares.shares == self._shares() and look.shares.acknowledged
 
     def _shares(self) -> dict[str, int]:
         return {version: part for version, part in self.wanted.shares.items() if part}

@@ -25,15 +25,19 @@ class WorkloadActivities:
         target = self._targets(step.env, step.plan.service)
         wanted = wants(step, Capacity)
 
-        def write(_: Look) -> str:
-            target.workloads.scale(wanted.version, wanted.instances, step.mark)
-            return f"{wanted.instances} instances of {wanted.version}"
+        def write(look: Look) -> str:
+            instances = max(wanted.instances, look.running(wanted.version))
+            target.workloads.scale(wanted.version, instances, step.mark)
+            return f"{instances} instances of {wanted.version}"
+
+        def written(look: Look) -> bool:
+            return look.running(wanted.version) >= wanted.instances and not step.leaves_mark
 
         return reconcile(
             step,
             target,
             Reconciliation(
-                written=lambda look: look.running(wanted.version) >= wanted.instances,
+                written=written,
                 guard=lambda _: Judgement(allowed=True, because="it only adds instances"),
                 write=write,
                 confirmed=lambda looks, _: capacity(looks.all[-1], wanted),

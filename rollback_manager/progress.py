@@ -61,6 +61,7 @@ class StepRecord(Value):
 
     written: empty when there was nothing to do. first_write_at: when the effect reached the target.
     samples: at most 120, thinned by the activity, for the report's picture.
+    attempt: the one that this tells of; 0 where Temporal gave up waiting for one.
     """
 
     kind: ActionKind

@@ -6,6 +6,7 @@ And keeps what people send from failing a workflow task, which Temporal would re
 from datetime import timedelta
 from typing import Any
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -41,7 +42,7 @@ class _Failures(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except RollbackError as error:
-            raise as_application_error(error) from error
+            raise as_application_error(error, activity.info().attempt) from error
 
 
 class _OneArgument(WorkflowInboundInterceptor):
@@ -52,10 +53,13 @@ class _OneArgument(WorkflowInboundInterceptor):
         await super().handle_signal(input)
 
 
-def as_application_error(error: RollbackError) -> ApplicationError:
-    """Permanent ones are not retried; temporary ones say when to try again."""
+def as_application_error(error: RollbackError, *attempt: int) -> ApplicationError:
+    """Permanent ones are not retried; temporary ones say when to try again.
+
+    attempt: which one it was; a write of an earlier one may still be under way.
+    """
     kind, what = type(error).__name__, error.what[:LONGEST]
-    details = error.effect[:LONGEST], error.next_step[:LONGEST]
+    details = error.effect[:LONGEST], error.next_step[:LONGEST], *attempt
     match error:
         case TemporaryError(retry_after_s=seconds):
             delay = timedelta(seconds=seconds)

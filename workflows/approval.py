@@ -76,7 +76,7 @@ class Approval:
             timeout=max(deadline - workflow.now(), A_MOMENT),
             summary=f"waiting for approval until {deadline:%H:%M:%SZ}",
         )
-        if self.decided is Decision.APPROVE and control.abort is None:
+        if self.decided is not None and control.abort is None:
             # The SDK lets signals take effect before a native cancel of the same workflow task.
             await control.until(lambda: False, timeout=A_MOMENT, summary="a cancel would win")
         return in_time

@@ -13,7 +13,7 @@ from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
 from workflows.short import FAILED, short
 from workflows.steps import Steps
-from workflows.undo import Undo
+from workflows.undo import Undo, seals
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
@@ -85,6 +85,7 @@ class ServiceRollbackWorkflow:
                 raise
             if self._restores():
                 await self._restore()
+            await self._seal()
         outcome = await self._close()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return outcome
@@ -157,7 +158,7 @@ class ServiceRollbackWorkflow:
             self._move(State.RESTORING, "")
             number = self._steps.append(undo)
             while self._restores():
-                record = await self._steps.attempt(number, cut=False)
+                record = await self._steps.attempt(number, cut=False, undoes=True)
                 if record.state is StepState.DONE:
                     break
                 await self._halt(number, record)
@@ -168,6 +169,13 @@ class ServiceRollbackWorkflow:
                 )
                 if await self._answered() == "skip_step":
                     break
+
+    async def _seal(self) -> None:
+        """No write that was given up changes anything after the end."""
+        loose = self._steps.loose
+        found = await self._find() if loose else None
+        for action in seals(loose, found, self._request.plan) if found else ():
+            await self._steps.attempt(self._steps.append(action), cut=False, undoes=True)
 
     async def _close(self) -> ServiceOutcome:
         """Declare what is found, not what was meant; keep it; give the claim back."""

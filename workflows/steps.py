@@ -84,6 +84,17 @@ class Steps:
         """When users were shown to be well."""
         return next((at for wanted, at in self._done if isinstance(wanted, Well)), None)
 
+    @property
+    def loose(self) -> frozenset[ActionKind]:
+        """Changes of which a write may be under way still: an attempt was given up, none done."""
+        loose = set[ActionKind]()
+        for record in self.records:
+            if record.state is StepState.DONE:
+                loose.discard(record.kind)
+            elif record.attempt != 1 and not MAY_BE_CUT[record.kind]:
+                loose.add(record.kind)
+        return frozenset(loose)
+
     def append(self, action: Action) -> int:
         """One more step at the end; its number."""
         self.actions.append(action)
@@ -120,18 +131,19 @@ class Steps:
             update={"state": state, "summary": summary or self.statuses[number].summary, **times}
         )
 
-    async def attempt(self, number: int, *, cut: bool = True) -> StepRecord:
+    async def attempt(self, number: int, *, cut: bool = True, undoes: bool = False) -> StepRecord:
         """One attempt at a step, to its end. Fails never: what went wrong is in the record.
 
         PLANNED: it wrote nothing, for the capacity that the claim saw is gone; prepare again.
         cut: whether an abort may reach into it, where its kind allows that.
+        undoes: it leaves its mark even where there is nothing to put back.
         """
         self.note(number, StepState.RUNNING)
         self._begun.setdefault(number, len(self._begun))
         record = (
             self._seen_with_claim(number)
-            or await self._there_already(number)
-            or await self._carry_out(number, cut)
+            or (None if undoes else await self._there_already(number))
+            or await self._carry_out(self._step(number, undoes), cut)
         )
         self.records.append(record)
         self._last[number] = record
@@ -168,11 +180,11 @@ class Steps:
             return None  # the activity itself will say what is wrong, and be retried
         return _warm(wanted, seen, started_at)
 
-    async def _carry_out(self, number: int, cut: bool) -> StepRecord:
-        action, started_at = self.actions[number], workflow.now()
+    async def _carry_out(self, step: Step, cut: bool) -> StepRecord:
+        action, started_at = step.action, workflow.now()
         work = workflow.execute_activity_method(
             ACTIVITIES[action.kind],
-            self._step(number),
+            step,
             summary=web_ui.step_summary(action, self._plan),
             **step_options(action, self._plan.policy.timeouts),
         )
@@ -190,11 +202,12 @@ class Steps:
                 written="",
                 observed="unknown",
                 because=reason_of(error),
+                attempt=_attempt(error),
                 started_at=started_at,
                 finished_at=workflow.now(),
             )
 
-    def _step(self, number: int) -> Step:
+    def _step(self, number: int, undoes: bool) -> Step:
         request, wanted, there = self._request, self.actions[number].wanted, self._relies_on
         relies = there and isinstance(wanted, Split) and wanted.version == there.version
         mark = Mark(
@@ -210,6 +223,7 @@ class Steps:
             mark=mark,
             throughput_before=request.requests_per_s,
             relies_on=there if relies else None,
+            leaves_mark=undoes,
         )
 
 
@@ -231,6 +245,13 @@ def _warm(wanted: Capacity, seen: Observed, at: datetime) -> StepRecord | None:
 
 def _planned(action: Action) -> StepStatus:
     return StepStatus(name=action.name, target=web_ui.target_of(action))
+
+
+def _attempt(error: ActivityError) -> int:
+    """Which one it was that failed for good; 0 where Temporal gave up waiting for one."""
+    cause = error.cause
+    told = cause.details[2:] if isinstance(cause, ApplicationError) else ()
+    return int(told[0]) if told else 0
 
 
 def reason_of(error: ActivityError) -> str:

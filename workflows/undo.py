@@ -1,6 +1,9 @@
 """What would have to be put back; noted before a step, for a write may land and its answer not."""
 
-from rollback_manager.plan import Action, Capacity, Split, Wanted
+from collections.abc import Iterator, Set
+
+from rollback_manager.plan import Action, ActionKind, Capacity, ServicePlan, Split, Wanted
+from rollback_manager.progress import Found
 
 
 class Undo:
@@ -42,4 +45,27 @@ def _undoing(action: Action, before: Wanted) -> Action:
         timeout_s=action.timeout_s,
         check=f"as before {action.name}",
         no_undo_because="it is the undo itself",
+    )
+
+
+def seals(loose: Set[ActionKind], found: Found, plan: ServicePlan) -> Iterator[Action]:
+    """Steps that change nothing and leave a newer mark, so that a loose write comes too late.
+
+    Temporal gives an attempt up that it does not hear of, and cannot end it: a worker that hung may
+    write minutes later, when the rollback is held or has ended.
+    """
+    if ActionKind.REDIRECT_TRAFFIC in loose:
+        most = max(found.shares, key=lambda version: found.shares[version])
+        yield _seal(Split(version=most, shares=found.shares, at_least=0), plan)
+    if loose - {ActionKind.REDIRECT_TRAFFIC}:
+        bad = plan.from_version
+        yield _seal(Capacity(version=bad, instances=found.ready.get(bad, 0)), plan)
+
+
+def _seal(wanted: Wanted, plan: ServicePlan) -> Action:
+    return Action(
+        wanted=wanted,
+        timeout_s=plan.policy.timeouts.redirect_traffic_s,
+        check="as found, with a newer mark",
+        no_undo_because="it changes nothing",
     )

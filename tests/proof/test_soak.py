@@ -15,7 +15,7 @@ from rollback_manager.errors import StaleWrite, Unreachable
 from rollback_manager.operation import Mark
 from rollback_manager.progress import EndState, Found, Result, RollbackOutcome, ServiceOutcome
 
-SAMPLE = (1, 6, 10, 43, 109, 658, 274, 45)
+SAMPLE = (1, 6, 10, 43, 109, 658, 274, 45, 1258)
 ONE = Drawn(seed=0, strategies=("blue_green",), desired=4, faults=(), retries=0, restores=False)
 
 

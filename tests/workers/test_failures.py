@@ -109,7 +109,7 @@ async def test_temporal_gives_up_at_once_on_a_permanent_error(client: Client) ->
     told = failed.cause
     assert isinstance(told, ApplicationError)
     assert (told.type, told.message) == ("Blocked", "it may not")
-    assert list(told.details) == ["Nothing was touched.", "Look at it."]
+    assert list(told.details) == ["Nothing was touched.", "Look at it.", 1]
 
 
 def test_an_error_of_the_tree_that_is_neither_is_not_tried_again() -> None:
