@@ -13,7 +13,9 @@ from proof.messages.model import Automaton
 from proof.messages.play import play
 from proof.messages.sequence import Kind, Message, Mode, Sequence, World
 
-APPROVE, HOLD, CANCEL = (Message(kind=kind) for kind in (Kind.APPROVE, Kind.HOLD, Kind.CANCEL))
+APPROVE, REJECT, HOLD, CANCEL = (
+    Message(kind=kind) for kind in (Kind.APPROVE, Kind.REJECT, Kind.HOLD, Kind.CANCEL)
+)
 
 
 def asked(*rounds: tuple[Message, ...]) -> Sequence:
@@ -25,6 +27,7 @@ FOUND = {
     "a vote after an abort in one task was counted": asked((HOLD, APPROVE)),
     "an approval in one task with a cancel won": asked((APPROVE, CANCEL)),
     "the other way round": asked((CANCEL, APPROVE)),
+    "a reject in one task with a cancel won": asked((CANCEL, REJECT)),
     "approve, then abort in one task": asked((APPROVE, HOLD)),
     "a second hold took the place of the first": asked(
         (HOLD, HOLD.model_copy(update={"by": "bob"}))
