@@ -1,5 +1,6 @@
 """The product's own way back: a worker and Temporal, one rollback, nobody asked."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from workers import wiring
 from workers.settings import Settings
 from workers.worker import make_worker
 
-ENV = "test"
+PATIENCE_S = 300
+"""Many times what the slowest takes: what has not ended then waits for a person."""
 POLICY: dict[str, object] = {
     "approval": {"required": False},
     # What is judged here is capacity; the proof that users are well has tests of its own.
@@ -30,21 +32,22 @@ POLICY: dict[str, object] = {
 
 
 async def roll_back(client: Client, world: World, folder: Path, key: str) -> RollbackOutcome:
-    """Start it and wait for its end."""
+    """Start it and wait for its end. key: its environment too, for runs go on side by side."""
     folder.mkdir()
     file = folder / "catalogue.yaml"
-    file.write_text(json.dumps(_catalogue(world)), encoding="utf-8")
+    file.write_text(json.dumps(_catalogue(world, key)), encoding="utf-8")
     settings = Settings(catalogue=file, data=folder / "data", task_queue=key)
     parts = wiring.parts(settings)
-    versions = parts.targets(ENV, world.service).workloads.versions()
+    versions = parts.targets(key, world.service).workloads.versions()
     for version, standing in ((GOOD, Standing.VERIFIED), (BAD, Standing.CANDIDATE)):
         release = _release(version, versions[version].digest, standing)
-        parts.records.save_release(ENV, world.service, release)
+        parts.records.save_release(key, world.service, release)
     async with make_worker(client, settings, parts):
         rollback = await RollbackClient(client, task_queue=key).start(
-            RollbackRequest(env=ENV, services=(world.service,), key=key, requested_by="proof")
+            RollbackRequest(env=key, services=(world.service,), key=key, requested_by="proof")
         )
-        return await rollback.result()
+        async with asyncio.timeout(PATIENCE_S):
+            return await rollback.result()
 
 
 def _release(version: str, digest: str, standing: Standing) -> Release:
@@ -70,7 +73,7 @@ def _release(version: str, digest: str, standing: Standing) -> Release:
     )
 
 
-def _catalogue(world: World) -> dict[str, object]:
+def _catalogue(world: World, env: str) -> dict[str, object]:
     placement = {
         "workloads": {
             "kind": "supervisord",
@@ -84,9 +87,9 @@ def _catalogue(world: World) -> dict[str, object]:
             "route": world.service,
         },
     }
-    service = {"strategy": "rolling_update", "environments": {ENV: placement}}
+    service = {"strategy": "rolling_update", "environments": {env: placement}}
     return {
         "version": 1,
-        "environments": {ENV: {"policy": POLICY}},
+        "environments": {env: {"policy": POLICY}},
         "services": {world.service: service},
     }
