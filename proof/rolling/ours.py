@@ -9,14 +9,14 @@ from temporalio.client import Client
 from demo.world import World
 from proof.rolling.scene import BAD, DESIRED, GOOD, now
 from rollback_manager.client import RollbackClient
-from rollback_manager.contract import RollbackRequest
+from rollback_manager.contract import AbortCommand, RollbackRequest
 from rollback_manager.progress import RollbackOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from workers import wiring
 from workers.settings import Settings
 from workers.worker import make_worker
 
-PATIENCE_S = 300
+PATIENCE_S = 180
 """Many times what the slowest takes: what has not ended then waits for a person."""
 POLICY: dict[str, object] = {
     "approval": {"required": False},
@@ -46,7 +46,12 @@ async def roll_back(client: Client, world: World, folder: Path, key: str) -> Rol
         rollback = await RollbackClient(client, task_queue=key).start(
             RollbackRequest(env=key, services=(world.service,), key=key, requested_by="proof")
         )
-        async with asyncio.timeout(PATIENCE_S):
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await rollback.result()
+        except TimeoutError:
+            waits_for = (await rollback.status()).waits_for
+            await rollback.abort(AbortCommand(by="proof", reason=f"it waits for {waits_for}"))
             return await rollback.result()
 
 
