@@ -42,13 +42,13 @@ class Comparison:
 
         async def one(number: int, warm_up_s: float) -> None:
             async with free:
-                await self._ours(number, warm_up_s)
+                seconds = await self._ours(number, warm_up_s)
                 await asyncio.to_thread(self._script, warm_up_s)
-                say(f"run {number + 1} of {runs}, warm-up {warm_up_s} s: {self.ours[-1]}")
+                say(f"run {number + 1} of {runs}, warm-up {warm_up_s} s: {seconds}")
 
         await asyncio.gather(*(one(n, warm_up_s) for n, warm_up_s in enumerate(drawn)))
 
-    async def _ours(self, number: int, warm_up_s: float) -> None:
+    async def _ours(self, number: int, warm_up_s: float) -> Seconds:
         here = scene(self._rate, warm_up_s)
         there = await asyncio.to_thread(here.__enter__)
         try:
@@ -64,6 +64,7 @@ class Comparison:
             self.violations.append(f"run {number} ended {outcome.result}: {outcome.because}")
         if seconds.below_floor or seconds.failed_by_us:
             self.violations.append(f"run {number}, warm-up {warm_up_s} s: {seconds}")
+        return seconds
 
     def _script(self, warm_up_s: float) -> None:
         with scene(self._rate, warm_up_s) as there:
