@@ -243,6 +243,7 @@ async def test_a_free_port_that_somebody_took_first_is_replaced(
     slow.chmod(0o755)
     async with server_in(tmp_path, slow) as server:
         await server.probe()
+    assert (tmp_path / "tried").exists(), "the first port was never refused"
 
 
 async def test_a_server_that_dies_at_its_start_is_quoted(binary: Path, tmp_path: Path) -> None:
