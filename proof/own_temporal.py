@@ -1,9 +1,10 @@
 """A Temporal of a proof's own, in a folder that goes with it."""
 
+import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,13 @@ class OwnTemporal:
 async def own_temporal(*, on_disk: bool = False) -> AsyncIterator[OwnTemporal]:
     """Until the end of the block.
 
-    Its database is a file; in memory where that is possible, unless what is measured is what users
-    have, who have it on disk. The server's own database in memory is gone, and its namespace with
-    it, once its connections are replaced after some twenty minutes.
+    As with `serve` its database is a file, and it is watched and brought back on it. The file is in
+    memory where that is possible, unless what is measured is what users have, who have it on disk.
+    The server's own kind of database in memory is no choice: it is gone, and the namespace with it,
+    once its connections are replaced after some twenty minutes.
     """
     memory = SHM if SHM.is_dir() and not on_disk else None
-    binary = (await find_binary(lambda line: print(line, file=sys.stderr))).path
+    binary = (await find_binary(_tell)).path
     with tempfile.TemporaryDirectory(prefix="rb-", dir=memory) as name:
         folder = Path(name)
         database, log = folder / "temporal.sqlite", folder / "temporal.log"
@@ -46,4 +48,14 @@ async def own_temporal(*, on_disk: bool = False) -> AsyncIterator[OwnTemporal]:
         async with TemporalServer(
             binary, database, None, None, log, search_attributes=attributes
         ) as server:
-            yield OwnTemporal(server, folder)
+            keeping = asyncio.create_task(server.keep_alive(_tell))
+            try:
+                yield OwnTemporal(server, folder)
+            finally:
+                keeping.cancel()
+                with suppress(asyncio.CancelledError):
+                    await keeping
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,6 +1,6 @@
 """Where the Temporal dev server's program comes from.
 
-`temporal` on PATH, then our cache, then the Temporal SDK's own download, then `go install`; the
+`temporal` on PATH, then our cache, then the Temporal SDK's own download, then a build with Go; the
 last two put it into our cache. A server that is already running (`TEMPORAL_ADDRESS`) needs no
 program: whoever calls `find_binary` has asked for that before.
 """
@@ -24,8 +24,16 @@ from temporalio.testing import WorkflowEnvironment
 from rollback_manager.errors import PermanentError
 from workers.file_lock import FileLock, Held
 
-CLI_VERSION = "1.5.1"  # the newest one that `go install` can build: later ones carry a `replace`
-GO_PACKAGE = f"github.com/temporalio/cli/cmd/temporal@v{CLI_VERSION}"
+CLI_VERSION = "1.5.1"  # the newest one that can be built from outside: later ones carry a `replace`
+# The one of server 1.31. Until 1.42 a cancelled query could interrupt a later one, and then each
+# one for ever (gitlab.com/cznic/sqlite/-/issues/241; docs/decisions/0025).
+SQLITE_DRIVER = "1.44.3"
+GO_PACKAGE = "github.com/temporalio/cli/cmd/temporal"
+GO_STEPS = (
+    "go mod init dev-server",
+    f"go get {GO_PACKAGE}@v{CLI_VERSION} modernc.org/sqlite@v{SQLITE_DRIVER}",
+    f"go build -o temporal {GO_PACKAGE}",
+)
 MINIMUM_SERVER = (1, 29)  # all that this product relies on was tried on 1.29.1
 PROGRESS_EVERY_S = 5.0
 DOWNLOAD_STALL_S = 15.0  # without a new byte; the SDK itself never gives up on a silent network
@@ -49,7 +57,8 @@ def cached_binary(cache: Path | None = None) -> Path:
     root = cache or user_cache_path("rollback-manager")
     machine = platform.machine().lower()
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
-    return root / "temporal" / CLI_VERSION / f"{platform.system().lower()}-{arch}" / "temporal"
+    build = f"{CLI_VERSION}-sqlite-{SQLITE_DRIVER}"
+    return root / "temporal" / build / f"{platform.system().lower()}-{arch}" / "temporal"
 
 
 async def find_binary(progress: Progress, *, cache: Path | None = None) -> FoundBinary:
@@ -121,7 +130,7 @@ async def _fetch(target: Path, passed_over: list[str], progress: Progress) -> st
     """Bring the program to `target` and say which way it came."""
     ways: tuple[tuple[str, Fetch], ...] = (
         ("downloaded by the Temporal SDK", _download),
-        ("built with go install", _build),
+        ("built with Go", _build),
     )
     for how, fetch in ways:
         # Beside the target: `os.replace` is atomic only within one file system.
@@ -150,8 +159,8 @@ def _nothing_found(target: Path, passed_over: list[str]) -> PermanentError:
                 "- a Temporal that runs elsewhere:  export TEMPORAL_ADDRESS=host:7233",
                 "- its command line tool on PATH (brew install temporal, or a release of"
                 " https://github.com/temporalio/cli)",
-                f"- Go on PATH, and this command again; or by hand:"
-                f"  GOBIN={target.parent} go install {GO_PACKAGE}",
+                "- Go on PATH, and this command again; or by hand, in an empty folder:"
+                f"  {' && '.join(GO_STEPS)} && cp temporal {target}",
                 f"- a copy of the program at  {target}",
             )
         ),
@@ -198,11 +207,11 @@ def _bytes_in(folder: Path) -> int:
 
 
 async def _build(folder: Path, progress: Progress) -> Path:
-    """`go install`, its result in `folder`; Go's own caches stay where the user has them."""
+    """A module of our own in `folder`; Go's caches stay where the user has them."""
     if shutil.which("go") is None:
         raise PermanentError("it cannot be built here: there is no go on PATH")
     log = folder / "go.log"
-    process = _spawn(["env", f"GOBIN={folder}", "go", "install", GO_PACKAGE], log)
+    process = _spawn(["sh", "-c", " && ".join(GO_STEPS)], folder, log)
     try:
         await _until_built(process, progress)
     finally:
@@ -211,14 +220,15 @@ async def _build(folder: Path, progress: Progress) -> Path:
             process.wait()
     if process.returncode != 0:
         said = log.read_text(errors="replace").strip()[-300:]
-        raise PermanentError(f"go install {GO_PACKAGE} failed: {said or 'without a word'}")
+        raise PermanentError(f"the build of {GO_PACKAGE} failed: {said or 'without a word'}")
     return folder / "temporal"
 
 
-def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603 -- a fixed command
             command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -232,7 +242,7 @@ async def _until_built(process: subprocess.Popen[bytes], progress: Progress) -> 
     progress("building the Temporal dev server with Go; once, typically 2 to 3 minutes")
     while process.poll() is None:
         if clock() - began > BUILD_LIMIT_S:
-            raise PermanentError(f"go install took longer than {BUILD_LIMIT_S / 60:.0f} minutes")
+            raise PermanentError(f"the build took longer than {BUILD_LIMIT_S / 60:.0f} minutes")
         if clock() - told_at > PROGRESS_EVERY_S:
             told_at = clock()
             progress(f"building the Temporal dev server, {clock() - began:.0f} s")

@@ -88,7 +88,8 @@ async def test_with_nothing_there_the_error_names_every_way(tmp_path: Path) -> N
     assert "export TEMPORAL_ADDRESS=" in text
     assert str(cached_binary(tmp_path)) in text
     folder = cached_binary(tmp_path).parent
-    assert f"GOBIN={folder} go install github.com/temporalio/cli/cmd/temporal@v1.5.1" in text
+    assert "go get github.com/temporalio/cli/cmd/temporal@v1.5.1 modernc.org/sqlite@v1.44.3" in text
+    assert f"cp temporal {folder}/temporal" in text
 
 
 @pytest.mark.usefixtures("bin_folder")
@@ -120,11 +121,13 @@ async def test_go_builds_beside_the_cache_and_tells_how_it_goes_on(
     fake_go(bin_folder, seconds=0.8)
     told: list[str] = []
     found = await find_binary(told.append, cache=tmp_path)
-    assert (found.path, found.how) == (cached_binary(tmp_path), "built with go install")
+    assert (found.path, found.how) == (cached_binary(tmp_path), "built with Go")
     assert "no route to host" in found.passed_over[0]
     assert sum("building" in line for line in told) >= 3
     assert (bin_folder / "go.args").read_text() == (
-        "install github.com/temporalio/cli/cmd/temporal@v1.5.1\n"
+        "mod init dev-server\n"
+        "get github.com/temporalio/cli/cmd/temporal@v1.5.1 modernc.org/sqlite@v1.44.3\n"
+        "build -o temporal github.com/temporalio/cli/cmd/temporal\n"
     )
     assert left_behind(tmp_path) == {"temporal", "lock"}
 
@@ -138,8 +141,8 @@ async def test_of_two_that_need_it_one_builds_and_the_other_finds_it(
     found = await asyncio.gather(
         find_binary(told.append, cache=tmp_path), find_binary(told.append, cache=tmp_path)
     )
-    assert {each.how for each in found} == {"built with go install", "our cache"}
-    assert (bin_folder / "go.args").read_text().count("install") == 1
+    assert {each.how for each in found} == {"built with Go", "our cache"}
+    assert (bin_folder / "go.args").read_text().count("build") == 1
     assert any(line.startswith(f"waiting for pid {os.getpid()}") for line in told)
 
 
@@ -181,7 +184,7 @@ def fake_go(folder: Path, seconds: float) -> None:
     good = program(folder / "built", f"echo '{GOOD}'")
     program(
         folder / "go",
-        f'echo "$@" >> "$0.args"; sleep {seconds}; cp {good} "$GOBIN/temporal"',
+        f'echo "$@" >> "$0.args"; [ $1 = build ] || exit 0; sleep {seconds}; cp {good} temporal',
     )
 
 

@@ -178,6 +178,22 @@ async def test_a_server_that_no_longer_answers_is_replaced(
     assert "gave no answer" in told[0]
 
 
+async def test_a_server_whose_database_calls_all_fail_is_replaced(
+    server: TemporalServer, tmp_path: Path
+) -> None:
+    """Alive, its port open; so it was once found after a cancelled query (decision 25)."""
+    with contextlib.closing(
+        sqlite3.connect(tmp_path / "temporal.db", isolation_level=None)
+    ) as database:
+        async with kept_alive(server, patience_s=0.5) as told:
+            database.execute("ALTER TABLE namespaces RENAME TO elsewhere")
+            await until(lambda: bool(told))
+            database.execute("ALTER TABLE elsewhere RENAME TO namespaces")
+            await until(lambda: server.restarts == 1)
+    await server.probe()
+    assert "no such table" in told[0]
+
+
 async def test_a_restart_that_fails_is_told_and_tried_again(
     server: TemporalServer, binary: Path, tmp_path: Path
 ) -> None:
