@@ -24,7 +24,7 @@ class BudgetActivities:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     async def ask_budget(self, ask: Ask) -> None:
         """Leave the ask with the budget, which need not run yet; asking twice is asking once.
 
@@ -51,7 +51,7 @@ class BudgetActivities:
                 effect="Production is unchanged: no rollback begins without its budget.",
             ) from error
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def judge_budget(self, question: Judging) -> Judged:
         """Who of those that ask may begin; history keeps the answer."""
         return budget.judge(question)

@@ -42,7 +42,7 @@ class TreeConclusion(Value):
 class JudgementActivities:
     """Activities that only think."""
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def conclude(self, conclusion: Conclusion) -> RollbackOutcome:
         """How it ended, with all gates answered."""
         outcome = rollback_outcome(
@@ -56,7 +56,7 @@ class JudgementActivities:
         )
         return outcome.model_copy(update={"decisions": conclusion.decisions})
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def conclude_tree(self, conclusion: TreeConclusion) -> RollbackOutcome:
         """How a rollback in parts ended."""
         given = conclusion.rollback, conclusion.tree, conclusion.ended, conclusion.refused

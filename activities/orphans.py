@@ -30,13 +30,13 @@ class OrphanActivities:
         self._records = records
         self._targets = targets
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def look_at_orphan(self, request: AdoptRequest) -> Left:
         """What was left of the service, and how the world stands. Changes nothing."""
         claim, *older = self._left(request)
         return _judged(claim, older, self._look(claim))
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def give_back(self, request: AdoptRequest) -> Left:
         """End the quarantine and leave the service as it stands; a person has looked."""
         claim, *older = self._left(request)

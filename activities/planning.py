@@ -53,7 +53,7 @@ class PlanningActivities:
         self._targets = targets
         self._holders = holders
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def plan_rollback(self, request: RollbackRequest) -> Planned:
         """The plan, or why there can be none."""
         try:
@@ -65,7 +65,7 @@ class PlanningActivities:
                 raise
             return _refused(failure)
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def seal_part(self, request: RollbackRequest) -> Planned:
         """The digest of a part's plan, and what its approval asks; the plan stays with the part."""
         planned = self.plan_rollback(request)

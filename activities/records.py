@@ -134,7 +134,7 @@ class RecordActivities:
         self._claims = claims
         self._targets = targets
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def claim(self, opening: Opening) -> Claimed:
         """Draw the epoch and leave the claim that outlives a terminated workflow."""
         question = Question(env=opening.env, service=opening.service, capacity=opening.capacity)
@@ -148,12 +148,12 @@ class RecordActivities:
             return Claimed(epoch=epoch)
         return Claimed(epoch=epoch, capacity=seen.capacity, found=seen.found)
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def observe(self, question: Question) -> Observed:
         """How the service stands now, read from its targets."""
         return self._look(question)
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def close_service(self, closing: Closing) -> None:
         """Remember how it ended, mark the undone release bad, and give the claim back."""
         outcome, plan = closing.outcome, closing.plan

@@ -28,7 +28,7 @@ class ReleaseActivities:
         self._records = records
         self._targets = targets
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def keep_releases(self, request: ReleaseRequest) -> Releases:
         """Does what is asked and answers with all releases of the service."""
         ask = request.ask

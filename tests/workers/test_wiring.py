@@ -100,6 +100,12 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
     assert {_name(one) for one in ACTIVITIES.values()} <= set(names)
 
 
+def test_no_activity_is_cut_by_an_exception_in_its_thread(settings: Settings) -> None:
+    """It could come in the middle of a write or, of all places, in a weak reference's callback."""
+    for one in wiring.activities(wiring.parts(settings), NobodyAsks()):
+        assert _definition(one).no_thread_cancel_exception, _name(one)
+
+
 class NobodyAsks:
     """Temporal, which nobody asks where activities are only named."""
 
@@ -107,11 +113,14 @@ class NobodyAsks:
         raise AssertionError(workflow_id)
 
 
+def _definition(function: object) -> activity._Definition:
+    return activity._Definition.must_from_callable(function)  # type: ignore[arg-type] # any callable
+
+
 def _name(function: object) -> str:
-    defined = activity._Definition.from_callable(function)  # type: ignore[arg-type] # any callable
-    assert defined is not None
-    assert defined.name is not None
-    return defined.name
+    name = _definition(function).name
+    assert name is not None
+    return name
 
 
 def test_a_whole_rollback_may_drain_and_no_step_waits_for_a_slot() -> None:
