@@ -17,6 +17,7 @@ from activities.targets import Target
 from rollback_manager.errors import Blocked
 from rollback_manager.guard import Judgement
 from rollback_manager.progress import StepRecord, StepState
+from rollback_manager.reading import total
 
 POLL_S = 0.2
 """Pause between two looks: a look costs a few ms, and a shift is seen within one pause."""
@@ -119,5 +120,6 @@ def _record(
         lowest_ready=looks.lowest,
         own_errors=looks.own_errors,
         found=looks.all[-1].found(),
+        counted=total(looks.all[0].snapshot),
         samples=looks.samples(),
     )

@@ -45,7 +45,7 @@ ASKS, GOES = "asks", "goes"
 
 NO_WAITS = {
     "confirmed_requests": 0,
-    "verification": {"min_window_s": 0, "max_window_s": 5},
+    "verification": {"min_window_s": 0, "max_window_s": 5, "throughput_floor": 0},
 }
 """Order and calls alone: no window that has to fill."""
 

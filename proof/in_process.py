@@ -26,7 +26,7 @@ from workers.worker import make_worker
 
 POLICY: Mapping[str, object] = {
     "approval": {"required": False, "deadline_s": 120},
-    "verification": {"min_window_s": 0, "max_window_s": 5},
+    "verification": {"min_window_s": 0, "max_window_s": 5, "throughput_floor": 0},
     "timeouts": {"prepare_s": 30, "redirect_traffic_s": 30, "drain_s": 120, "heartbeat_s": 10},
 }
 """Durations for a stand-in, generous where a loaded machine must not decide the course."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from rollback_manager.errors import PermanentError
 from rollback_manager.plan import Part, RollbackPlan, ServicePlan
 from rollback_manager.policy import ApprovalPolicy
+from rollback_manager.reading import Total
 from rollback_manager.release import Release, Standing
 from rollback_manager.values import Value
 
@@ -204,6 +205,7 @@ class ServiceRollback(Value):
     """What a parent asks of the child that carries out one service's plan.
 
     go: whether it may begin at once; otherwise it waits for the signal `go`.
+    counted: requests of all versions at planning.
     """
 
     env: str
@@ -211,7 +213,7 @@ class ServiceRollback(Value):
     digest: str
     plan: ServicePlan
     go: bool
-    requests_per_s: float | None = None
+    counted: Total | None = None
 
 
 class ServiceReport(Value):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rollback_manager.gates import GateResult
 from rollback_manager.policy import ApprovalPolicy, Policy
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.reading import NoReading, Reading, Total
 from rollback_manager.release import Baseline
 from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
 
@@ -177,8 +177,8 @@ class Found(Value):
     shares: dict[str, int]
     bad_reading: Annotated[Reading | NoReading, Field(discriminator="kind")]
     """All answers of the bad version since it was released."""
-    requests_per_s: float | None = None
-    """Traffic before the shift, if the release is young enough to compare with."""
+    counted: Total | None = None
+    """Where the window begins in which the traffic before the shift is measured."""
     by_hand: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rollback_manager import gates, together
 from rollback_manager.candidates import alternatives, usable
@@ -13,13 +13,10 @@ from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
 from rollback_manager.policy import Policy
-from rollback_manager.reading import NoReading, Reading, Snapshot
+from rollback_manager.reading import NoReading, Reading, Snapshot, total
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
 from rollback_manager.values import Seconds, Value
-
-COMPARABLE = timedelta(hours=1)
-"""Traffic of an older release is no measure of the traffic of this hour."""
 
 
 class Past(Value):
@@ -152,21 +149,21 @@ def found(facts: PlanningFacts, by_hand: tuple[str, ...]) -> Found:
     """What was seen while planning: figures for people, outside the digest."""
     bad = bad_version(facts)
     reading = since_release(facts, bad)
-    per_s = None
-    if isinstance(reading, Reading) and 0 < reading.window_s <= COMPARABLE.total_seconds():
-        per_s = reading.requests_per_s
     return Found(
         service=facts.service,
         ready=facts.ready,
         shares=facts.shares,
         bad_reading=reading,
-        requests_per_s=per_s,
+        counted=total(facts.snapshot),
         by_hand=by_hand,
     )
 
 
 def since_release(facts: PlanningFacts, version: str) -> Reading | NoReading:
-    """All answers of `version` since it was recorded; the counters begin with its cluster."""
+    """All answers of `version` that the proxy counts, and for how long it is recorded.
+
+    Not a rate: the counters begin with its cluster, which may be older than the record, or younger.
+    """
     counts = facts.snapshot.versions.get(version)
     if counts is None or counts.requests == 0:
         return NoReading(version=version, because=f"no answer of {version} was counted yet")

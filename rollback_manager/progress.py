@@ -8,6 +8,7 @@ from rollback_manager.contract import Decision
 from rollback_manager.gates import GateResult
 from rollback_manager.operation import Mark
 from rollback_manager.plan import ActionKind
+from rollback_manager.reading import Total
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -62,6 +63,7 @@ class StepRecord(Value):
     written: empty when there was nothing to do. first_write_at: when the effect reached the target.
     samples: at most 120, thinned by the activity, for the report's picture.
     attempt: the one that this tells of; 0 where Temporal gave up waiting for one.
+    counted: requests of all versions when the step looked first.
     """
 
     kind: ActionKind
@@ -80,6 +82,7 @@ class StepRecord(Value):
     found: Found | None = None
     verdicts: tuple[Verdict, ...] = ()
     error_ratio: float | None = None
+    counted: Total | None = None
     samples: tuple[Sample, ...] = ()
 
 

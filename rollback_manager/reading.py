@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 from rollback_manager.values import Ratio, Seconds, Value
 
+FEWEST_SECONDS, MOST_SECONDS, FEWEST_REQUESTS = 2.0, 3600.0, 30
+
 
 class Counts(Value):
     """Counters of one version, cumulative since the proxy came up, and its gauges of now.
@@ -89,6 +91,32 @@ def share(version: str, before: Snapshot, after: Snapshot) -> Ratio | None:
     counts = {name: r.requests for name, r in got.items() if isinstance(r, Reading)}
     total = sum(counts.values()) if counts.keys() == names else 0
     return counts.get(version, 0) / total if total else None
+
+
+class Total(Value):
+    """Requests that all versions together had answered at one moment, since the proxy counts."""
+
+    requests: int
+    at: datetime
+
+
+def total(snapshot: Snapshot) -> Total:
+    """The total of all its versions."""
+    requests = sum(counts.requests for counts in snapshot.versions.values())
+    return Total(requests=requests, at=snapshot.taken_at)
+
+
+def traffic_between(first: Total, last: Total) -> float | None:
+    """Requests per second between the two, if that tells what is usual.
+
+    None for a window of less than FEWEST_SECONDS or FEWEST_REQUESTS, which a burst would decide, of
+    more than MOST_SECONDS, for the time of day changes traffic too, or over a restart of the proxy.
+    """
+    window_s = (last.at - first.at).total_seconds()
+    requests = last.requests - first.requests
+    if not FEWEST_SECONDS <= window_s <= MOST_SECONDS or requests < FEWEST_REQUESTS:
+        return None
+    return requests / window_s
 
 
 class Slow(NamedTuple):

@@ -43,7 +43,8 @@ from workflows.service_rollback import ServiceRollbackWorkflow
 
 POLICY: dict[str, object] = {
     "approval": {"required": False, "deadline_s": 30},
-    "verification": {"min_window_s": 0, "max_window_s": 5},
+    # Stand-ins count by looks, not by time: how many requests a second that is says nothing.
+    "verification": {"min_window_s": 0, "max_window_s": 5, "throughput_floor": 0},
     "slices": {"min_s": 0, "max_s": 3},
     "timeouts": {
         "prepare_s": 3,

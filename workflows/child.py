@@ -48,7 +48,7 @@ class ServiceChild:
                 digest=plan.digest,
                 plan=service,
                 go=go,
-                requests_per_s=seen.requests_per_s if seen else None,
+                counted=seen.counted if seen else None,
             ),
             id=service_id(plan.env, service.service),
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.operation import Mark, op_id
     from rollback_manager.plan import Action, ActionKind, Capacity, Split, Wanted, Well
     from rollback_manager.progress import Found, StepRecord, StepState, StepStatus
+    from rollback_manager.reading import traffic_between
     from rollback_manager.rendering import web_ui
 
 ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
@@ -207,6 +208,12 @@ class Steps:
                 finished_at=workflow.now(),
             )
 
+    def _traffic_before(self) -> float | None:
+        """Requests per second from planning until the first shift looked, where that tells."""
+        shifts = (r.counted for r in self.records if r.kind is ActionKind.REDIRECT_TRAFFIC)
+        planned, shifted = self._request.counted, next((at for at in shifts if at), None)
+        return traffic_between(planned, shifted) if planned and shifted else None
+
     def _step(self, number: int, undoes: bool) -> Step:
         request, wanted, there = self._request, self.actions[number].wanted, self._relies_on
         relies = there and isinstance(wanted, Split) and wanted.version == there.version
@@ -221,7 +228,7 @@ class Steps:
             plan=self._plan,
             action=self.actions[number],
             mark=mark,
-            throughput_before=request.requests_per_s,
+            throughput_before=self._traffic_before(),
             relies_on=there if relies else None,
             leaves_mark=undoes,
         )

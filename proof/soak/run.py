@@ -49,7 +49,7 @@ DESK_S = 0.4
 WAITS = (StepState.FAILED, StepState.INCONCLUSIVE, StepState.STOPPED)
 POLICY: dict[str, object] = {
     "approval": {"required": False, "deadline_s": 120},
-    "verification": {"min_window_s": 0, "max_window_s": 3},
+    "verification": {"min_window_s": 0, "max_window_s": 3, "throughput_floor": 0},
     "slices": {"percents": [33, 100], "min_s": 0, "requests": 10, "max_s": 3},
     "batch_fraction": 0.5,
     "timeouts": {

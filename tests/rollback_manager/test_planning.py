@@ -23,7 +23,7 @@ from rollback_manager.planning import (
     since_release,
 )
 from rollback_manager.policy import ApprovalPolicy, Policy
-from rollback_manager.reading import Counts, NoReading, Reading, Snapshot
+from rollback_manager.reading import Counts, NoReading, Reading, Snapshot, Total
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.strategies import strategy_named
 
@@ -170,15 +170,9 @@ def test_a_wanted_version_is_judged_like_any_other() -> None:
         plan_service(facts(), "v2")
 
 
-@pytest.mark.parametrize(
-    ("minutes_ago", "per_s"),
-    [(10, 8.0), (60, 4800 / 3600), (61, None), (0, None), (-5, None)],
-)
-def test_only_a_young_release_tells_the_traffic_of_now(
-    minutes_ago: float, per_s: float | None
-) -> None:
-    seen = found(facts(releases=(release("v2", Standing.CANDIDATE, minutes_ago),)), ("sh",))
-    assert seen.requests_per_s == per_s
+def test_what_was_seen_says_where_the_window_of_the_traffic_begins() -> None:
+    seen = found(facts(), ("sh",))
+    assert seen.counted == Total(requests=4809, at=NOW)
     assert seen.by_hand == ("sh",)
     assert isinstance(seen.bad_reading, Reading)
     assert seen.bad_reading.errors == 528
@@ -195,11 +189,6 @@ def test_a_version_that_nobody_recorded_has_no_window() -> None:
     reading = since_release(facts(releases=()), "v2")
     assert isinstance(reading, Reading)
     assert reading.window_s == 0
-
-
-def test_without_a_reading_the_traffic_is_unknown() -> None:
-    nothing = Snapshot(taken_at=NOW, versions={})
-    assert found(facts(snapshot=nothing), ()).requests_per_s is None
 
 
 def test_three_verified_runs_make_an_estimate() -> None:

@@ -12,10 +12,13 @@ from rollback_manager.reading import (
     NoReading,
     Reading,
     Snapshot,
+    Total,
     between,
     percentile,
     share,
     slower_than,
+    total,
+    traffic_between,
 )
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -195,3 +198,29 @@ def test_a_higher_quantile_is_never_faster(one: float, other: float) -> None:
     assert low is not None
     assert high is not None
     assert low <= high + 1e-9
+
+
+def test_the_total_is_of_all_versions() -> None:
+    assert total(snapshot(3, v1=counts(10), v2=counts(5))) == Total(
+        requests=15, at=START + timedelta(seconds=3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "requests", "per_s"),
+    [
+        (10, 400, 40.0),
+        (2, 30, 15.0),
+        (1.9, 400, None),  # a burst would decide it
+        (10, 29, None),
+        (3600, 3600, 1.0),
+        (3601, 36000, None),  # another time of day
+        (10, -5, None),  # the proxy counts anew
+        (-10, 400, None),
+    ],
+)
+def test_traffic_is_measured_in_a_window_that_tells_what_is_usual(
+    seconds: float, requests: int, per_s: float | None
+) -> None:
+    later = Total(requests=1000 + requests, at=START + timedelta(seconds=seconds))
+    assert traffic_between(Total(requests=1000, at=START), later) == per_s

@@ -11,7 +11,7 @@ from tests.rig import Rig
 
 UNTIL_IT_IS_TOLD = 10_000
 REFUSED = PermanentError("the program is not known to supervisord")
-BRIEFLY: dict[str, object] = {"min_window_s": 0, "max_window_s": 0.6}
+BRIEFLY: dict[str, object] = {"min_window_s": 0, "max_window_s": 0.6, "throughput_floor": 0}
 
 
 async def halted(made: Rig, **request: object) -> tuple[Rollback, RollbackStatus]:
