@@ -11,6 +11,11 @@ from pathlib import Path
 ENDS_WITHIN_S = 5.0  # after TERM; a healthy server takes 2 s, a locked-up one never ends
 
 
+def _ends_of(line: str) -> str:
+    """What failed stands first, and why at the very end; between are names of Go functions."""
+    return line if len(line) <= 500 else f"{line[:200]} … {line[-300:]}"
+
+
 class ServerProcess:
     """A child with its own process group, its output appended to `log`.
 
@@ -44,7 +49,7 @@ class ServerProcess:
         with self._log.open("rb") as said:
             said.seek(max(self._said_from, self._log.stat().st_size - 20_000))
             lines = said.read().decode(errors="replace").splitlines()
-        return "\n".join(line[:300] for line in lines[-count:])
+        return "\n".join(_ends_of(line) for line in lines[-count:])
 
     async def ended(self, within_s: float) -> bool:
         """Wait for its end, at most `within_s`; whether it has ended."""

@@ -107,12 +107,13 @@ class TemporalServer:
         """
         try:
             self._lock = self._lock_database()
-            for last_try in (False, True):
+            for last_try in (False, False, True):
                 self._ports = _chosen(self._wanted_ports)
                 try:
                     await self._launch()
                     break
-                except PermanentError as err:  # somebody may have been quicker to a free port
+                except PermanentError as err:  # somebody may have been quicker to a free port,
+                    # of ours or of the four that the server takes for itself
                     if last_try or "address already in use" not in str(err):
                         raise
         except BaseException:
