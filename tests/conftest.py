@@ -24,8 +24,8 @@ from workers.temporal_server import TemporalServer
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Have Temporal's dev server before the first test: a build takes minutes, a test must not."""
-    if session.config.option.collectonly:
-        return
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+        return  # xdist's own sessions begin after the one that started them
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         asyncio.run(find_binary(print))

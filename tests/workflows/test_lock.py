@@ -85,7 +85,9 @@ async def test_a_frozen_write_of_an_older_rollback_is_refused_at_the_target(made
         while len(made.world.ledger) + made.world.refused < 3:
             await asyncio.sleep(0.05)
     assert made.world.shares_now == {"v2": 100}
-    assert {write.mark.epoch for write in made.world.ledger} == {2}
+    assert {write.mark.epoch for write in made.world.ledger} == {epoch}, (
+        "the claim may be made again where a task was lost"
+    )
     assert made.world.refused == 1
     await made.replay(frozen)
 
