@@ -1,8 +1,8 @@
 """What one measured value is worth: its two conditions, evaluated as Argo Rollouts does.
 
 The conditions are those of its expression language that a single value can meet; indices, loops and
-calls into structured answers are not among them. Restated from argoproj/argo-rollouts 9f8d111
-(Apache-2.0).
+calls into structured answers are not among them. Restated from argoproj/argo-rollouts 0b95b27
+(Apache-2.0) and held to test rows of 9f8d111.
 """
 
 import math

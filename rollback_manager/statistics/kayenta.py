@@ -1,8 +1,8 @@
 """Netflix's Kayenta judge: one metric of a candidate against the same metric of a baseline.
 
-Compatible with NetflixACAJudge of spinnaker/kayenta a69573b (Apache-2.0), restated. The two samples
-should be of the same minutes. It is a test of fixed size: asked again and again while values come
-in, it errs more often than its confidence says.
+NetflixACAJudge, restated from spinnaker/spinnaker f8b98eb (Apache-2.0) and held to test rows of
+spinnaker/kayenta a69573b. The two samples should be of the same minutes. It is a test of fixed
+size: asked again and again while values come in, it errs more often than its confidence says.
 """
 
 from collections.abc import Sequence
