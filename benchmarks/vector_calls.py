@@ -7,13 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollback_manager.statistics import kayenta, kayenta_samples, kayenta_scores, kayenta_settings
-from rollback_manager.statistics import kayenta_transforms as transforms
-from rollback_manager.statistics.conditions import evaluate
-from rollback_manager.statistics.kayenta_rules import Bounds, Classification, MetricRules
-from rollback_manager.statistics.measurement_runs import assess_run, is_terminating
-from rollback_manager.statistics.measurement_schedule import schedule
-from rollback_manager.statistics.measurements import (
+from rollback_manager.statistics.argo.conditions import evaluate
+from rollback_manager.statistics.argo.measurements import (
     Counts,
     Delay,
     Limits,
@@ -22,6 +17,10 @@ from rollback_manager.statistics.measurements import (
     Unreadable,
     assess,
 )
+from rollback_manager.statistics.argo.runs import assess_run, is_terminating
+from rollback_manager.statistics.argo.schedule import schedule
+from rollback_manager.statistics.kayenta import judge, samples, scores, settings, transforms
+from rollback_manager.statistics.kayenta.rules import Bounds, Classification, MetricRules
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LONE = "figure"
@@ -67,10 +66,10 @@ def _classifier(row: Fields) -> Fields:
         **{key: value for key, value in settings.items() if value is not None},
     )
     tests: dict[str, Callable[..., Classification]] = {
-        "mann-whitney": kayenta.classify,
-        "mean-inequality": kayenta.compare_means,
+        "mann-whitney": judge.classify,
+        "mean-inequality": judge.compare_means,
     }
-    arms = (kayenta.prepare(row["inputs"][arm], rules) for arm in ("baseline", "candidate"))
+    arms = (judge.prepare(row["inputs"][arm], rules) for arm in ("baseline", "candidate"))
     classified = tests[options["test"]](*arms, rules)
     return {"label": classified.label, "critical": classified.critical}
 
@@ -82,9 +81,9 @@ def _bounds(effect: Fields) -> Bounds:
 
 def _scorer(row: Fields) -> Fields:
     options = _only(row["options"], "group_weights")
-    fields = kayenta_scores.Judged.model_fields
-    metrics = [kayenta_scores.Judged(**_only(each, *fields)) for each in row["inputs"]["metrics"]]
-    score = kayenta_scores.score(metrics, options.get("group_weights") or {})
+    fields = scores.Judged.model_fields
+    metrics = [scores.Judged(**_only(each, *fields)) for each in row["inputs"]["metrics"]]
+    score = scores.score(metrics, options.get("group_weights") or {})
     return {"summary_score": score.summary, "group_scores": score.groups}
 
 
@@ -122,17 +121,17 @@ def _transforms(row: Fields) -> Fields:
             )
         case other:
             return _look_up(other, options, inputs)
-    figures = kayenta_samples.summary(values).model_dump()
-    return {**figures, "variance": kayenta_samples.sample_variance(values), "values": values}
+    figures = samples.summary(values).model_dump()
+    return {**figures, "variance": samples.sample_variance(values), "values": values}
 
 
 def _look_up(how: str, options: Fields, inputs: Fields) -> Fields:
     document, path = inputs["document"], inputs["path"]
-    hit = kayenta_settings.look_up(document, path)
+    hit = settings.look_up(document, path)
     conversions: dict[str, Callable[..., object]] = {
-        "look-up-as-float": kayenta_settings.number_at,
-        "look-up-as-boolean": kayenta_settings.flag_at,
-        "look-up-as-string": kayenta_settings.text_at,
+        "look-up-as-float": settings.number_at,
+        "look-up-as-boolean": settings.flag_at,
+        "look-up-as-string": settings.text_at,
     }
     if how == "look-up":
         return {"found": hit is not None, "value": hit.value if hit else None}
@@ -142,18 +141,18 @@ def _look_up(how: str, options: Fields, inputs: Fields) -> Fields:
 def _statistics(row: Fields) -> Fields:
     options, inputs = _only(row["options"], "statistic", "percent"), row["inputs"]
     of_one: dict[str, Callable[[Sequence[float]], float]] = {
-        "mean": kayenta_samples.mean,
-        "variance": kayenta_samples.sample_variance,
-        "percentile": lambda values: kayenta_samples.percentile(values, options["percent"]),
+        "mean": samples.mean,
+        "variance": samples.sample_variance,
+        "percentile": lambda values: samples.percentile(values, options["percent"]),
     }
     of_two: dict[str, Callable[..., float | None]] = {
-        "mean-ratio": kayenta_samples.mean_ratio,
-        "cles": kayenta_samples.cles,
-        "cohens-d": kayenta_samples.cohens_d,
+        "mean-ratio": samples.mean_ratio,
+        "cles": samples.cles,
+        "cohens-d": samples.cohens_d,
     }
     name = options["statistic"]
     if name == "summary":
-        return kayenta_samples.summary(inputs["values"]).model_dump()
+        return samples.summary(inputs["values"]).model_dump()
     if name in of_two:
         return {LONE: of_two[name](inputs["baseline"], inputs["candidate"])}
     return {LONE: of_one[name](inputs["values"])}

@@ -10,16 +10,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from benchmarks.vectors import Vector, vectors
-from rollback_manager.statistics import kayenta_intervals
-from rollback_manager.statistics.kayenta import classify, compare_means, judge
-from rollback_manager.statistics.kayenta_intervals import (
+from rollback_manager.statistics.kayenta import intervals
+from rollback_manager.statistics.kayenta.intervals import (
     TOLERANCE,
     AllTied,
     find_root,
     ranked_wins,
     shift_between,
 )
-from rollback_manager.statistics.kayenta_rules import (
+from rollback_manager.statistics.kayenta.judge import classify, compare_means, judge
+from rollback_manager.statistics.kayenta.rules import (
     Bounds,
     Classification,
     Direction,
@@ -28,7 +28,7 @@ from rollback_manager.statistics.kayenta_rules import (
     MetricRules,
     Missing,
 )
-from rollback_manager.statistics.kayenta_samples import (
+from rollback_manager.statistics.kayenta.samples import (
     cles,
     cohens_d,
     mean,
@@ -38,8 +38,8 @@ from rollback_manager.statistics.kayenta_samples import (
     sample_variance,
     summary,
 )
-from rollback_manager.statistics.kayenta_scores import Grade, Judged, grade, score
-from rollback_manager.statistics.kayenta_settings import (
+from rollback_manager.statistics.kayenta.scores import Grade, Judged, grade, score
+from rollback_manager.statistics.kayenta.settings import (
     flag_at,
     is_muted,
     look_up,
@@ -47,7 +47,7 @@ from rollback_manager.statistics.kayenta_settings import (
     read_rules,
     text_at,
 )
-from rollback_manager.statistics.kayenta_transforms import (
+from rollback_manager.statistics.kayenta.transforms import (
     gaussians,
     missing_as,
     normal_sample,
@@ -259,7 +259,7 @@ def test_the_root_is_found_to_the_tolerance(root: float, below: float, above: fl
 
 
 def test_a_search_that_does_not_end_gives_the_best_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kayenta_intervals, "MOST_STEPS", 3)
+    monkeypatch.setattr(intervals, "MOST_STEPS", 3)
     assert 0 < find_root(lambda x: 0.3 - x**9, 0, 1) < 1
 
 

@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.vectors import Vector, vectors
-from rollback_manager.statistics.conditions import (
+from rollback_manager.statistics.argo.conditions import (
     ConditionError,
     Measured,
     evaluate,
     read_condition,
 )
-from rollback_manager.statistics.measurement_runs import assess_run
-from rollback_manager.statistics.measurement_schedule import Tasks, next_look, schedule
-from rollback_manager.statistics.measurements import (
+from rollback_manager.statistics.argo.measurements import (
     KEPT,
     Counts,
     Limits,
@@ -28,7 +26,9 @@ from rollback_manager.statistics.measurements import (
     count,
     record,
 )
-from rollback_manager.statistics.phases import Phase, worst
+from rollback_manager.statistics.argo.phases import Phase, worst
+from rollback_manager.statistics.argo.runs import assess_run
+from rollback_manager.statistics.argo.schedule import Tasks, next_look, schedule
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SUCCESSFUL, RUNNING, PENDING, INCONCLUSIVE, ERROR, FAILED = Phase

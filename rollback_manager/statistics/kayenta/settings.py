@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from rollback_manager.statistics.kayenta_rules import (
+from rollback_manager.statistics.kayenta.rules import (
     Bounds,
     Direction,
     Measure,

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from rollback_manager.statistics.measurement_runs import is_terminating
-from rollback_manager.statistics.measurements import (
+from rollback_manager.statistics.argo.measurements import (
     Delay,
     Limits,
     Measurement,
     Metric,
     Unreadable,
 )
-from rollback_manager.statistics.phases import Phase
+from rollback_manager.statistics.argo.phases import Phase
+from rollback_manager.statistics.argo.runs import is_terminating
 from rollback_manager.values import Value
 
 RETRY_AFTER_ERROR_S = 10.0

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from itertools import chain
 
-from rollback_manager.statistics.kayenta_intervals import ranked_wins
+from rollback_manager.statistics.kayenta.intervals import ranked_wins
 from rollback_manager.values import Count, Value
 
 

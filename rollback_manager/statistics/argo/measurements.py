@@ -7,7 +7,7 @@ over a whole run, so that a long one fails of a few bad moments.
 
 from datetime import datetime
 
-from rollback_manager.statistics.phases import Phase
+from rollback_manager.statistics.argo.phases import Phase
 from rollback_manager.values import Count, Seconds, Value
 
 KEPT = 10

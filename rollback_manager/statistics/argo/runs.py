@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from rollback_manager.statistics.measurements import Metric, assess
-from rollback_manager.statistics.phases import Phase, worst
+from rollback_manager.statistics.argo.measurements import Metric, assess
+from rollback_manager.statistics.argo.phases import Phase, worst
 from rollback_manager.values import Count, Value
 
 

@@ -8,8 +8,8 @@ size: asked again and again while values come in, it errs more often than its co
 from collections.abc import Sequence
 from typing import assert_never
 
-from rollback_manager.statistics.kayenta_intervals import AllTied, Shift, shift_between
-from rollback_manager.statistics.kayenta_rules import (
+from rollback_manager.statistics.kayenta.intervals import AllTied, Shift, shift_between
+from rollback_manager.statistics.kayenta.rules import (
     Bounds,
     Classification,
     Direction,
@@ -18,8 +18,8 @@ from rollback_manager.statistics.kayenta_rules import (
     MetricRules,
     Missing,
 )
-from rollback_manager.statistics.kayenta_samples import cles, constant, mean, mean_ratio
-from rollback_manager.statistics.kayenta_transforms import (
+from rollback_manager.statistics.kayenta.samples import cles, constant, mean, mean_ratio
+from rollback_manager.statistics.kayenta.transforms import (
     gaussians,
     missing_as,
     outside_iqr,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rollback_manager.errors import PermanentError
-from rollback_manager.statistics.phases import Phase
+from rollback_manager.statistics.argo.phases import Phase
 
 Measured = bool | int | float | str | None
 """One answer of a source of metrics; None: it gave none. NaN and infinities are answers."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from rollback_manager.statistics.kayenta_rules import Label
+from rollback_manager.statistics.kayenta.rules import Label
 from rollback_manager.values import Value
 
 JUDGED = (Label.PASS, Label.HIGH, Label.LOW, Label.NO_DATA_FAILS)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from rollback_manager.statistics.kayenta_samples import mean, percentile, population_variance
+from rollback_manager.statistics.kayenta.samples import mean, percentile, population_variance
 
 Detector = Callable[[Sequence[float]], list[bool]]
 """Sample → for each value, whether it is an outlier."""
