@@ -14,7 +14,7 @@ BINS = 10
 
 
 class Level(Value):
-    """Judged alarms of one trigger whose evidence was at least `nats_from`, up to the next level."""
+    """Judged alarms of one trigger with evidence of `nats_from` or more, up to the next level."""
 
     trigger: TriggerKind
     nats_from: float

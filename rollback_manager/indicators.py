@@ -1,4 +1,4 @@
-"""Root-cause indicators: the seed's strong and weak ones, each from evidence that it names. Pure."""
+"""Root-cause indicators: the seed's strong and weak ones, each from stated evidence. Pure."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -90,7 +90,8 @@ class Scene(Value):
     new, old: readings of both versions over the same window; old is None where nothing else runs.
     traffic_share: of the release. requests_per_s and usual_per_s: of the whole service. failing
     routes, infrastructure and stores are statements of those who watch them. common_mode: what
-    says that the old version is hit as well; empty where nothing does.
+    says that the old version is hit as well; empty where nothing does. worse_than_old: the words
+    of a detector that compared both versions at the same time and found the new one worse.
     """
 
     service: str
@@ -111,6 +112,7 @@ class Scene(Value):
     infrastructure: tuple[str, ...] = ()
     stores_failing: tuple[str, ...] = ()
     common_mode: str = ""
+    worse_than_old: str = ""
 
 
 def indicators(scene: Scene, policy: DecisionPolicy) -> tuple[Found, ...]:
@@ -141,9 +143,9 @@ def _timing(scene: Scene, policy: DecisionPolicy) -> str:
 
 
 def _version_specific(scene: Scene, policy: DecisionPolicy) -> str:
-    """At 99 % each: the new version fails more than the old one in the same window."""
-    if scene.new is None or scene.old is None or scene.common_mode:
-        return ""
+    """The new version is worse than the old one in the same window: at 99 % each, or by a test."""
+    if scene.worse_than_old or scene.new is None or scene.old is None or scene.common_mode:
+        return "" if scene.common_mode else scene.worse_than_old
     least, _ = wilson(scene.new.errors, scene.new.requests)
     _, most = wilson(scene.old.errors, scene.old.requests)
     if least <= most:
