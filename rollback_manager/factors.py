@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rollback_manager.analysis import Analysis, DeploymentType, Deviation, Impact
+from rollback_manager.analysis import Analysis, DeploymentType, Impact
+from rollback_manager.deviation import Deviation
 from rollback_manager.indicators import STRONG, WEAK, Indicator
 from rollback_manager.policy import ComplexityPolicy, DecisionPolicy
 from rollback_manager.strategies import RiskLevel

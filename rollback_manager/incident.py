@@ -75,12 +75,12 @@ def may_follow(status: Status) -> frozenset[Status]:
 
 
 class Joined(Value):
-    """All alarms of one source about one trigger: the newest, the strongest, and how many."""
+    """All that one source said about one trigger: the newest, the strongest, how many alarms."""
 
     newest: Evidence
     strongest: Evidence
-    first_at: datetime
-    count: Count
+    first_alarm_at: datetime | None
+    alarms: Count
 
 
 class Incident(Value):
@@ -105,7 +105,7 @@ class Incident(Value):
     @property
     def alarms(self) -> int:
         """How many alarms have joined so far."""
-        return sum(one.count for one in self.joined)
+        return sum(one.alarms for one in self.joined)
 
 
 def moved(incident: Incident, status: Status) -> Incident:
@@ -128,12 +128,14 @@ def join(incident: Incident, evidence: Evidence) -> Incident:
     """
     mine = _index(incident.joined, evidence)
     if mine is None:
-        alarms = int(evidence.finding is Finding.REGRESSED)
-        new = Joined(newest=evidence, strongest=evidence, first_at=evidence.fired_at, count=alarms)
-        return incident.model_copy(update={"joined": (*incident.joined, new)})
-    rows = list(incident.joined)
-    rows[mine] = _with(rows[mine], evidence)
-    return incident.model_copy(update={"joined": tuple(rows)})
+        joined = (*incident.joined, _joined(evidence, evidence, None, 0, evidence))
+    else:
+        old = incident.joined[mine]
+        newest = evidence if evidence.fired_at >= old.newest.fired_at else old.newest
+        strongest = max(old.strongest, evidence, key=_strength)
+        new = _joined(newest, strongest, old.first_alarm_at, old.alarms, evidence)
+        joined = (*incident.joined[:mine], new, *incident.joined[mine + 1 :])
+    return incident.model_copy(update={"joined": joined})
 
 
 def _index(joined: tuple[Joined, ...], evidence: Evidence) -> int | None:
@@ -142,15 +144,13 @@ def _index(joined: tuple[Joined, ...], evidence: Evidence) -> int | None:
     return next((place for place, who in enumerate(told) if who == wanted), None)
 
 
-def _with(old: Joined, evidence: Evidence) -> Joined:
-    """Alarms may come out of order: the newest is the one that fired last."""
-    newest = evidence if evidence.fired_at >= old.newest.fired_at else old.newest
-    return Joined(
-        newest=newest,
-        strongest=max(old.strongest, evidence, key=_strength),
-        first_at=min(old.first_at, evidence.fired_at),
-        count=old.count + int(evidence.finding is Finding.REGRESSED),
-    )
+def _joined(
+    newest: Evidence, strongest: Evidence, first: datetime | None, alarms: int, evidence: Evidence
+) -> Joined:
+    """Alarms may come out of order: the first is the one that fired first."""
+    if evidence.finding is Finding.REGRESSED:
+        first, alarms = min(first or evidence.fired_at, evidence.fired_at), alarms + 1
+    return Joined(newest=newest, strongest=strongest, first_alarm_at=first, alarms=alarms)
 
 
 def _strength(evidence: Evidence) -> tuple[bool, float, float]:
