@@ -91,7 +91,7 @@ def analyse(facts: AnalysisFacts, policy: DecisionPolicy) -> Analysis:
         deviations=deviations,
         indicators=indicators(scene, policy),
         other_changes=other_changes(scene),
-        burning_since=facts.burning_since,
+        burning_since=burning_since(facts),
         common_mode=scene.common_mode,
         outages=tuple(f"{one.name} since {one.since:%H:%MZ}" for one in scene.outages),
         impact=impact(facts, deviations),
@@ -132,6 +132,13 @@ def impact(facts: AnalysisFacts, deviations: tuple[Deviation, ...]) -> Impact:
 def _minutes_of_trouble(scene: Scene) -> float:
     since = scene.onset_at or scene.detected_at
     return max(0.0, (scene.now - since).total_seconds() / 60)
+
+
+def burning_since(facts: AnalysisFacts) -> datetime | None:
+    """Since when it burnt before this release went out; None where it did not (field §5, 18)."""
+    begun = (facts.burning_since, facts.scene.onset_at)
+    before = [at for at in begun if at is not None and at < facts.scene.released_at]
+    return min(before, default=None)
 
 
 def other_changes(scene: Scene) -> tuple[Change, ...]:

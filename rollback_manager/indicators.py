@@ -88,10 +88,11 @@ class Scene(Value):
     """All that was seen around the release.
 
     new, old: readings of both versions over the same window; old is None where nothing else runs.
-    traffic_share: of the release. outages: of what the service depends on. requests_per_s and usual_per_s: of the whole service. failing
-    routes, infrastructure and stores are statements of those who watch them. common_mode: what
-    says that the old version is hit as well; empty where nothing does. worse_than_old: the words
-    of a detector that compared both versions at the same time and found the new one worse.
+    traffic_share: of the release. requests_per_s and usual_per_s: of the whole service. outages: of
+    what the service depends on. Failing routes, infrastructure and stores are statements of those
+    who watch them. common_mode: what says that the old version is hit as well; empty where nothing
+    does. worse_than_old: the words of a detector that compared both versions at the same time and
+    found the new one worse.
     """
 
     service: str

@@ -67,7 +67,7 @@ def by_rules(factors: Factors, policy: DecisionPolicy) -> Proposal:
 
 
 def _nothing_fired(facts: DecisionFacts, policy: DecisionPolicy) -> Proposal:
-    """Monitor, or people where it cannot be told: no data is no pass, and never alone a rollback."""
+    """Monitor, or people where it cannot be told: no data is no pass, nor alone a rollback."""
     joined = facts.incident.joined
     unclear = [o.newest.words for o in joined if o.newest.finding is Finding.CANNOT_TELL]
     if unclear or not joined:
