@@ -154,8 +154,9 @@ def _cool_down(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
 
 def _burning_before(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
     since = facts.analysis.burning_since
-    because = f"an alarm of the same kind is on since {since:%H:%MZ}, before the release"
-    return (Action.MANUAL_REVIEW, 0, because) if since else None
+    if since is None:
+        return None
+    return Action.MANUAL_REVIEW, 0, f"it burns since {since:%H:%MZ}, before the release went out"
 
 
 def _outage_upstream(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
