@@ -48,7 +48,7 @@ class Cap(Value):
 
 def caps(facts: DecisionFacts, policy: DecisionPolicy) -> tuple[Cap, ...]:
     """All caps that hold, in the order of `CapName`."""
-    found = ((name, ask(facts, policy)) for name, ask in _CAPS.items())
+    found = ((name, ask(facts, policy)) for name, ask in CAPS.items())
     return tuple(
         Cap(cap=name, to=answer[0], votes=answer[1], because=answer[2])
         for name, answer in found
@@ -223,7 +223,7 @@ def _recovered(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
     return _wait(facts, policy), 0, "no source says any more that it is worse"
 
 
-_CAPS: dict[CapName, Callable[[DecisionFacts, DecisionPolicy], _Answer]] = {
+CAPS: dict[CapName, Callable[[DecisionFacts, DecisionPolicy], _Answer]] = {
     CapName.AUTOMATION: _automation,
     CapName.TIER: _tier,
     CapName.DATA_AND_SECURITY: _data_and_security,
@@ -239,3 +239,4 @@ _CAPS: dict[CapName, Callable[[DecisionFacts, DecisionPolicy], _Answer]] = {
     CapName.CALIBRATION: _calibration,
     CapName.RECOVERED: _recovered,
 }
+"""Each cap and the question that it asks, in the order of `CapName`."""

@@ -18,7 +18,7 @@ from rollback_manager.values import Count, Ratio, Value
 FOLDS = 5
 """Parts of the labels; each is foretold by a model that has not seen it."""
 
-_FEATURES: dict[str, Callable[[Factors], float]] = {
+FEATURES: dict[str, Callable[[Factors], float]] = {
     "severity": lambda one: 1.0 + list(Severity).index(one.severity) if one.severity else 0.0,
     "root_cause_confidence": lambda one: one.root_cause.confidence,
     "log_hours_since_deployment": lambda one: math.log1p(one.time_since_deployment_s / 3600),
@@ -87,10 +87,10 @@ def train(labelled: Sequence[Labelled], policy: DecisionPolicy) -> DecisionModel
             f" {len(labelled) - bad} not, of each {policy.model_labels_each} are needed"
         )
         return NotTrained(because=because)
-    rows = [[read(factors) for read in _FEATURES.values()] for factors, _ in labelled]
+    rows = [[read(factors) for read in FEATURES.values()] for factors, _ in labelled]
     answers = [answer for _, answer in labelled]
     whole = fit(rows, answers)
-    parts = zip(_FEATURES, whole.weights, whole.means, whole.scales, strict=True)
+    parts = zip(FEATURES, whole.weights, whole.means, whole.scales, strict=True)
     names = tuple(Coefficient.model_fields)
     return DecisionModel(
         intercept=whole.intercept,
@@ -117,8 +117,8 @@ def _foretold_unseen(
 
 def foretell(model: DecisionModel, factors: Factors) -> Foretold:
     """What the model says about these factors; a feature it does not know adds nothing."""
-    known = [one for one in model.coefficients if one.feature in _FEATURES]
-    reads = [_FEATURES[one.feature](factors) for one in known]
+    known = [one for one in model.coefficients if one.feature in FEATURES]
+    reads = [FEATURES[one.feature](factors) for one in known]
     whole = Fit(
         intercept=model.intercept,
         weights=tuple(one.weight for one in known),

@@ -159,7 +159,7 @@ def test_each_cap_lowers_a_rollback_that_would_have_begun(
     others = {cap.cap for cap in made.caps} - {name}
     assert made.requires_approval == (needed > 0)
 
-    monkeypatch.delitem(capping._CAPS, name)
+    monkeypatch.delitem(capping.CAPS, name)
     without = decide(facts(**changes), POLICY)
     assert (without.action, without.votes_needed) != (made.action, made.votes_needed)
     assert {cap.cap for cap in without.caps} == others
@@ -175,7 +175,7 @@ def test_every_cap_has_a_case() -> None:
 def test_an_open_schema_contract_means_forward(monkeypatch: pytest.MonkeyPatch) -> None:
     open_contract = facts(analysis=analysis(changed=CONTRACT))
     assert decide(open_contract, POLICY).action is FIX
-    monkeypatch.delitem(capping._CAPS, CapName.OPEN_CONTRACT)
+    monkeypatch.delitem(capping.CAPS, CapName.OPEN_CONTRACT)
     without = decide(open_contract, POLICY)
     assert (without.action, without.votes_needed) == (ROLLBACK, 2)  # data still asks two
 
@@ -195,7 +195,7 @@ def test_weak_signs_alone_never_roll_back(monkeypatch: pytest.MonkeyPatch) -> No
     made = decide(known, POLICY)
     assert (made.proposed, made.confidence_score) == (ROLLBACK, 0.84)
     assert made.action is REVIEW
-    monkeypatch.delitem(capping._CAPS, CapName.NO_STRONG_SIGN)
+    monkeypatch.delitem(capping.CAPS, CapName.NO_STRONG_SIGN)
     assert decide(known, POLICY).action is ROLLBACK
 
 
