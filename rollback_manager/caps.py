@@ -93,16 +93,20 @@ def _all_fired(facts: DecisionFacts, policy: DecisionPolicy) -> tuple[Fired, ...
 def _automation(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
     """Semi-automated: all is prepared, one person says yes. Silence never does (design §3)."""
     level = automation_of(_all_fired(facts, policy))
-    because = f"the trigger allows: {level}"
-    match level:
-        case None | Automation.FULL:
-            return None
-        case Automation.SEMI | Automation.MANUAL_APPROVAL:
-            return Action.ROLLBACK, 1, because
-        case Automation.MANUAL_WITH_AUTOMATION:
-            return Action.ROLLBACK, 2, because
-        case Automation.MANUAL_WITH_PROCEDURES | Automation.MANUAL:
-            return Action.MANUAL_REVIEW, 0, because
+    if level is None or level is Automation.FULL:
+        return None
+    action, needed = _LEFT_BY[level]
+    return action, needed, f"the trigger allows: {level}"
+
+
+_LEFT_BY = {
+    Automation.SEMI: (Action.ROLLBACK, 1),
+    Automation.MANUAL_APPROVAL: (Action.ROLLBACK, 1),
+    Automation.MANUAL_WITH_AUTOMATION: (Action.ROLLBACK, 2),
+    Automation.MANUAL_WITH_PROCEDURES: (Action.MANUAL_REVIEW, 0),
+    Automation.MANUAL: (Action.MANUAL_REVIEW, 0),
+}
+"""What each level leaves of a rollback, and how many must agree to it."""
 
 
 def _tier(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:

@@ -126,18 +126,17 @@ def _reasons(
 
 
 def _recommendations(action: Action, facts: DecisionFacts, factors: Factors) -> Iterator[str]:
-    match action:
-        case Action.ROLLBACK:
-            yield from _for_a_rollback(facts, factors)
-        case Action.FIX_FORWARD:
-            yield f"Fix forward ({', '.join(factors.fix_forward_complexity.factors)})."
-            yield "Take the traffic off what is broken by a flag, where one covers it."
-        case Action.MONITOR:
-            yield "Leave it as it is and keep watching; more evidence joins this incident."
-        case Action.MANUAL_REVIEW:
-            yield "A person decides: roll back, fix forward, or monitor."
-            if facts.way_back.target:
-                yield f"Ready if wanted: back to {facts.way_back.target}."
+    if action is Action.ROLLBACK:
+        yield from _for_a_rollback(facts, factors)
+    elif action is Action.FIX_FORWARD:
+        yield f"Fix forward ({', '.join(factors.fix_forward_complexity.factors)})."
+        yield "Take the traffic off what is broken by a flag, where one covers it."
+    elif action is Action.MONITOR:
+        yield "Leave it as it is and keep watching; more evidence joins this incident."
+    else:
+        yield "A person decides: roll back, fix forward, or monitor."
+        if facts.way_back.target:
+            yield f"Ready if wanted: back to {facts.way_back.target}."
     if facts.analysis.has_data_changes:
         yield "Check what the release wrote: going back does not undo it."
 

@@ -11,6 +11,8 @@ RIDGE = 1.0
 """L2 penalty on each standardised weight: without one, labels that a feature separates perfectly
 drive its weight to infinity (Hastie et al., 2009, §4.4)."""
 STEPS, CLOSE = 50, 1e-9
+SMALLEST_PART = 1e-6
+"""Of a step: below it the gain drowns in rounding."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _improved(
     table: list[list[float]], answers: Sequence[bool], at: list[float], step: list[float]
 ) -> list[float]:
     before, part = _gain(table, answers, at), 1.0
-    while part > CLOSE:
+    while part > SMALLEST_PART:
         there = [value + part * move for value, move in zip(at, step, strict=True)]
         if _gain(table, answers, there) >= before:
             return there

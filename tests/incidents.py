@@ -77,7 +77,8 @@ def scene(**changes: Any) -> Scene:
 
 
 def analysis_facts(scene_now: Scene | None = None, **changes: Any) -> AnalysisFacts:
-    return AnalysisFacts(**({"scene": scene_now or scene(), "strategy": "blue_green"} | changes))
+    known: dict[str, Any] = {"scene": scene_now or scene(), "strategy": "blue_green"}
+    return AnalysisFacts(**(known | changes))
 
 
 def analysis(scene_now: Scene | None = None, **changes: Any) -> Analysis:

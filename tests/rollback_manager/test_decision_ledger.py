@@ -167,6 +167,7 @@ def test_labels_become_the_levels_of_the_calibration() -> None:
         *[entry(weak, truth=FALSE)] * 3,
         entry(weak, truth=TRUE),
         entry(weak),
+        entry(evidence(finding="fine so far", nats=12.0), truth=TRUE),
     ]
     made = levels(entries, edges=(0.0, 7.0, 10.0))
     assert [(one.nats_from, one.alarms, one.false) for one in made] == [(7.0, 4, 3), (10.0, 20, 1)]

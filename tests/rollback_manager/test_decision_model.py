@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollback_manager import regression
 from rollback_manager.analysis import Impact
 from rollback_manager.decision_model import (
     FEATURES,
@@ -106,6 +107,19 @@ def test_where_it_ends_the_gradient_is_zero(rows: list[tuple[float, float, bool]
             o * (row[column] - mean) / scale for o, row in zip(off, table, strict=True)
         )
         assert slope - RIDGE * weight == pytest.approx(0, abs=1e-6)
+
+
+def test_a_step_that_improves_nothing_is_not_taken() -> None:
+    table, answers = [[1.0, -1.0], [1.0, 1.0]] * 2, [False, True, True, False]
+    best = [0.0, 0.0]  # each value has one yes and one no
+    assert regression._improved(table, answers, best, [3.0, -2.0]) == best
+
+
+def test_it_ends_even_where_it_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, answers = [[-1.0], [1.0], [2.0]], [False, True, True]
+    arrived = fit(rows, answers)
+    monkeypatch.setattr(regression, "STEPS", 1)
+    assert fit(rows, answers).weights != arrived.weights
 
 
 @given(st.floats(-1e6, 1e6))

@@ -158,4 +158,5 @@ def test_several_triggers_are_as_severe_as_the_worst_and_as_automatic_as_the_bes
     assert severity_of(found) is Severity.CRITICAL
     assert automation_of(found) is Automation.FULL
     assert [one.severity for one in found] == ["critical", "high", "medium"]
-    assert severity_of(()) is automation_of(()) is None
+    assert severity_of(()) is None
+    assert automation_of(()) is None
