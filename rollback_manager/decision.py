@@ -16,7 +16,7 @@ from rollback_manager.factors import (
     rollback_complexity,
     root_cause,
 )
-from rollback_manager.incident import fired_by, severity_of
+from rollback_manager.incident import fired_by, respond_by, severity_of
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.rules import Method, Proposal, propose
 from rollback_manager.strategies import RiskLevel
@@ -29,11 +29,13 @@ class Decision(Value):
 
     proposed: what the seed's engine came to, before any cap. confidence: that the release is bad;
     measured on past alarms where `calibrated`, else the seed's root-cause confidence.
-    confidence_score: the seed's own, uncalibrated, in the action proposed.
+    confidence_score: the seed's own, uncalibrated, in the action proposed. respond_by: when the
+    trigger's response time is over; None where nothing fired.
     """
 
     incident: str
     decided_at: datetime
+    respond_by: datetime | None
     action: Action
     proposed: Action
     method: Method
@@ -62,6 +64,7 @@ def decide(facts: DecisionFacts, policy: DecisionPolicy) -> Decision:
     return Decision(
         incident=facts.incident.id,
         decided_at=facts.now,
+        respond_by=respond_by(facts.incident, policy.limits),
         action=action,
         proposed=proposal.action,
         method=proposal.method,

@@ -5,12 +5,20 @@ away is noted; it never brings the release back.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rollback_manager.errors import PermanentError
 from rollback_manager.policy import TriggerLimits
-from rollback_manager.triggers import Automation, Evidence, Finding, Fired, Severity, fired
+from rollback_manager.triggers import (
+    Automation,
+    Evidence,
+    Finding,
+    Fired,
+    Severity,
+    fired,
+    triggers,
+)
 from rollback_manager.values import Count, Value
 
 
@@ -163,6 +171,17 @@ def fired_by(incident: Incident, limits: TriggerLimits) -> tuple[Fired, ...]:
     order = list(Severity)
     found = [one for one in all_of_them if one is not None]
     return tuple(sorted(found, key=lambda one: -order.index(one.severity)))
+
+
+def respond_by(incident: Incident, limits: TriggerLimits) -> datetime | None:
+    """When an answer is due by the table's response times; None where nothing fired."""
+    table = triggers(limits)
+    due = (
+        one.first_alarm_at + timedelta(seconds=table[one.newest.trigger].respond_within_s)
+        for one in incident.joined
+        if one.first_alarm_at is not None
+    )
+    return min(due, default=None)
 
 
 def burning(incident: Incident) -> bool:

@@ -37,13 +37,18 @@ def propose(facts: DecisionFacts, factors: Factors, policy: DecisionPolicy) -> P
         return ruled
     if isinstance(facts.model, DecisionModel):
         foretold = _by_model(facts.model, factors)
-        if foretold.confidence > policy.model_confidence:
+        if foretold.confidence > policy.model_confidence and not _talks_away(foretold, factors):
             return foretold
         model = foretold.because
     else:
         model = f"the model: {facts.model.because}"
     unsure = f"{ruled.because}; {ruled.confidence:g}, above {policy.rule_confidence:g} is needed"
     return _left_to_people(f"insufficient confidence: {unsure}; {model}", policy)
+
+
+def _talks_away(foretold: Proposal, factors: Factors) -> bool:
+    """A model may not end a critical alarm, nor one of data or security: people see those."""
+    return foretold.action is Action.MONITOR and factors.severity is Severity.CRITICAL
 
 
 def by_rules(factors: Factors, policy: DecisionPolicy) -> Proposal:

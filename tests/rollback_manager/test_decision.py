@@ -47,6 +47,7 @@ def model(bad: float) -> DecisionModel:
     )
 
 
+SLOW = incident(evidence(KIND.LATENCY_DEGRADATION, 2.5))
 UNSURE = age(1, onset_at=after(HOURS - 20))  # errors of the version alone: 0.7 + 0.1 = 0.8
 
 
@@ -67,7 +68,12 @@ UNSURE = age(1, onset_at=after(HOURS - 20))  # errors of the version alone: 0.7 
         pytest.param(UNSURE | {"model": model(0.9)}, ROLLBACK, MODEL, 0.9, id="model 0.9"),
         pytest.param(UNSURE | {"model": model(0.71)}, ROLLBACK, MODEL, 0.71, id="model 0.71"),
         pytest.param(UNSURE | {"model": model(0.7)}, REVIEW, MANUAL, 0.5, id="0.7 not above 0.7"),
-        pytest.param(UNSURE | {"model": model(0.1)}, MONITOR, MODEL, 0.9, id="1 - 0.1: monitor"),
+        pytest.param(
+            UNSURE | {"model": model(0.1), "incident": SLOW}, MONITOR, MODEL, 0.9, id="1 - 0.1"
+        ),
+        pytest.param(
+            UNSURE | {"model": model(0.1)}, REVIEW, MANUAL, 0.5, id="no model ends a critical alarm"
+        ),
         pytest.param({"model": model(0.1)}, ROLLBACK, RULE, 0.95, id="a sure rule asks no model"),
     ],
 )
@@ -125,7 +131,6 @@ def test_less_than_a_medium_triggers_limit_is_watched() -> None:
     assert (made.action, made.method) == (MONITOR, RULE)
 
 
-SLOW = incident(evidence(KIND.LATENCY_DEGRADATION, 2.5))
 HARD = analysis(affected_services=5)  # 20 + 4 × 10 = 60: high
 
 
@@ -180,6 +185,25 @@ def test_the_factors_are_the_seeds() -> None:
         "day_of_week",
         "metrics",
     }
+
+
+@pytest.mark.parametrize(
+    ("joined", "due_s"),
+    [
+        ((evidence(),), 400 + 120),
+        ((evidence(KIND.LATENCY_DEGRADATION, 2.5),), 400 + 300),
+        ((evidence(KIND.FEATURE_REGRESSION, None),), 400 + 1800),
+        ((evidence(), evidence(KIND.SECURITY_INCIDENT, None, fired_at=after(410))), 410),
+        ((evidence(KIND.LATENCY_DEGRADATION, 2.5, fired_at=after(100)), evidence()), 100 + 300),
+    ],
+)
+def test_an_answer_is_due_by_the_tables_response_time(joined: tuple[Any, ...], due_s: int) -> None:
+    assert decide(facts(incident=incident(*joined)), POLICY).respond_by == after(due_s)
+
+
+def test_without_an_alarm_no_answer_is_due() -> None:
+    fine = incident(evidence(finding=Finding.FINE))
+    assert decide(facts(incident=fine), POLICY).respond_by is None
 
 
 def test_the_reasons_are_words_with_numbers() -> None:
