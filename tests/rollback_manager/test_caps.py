@@ -225,6 +225,7 @@ def test_data_and_security_alone(kind: TriggerKind, action: Action, needed: int)
         {"history": History(rollbacks=1, last_ended_at=NOW - timedelta(seconds=1800))},
         {"history": History(rollbacks=9, false_alarms=9)},
         {"way_back": way_back(tier=Tier.T0)},
+        {"incident": incident(evidence(fired_at=after(360)))},  # 60 s ago
         {"analysis": analysis(scene(changes=(ELSEWHERE,)))},  # the new version alone fails
         {"analysis": analysis(burning_since=after(1))},
         {"incident": incident(evidence(), evidence(KIND.FEATURE_REGRESSION, None))},

@@ -1,5 +1,6 @@
 """The decision engine: the seed's thresholds, its rules, and what a person reads."""
 
+import math
 from typing import Any
 
 import pytest
@@ -37,9 +38,8 @@ def age(hours: float, **changes: Any) -> dict[str, Any]:
 
 def model(bad: float) -> DecisionModel:
     """Always as sure: the intercept is the log-odds."""
-    intercepts = {0.9: 2.1972246, 0.71: 0.8953840, 0.7: 0.8472978, 0.1: -2.1972246}
     return DecisionModel(
-        intercept=intercepts[bad],
+        intercept=math.log(bad / (1 - bad)),
         coefficients=(Coefficient(feature="severity", weight=0.0, mean=0.0, scale=1.0),),
         labels=60,
         bad=30,
