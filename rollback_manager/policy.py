@@ -121,3 +121,98 @@ class Policy(Value):
     verification: VerificationPolicy = VerificationPolicy()
     slices: SlicePolicy = SlicePolicy()
     timeouts: TimeoutPolicy = TimeoutPolicy()
+
+
+class TriggerLimits(Value):
+    """From which size on a regression is as bad as the seed's trigger table says; "more than"."""
+
+    error_ratio: Ratio = 0.10
+    """Share of requests that fail: 10 %."""
+    latency_factor: Annotated[float, Field(gt=1)] = 2.0
+    """P95 ÷ its baseline. "200 % baseline" means twice as slow, not three times (detection A.4)."""
+    unhealthy_share: Ratio = 0.30
+    """Share of the release's instances that are unhealthy: 30 %."""
+    business_drop: Ratio = 0.20
+    """Share of revenue or conversion that is lost: 20 %."""
+    throughput_drop: Ratio = 0.50
+    """Share of throughput that is lost: 50 %."""
+
+
+class ComplexityPolicy(Value):
+    """Points that make a rollback or a fix complex; all but the fixes are the seed's."""
+
+    blue_green: Count = 20
+    feature_flag: Count = 10
+    canary: Count = 30
+    rolling_update: Count = 40
+    database_migration: Count = 80
+    unknown: Count = 50
+    data_changes: Count = 30
+    """Added once where the release changed data."""
+    further_service: Count = 10
+    """Added for each affected service after the first."""
+    dependency: Count = 5
+    """Added for each dependency."""
+    medium_from: Count = 30
+    """Below: low, under 5 minutes."""
+    high_from: Count = 60
+    """Below: medium, 5 to 15 minutes. From here on: high, 15 minutes and more."""
+    fix_built: Count = 20
+    """Fixing forward where the fix is built: no harder than a blue-green switch (ours)."""
+    fix_known: Count = 50
+    """Where the cause is known and nothing is built: as an unknown kind of deployment (ours)."""
+    fix_unknown: Count = 80
+    """Where the cause must be found first: "low feasibility, requires investigation" (the seed)."""
+
+
+class DecisionPolicy(Value):
+    """When a release is judged bad, and when the product may act on that by itself.
+
+    No part of `Policy`: that travels in every plan and counts into its digest (decision 27).
+    """
+
+    limits: TriggerLimits = TriggerLimits()
+    complexity: ComplexityPolicy = ComplexityPolicy()
+
+    stale_after_s: Seconds = 300
+    """An alarm that fired longer ago is refused: 5 minutes (Teletraan; field 3.13)."""
+    watched_s: Seconds = 604_800
+    """How old a release may be: 7 days (ours; the seed still judges what is older than one)."""
+    start_within_s: Seconds = 300
+    """How long "it is still starting" excuses a release: the seed's time-out of a deploy."""
+
+    strong_base: Ratio = 0.7
+    weak_base: Ratio = 0.3
+    per_indicator: Ratio = 0.1
+    highest_confidence: Ratio = 0.95
+    """Root-cause confidence: 0.7 + 0.1 n strong, else 0.3 + 0.1 n weak; at most 0.95 (the seed)."""
+    recent_s: Seconds = 1800
+    recent_factor: Annotated[float, Field(ge=1)] = 1.2
+    """A release younger than 30 minutes is suspected more (the seed)."""
+    old_s: Seconds = 86_400
+    old_factor: Ratio = 0.8
+    """A release older than 24 hours is suspected less (the seed)."""
+    timing_window_s: Seconds = 1800
+    """Trouble that begins so soon after the release is its own: the seed's 30 minutes again."""
+    load_factor: Annotated[float, Field(gt=1)] = 1.5
+    """Requests per second ÷ usual that count as more load: the daily wave of detection A.5."""
+
+    rule_confidence: Ratio = 0.8
+    """A rule decides above this (the seed)."""
+    model_confidence: Ratio = 0.7
+    """The trained model decides above this (the seed)."""
+    manual_confidence: Ratio = 0.5
+    """What a decision left to people is worth (the seed)."""
+    calibration_alarms: Count = 20
+    """Fewest judged alarms that a calibrated confidence may rest on (ours: one in 20 is 5 %)."""
+    calibration_weight: Count = 10
+    """For how many of a service's own alarms the fleet's past stands (ours)."""
+    model_labels: Count = 50
+    """Fewest labelled decisions to train from (ours: five for each of about ten factors)."""
+    model_labels_each: Count = 10
+    """Fewest of each answer among them, for one that is never seen is never learnt (ours)."""
+
+    fresh_s: Seconds = 60
+    """Evidence older than this lets nothing begin by itself (reliability R12)."""
+    cool_down_s: Seconds = 1800
+    """After a rollback the next one asks a person: 30 minutes (reliability R9)."""

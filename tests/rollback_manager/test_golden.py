@@ -12,17 +12,31 @@ from typing import Any
 import pytest
 
 from rollback_manager import (
+    alarms,
+    analysis,
     budget,
+    calibration,
+    caps,
     claim,
     contract,
+    decision,
+    decision_facts,
+    decision_ledger,
+    decision_model,
+    deviation,
+    factors,
     gates,
+    incident,
+    indicators,
     operation,
     plan,
     policy,
     progress,
     reading,
     release,
+    tier,
     tree,
+    triggers,
 )
 from rollback_manager import verification as verification_module
 from rollback_manager.values import Value
@@ -32,6 +46,8 @@ FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.g
 WHOLE_MODULES = (
     *(budget, claim, contract, plan, progress),
     *(gates, operation, policy, reading, release, tree, verification_module),
+    *(alarms, analysis, calibration, caps, decision, decision_facts, decision_ledger),
+    *(decision_model, deviation, factors, incident, indicators, tier, triggers),
 )
 NOT_IN_HISTORY = {
     "gates.BeforeFacts",
@@ -40,6 +56,12 @@ NOT_IN_HISTORY = {
     "reading.Counts",  # in heartbeats only: lost with the attempt
     "reading.Snapshot",
     "release.Target",
+    "triggers.Trigger",  # a row of the table, made anew from the policy
+    "calibration.Calibrated",
+    "decision_model.Foretold",
+    "decision_ledger.Ruling",  # answers to a question, told and forgotten
+    "decision_ledger.Overturned",
+    "decision_ledger.Quality",
 }
 INPUTS_OF_ACTIVITIES = {
     "activities.step.Step",

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rollback_manager.policy import ApprovalPolicy, OnExpiry, Policy, VerificationPolicy
+from rollback_manager.policy import (
+    ApprovalPolicy,
+    DecisionPolicy,
+    OnExpiry,
+    Policy,
+    VerificationPolicy,
+)
 
 
 def test_the_defaults_are_those_of_the_notes() -> None:
@@ -63,3 +69,47 @@ def test_a_policy_cannot_be_changed_afterwards() -> None:
 
 def test_what_a_newer_build_wrote_is_read() -> None:
     assert Policy.model_validate({"of_a_newer_build": 1}) == Policy()
+
+
+def test_the_decisions_defaults_are_the_seeds() -> None:
+    policy = DecisionPolicy()
+    limits, points = policy.limits, policy.complexity
+    assert (limits.error_ratio, limits.latency_factor, limits.unhealthy_share) == (0.1, 2.0, 0.3)
+    assert (limits.business_drop, limits.throughput_drop) == (0.2, 0.5)
+    assert (policy.strong_base, policy.weak_base, policy.per_indicator) == (0.7, 0.3, 0.1)
+    assert (policy.recent_s, policy.recent_factor) == (1800, 1.2)
+    assert (policy.old_s, policy.old_factor) == (86_400, 0.8)
+    assert policy.highest_confidence == 0.95
+    assert (policy.rule_confidence, policy.model_confidence) == (0.8, 0.7)
+    assert policy.manual_confidence == 0.5
+    assert (points.data_changes, points.further_service, points.dependency) == (30, 10, 5)
+    assert (points.medium_from, points.high_from) == (30, 60)
+    assert policy.stale_after_s == 300  # Teletraan
+    assert policy.cool_down_s == 1800  # reliability R9
+    assert policy.fresh_s == 60  # R12
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"limits": {"error_ratio": 10}},
+        {"limits": {"latency_factor": 1}},
+        {"limits": {"unhealthy_share": 30}},
+        {"limits": {"business_drop": -0.2}},
+        {"complexity": {"canary": -1}},
+        {"rule_confidence": 80},
+        {"recent_factor": 0.9},
+        {"old_factor": 1.2},
+        {"load_factor": 1},
+        {"cool_down_s": -1},
+        {"per_indicator": float("nan")},
+    ],
+    ids=str,
+)
+def test_a_threshold_in_the_wrong_unit_is_refused(written: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        DecisionPolicy.model_validate(written)
+
+
+def test_a_decisions_thresholds_are_no_part_of_a_plan() -> None:
+    assert "decision" not in Policy.model_fields  # decision 27: they would count into its digest
