@@ -128,6 +128,7 @@ class ServiceRollbackWorkflow:
         self._move(State.NEEDS_HUMAN, words)
         workflow.upsert_search_attributes([STATE.value_set(str(State.NEEDS_HUMAN))])
         await self._report(words)
+        await self._seal()  # a person may take minutes
 
     async def _answered(self) -> str:
         verb = self._halted.close()
@@ -171,11 +172,17 @@ class ServiceRollbackWorkflow:
                     break
 
     async def _seal(self) -> None:
-        """No write that was given up changes anything after the end."""
+        """No write that was given up changes anything any more."""
         loose = self._steps.loose
         found = await self._find() if loose else None
-        for action in seals(loose, found, self._request.plan) if found else ():
-            await self._steps.attempt(self._steps.append(action), cut=False, undoes=True)
+        actions = tuple(seals(loose, found, self._request.plan)) if found else ()
+        for action in actions:
+            number = self._steps.append(action)
+            record = await self._steps.attempt(number, cut=False, undoes=True)
+            if record.state is not StepState.DONE:
+                return  # tried again at the next halt, and at the end
+        if actions:
+            self._steps.sealed()
 
     async def _close(self) -> ServiceOutcome:
         """Declare what is found, not what was meant; keep it; give the claim back."""

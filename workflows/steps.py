@@ -47,7 +47,8 @@ class Steps:
         self.statuses = [_planned(action) for action in self.actions]
         self.records: list[StepRecord] = []
         self._last: dict[int, StepRecord] = {}
-        self._begun: dict[int, int] = {}
+        self._begun = 0
+        self._sealed = 0
         self._done: list[tuple[Wanted, datetime]] = []
         self.epoch = 0
         self._seen: tuple[Observed, datetime] | None = None
@@ -87,14 +88,21 @@ class Steps:
 
     @property
     def loose(self) -> frozenset[ActionKind]:
-        """Changes of which a write may be under way still: an attempt was given up, none done."""
+        """Changes of which a write may be under way still: an attempt was given up, none done.
+
+        Since the last seal.
+        """
         loose = set[ActionKind]()
-        for record in self.records:
+        for record in self.records[self._sealed :]:
             if record.state is StepState.DONE:
                 loose.discard(record.kind)
             elif record.attempt != 1 and not MAY_BE_CUT[record.kind]:
                 loose.add(record.kind)
         return frozenset(loose)
+
+    def sealed(self) -> None:
+        """Marks newer than those of all loose writes stand at the target now."""
+        self._sealed = len(self.records)
 
     def append(self, action: Action) -> int:
         """One more step at the end; its number."""
@@ -140,7 +148,7 @@ class Steps:
         undoes: it leaves its mark even where there is nothing to put back.
         """
         self.note(number, StepState.RUNNING)
-        self._begun.setdefault(number, len(self._begun))
+        self._begun += 1
         record = (
             self._seen_with_claim(number)
             or (None if undoes else await self._there_already(number))
@@ -220,7 +228,7 @@ class Steps:
         mark = Mark(
             op_id=op_id(request.rollback, self._plan.service, number, request.digest),
             epoch=self.epoch,
-            step=self._begun[number],  # not its place in the plan: steps may be added between
+            step=self._begun - 1,  # not its place in the plan: steps may be added between
         )
         return Step(
             env=request.env,
