@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollback_manager.analysis import Analysis, AnalysisFacts, analyse
-from rollback_manager.decision_facts import DecisionFacts, WayBack
+from rollback_manager.decision.facts import DecisionFacts, WayBack
 from rollback_manager.incident import Incident, join
 from rollback_manager.indicators import Scene
 from rollback_manager.policy import DecisionPolicy

@@ -15,16 +15,9 @@ from rollback_manager import (
     alarms,
     analysis,
     budget,
-    calibration,
-    caps,
     claim,
     contract,
-    decision,
-    decision_facts,
-    decision_ledger,
-    decision_model,
     deviation,
-    factors,
     gates,
     incident,
     indicators,
@@ -39,6 +32,8 @@ from rollback_manager import (
     triggers,
 )
 from rollback_manager import verification as verification_module
+from rollback_manager.decision import calibration, caps, engine, factors, facts, ledger
+from rollback_manager.decision import model as model_module
 from rollback_manager.values import Value
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -46,8 +41,8 @@ FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.g
 WHOLE_MODULES = (
     *(budget, claim, contract, plan, progress),
     *(gates, operation, policy, reading, release, tree, verification_module),
-    *(alarms, analysis, calibration, caps, decision, decision_facts, decision_ledger),
-    *(decision_model, deviation, factors, incident, indicators, tier, triggers),
+    *(alarms, analysis, deviation, incident, indicators, tier, triggers),
+    *(calibration, caps, engine, facts, factors, ledger, model_module),
 )
 NOT_IN_HISTORY = {
     "gates.BeforeFacts",
@@ -57,11 +52,11 @@ NOT_IN_HISTORY = {
     "reading.Snapshot",
     "release.Target",
     "triggers.Trigger",  # a row of the table, made anew from the policy
-    "calibration.Calibrated",
-    "decision_model.Foretold",
-    "decision_ledger.Ruling",  # answers to a question, told and forgotten
-    "decision_ledger.Overturned",
-    "decision_ledger.Quality",
+    "decision.calibration.Calibrated",
+    "decision.model.Foretold",
+    "decision.ledger.Ruling",  # answers to a question, told and forgotten
+    "decision.ledger.Overturned",
+    "decision.ledger.Quality",
 }
 INPUTS_OF_ACTIVITIES = {
     "activities.step.Step",
@@ -79,7 +74,8 @@ each_file = pytest.mark.parametrize("name", FILES)
 
 def model(name: str) -> type[Value]:
     path, _, cls = name.rpartition(".")
-    module = import_module(path if "." in path else f"rollback_manager.{path}")
+    ours = path if path.startswith("activities.") else f"rollback_manager.{path}"
+    module = import_module(ours)
     found: type[Value] = getattr(module, cls)
     return found
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollback_manager import regression
 from rollback_manager.analysis import Impact
-from rollback_manager.decision_model import (
+from rollback_manager.decision import regression
+from rollback_manager.decision.factors import Complexity, Factors, History, RootCause
+from rollback_manager.decision.model import (
     FEATURES,
     DecisionModel,
     Labelled,
@@ -18,8 +19,7 @@ from rollback_manager.decision_model import (
     foretell,
     train,
 )
-from rollback_manager.factors import Complexity, Factors, History, RootCause
-from rollback_manager.regression import RIDGE, Fit, chance, fit
+from rollback_manager.decision.regression import RIDGE, Fit, chance, fit
 from rollback_manager.strategies import RiskLevel
 from rollback_manager.triggers import Severity
 from tests.incidents import POLICY

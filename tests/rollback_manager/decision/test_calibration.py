@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager.calibration import Calibration, Level, calibrated, report
+from rollback_manager.decision.calibration import Calibration, Level, calibrated, report
 from rollback_manager.triggers import TriggerKind
 from tests.incidents import POLICY
 

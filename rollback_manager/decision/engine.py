@@ -7,18 +7,18 @@ Then the caps, which only ever lower what that came to.
 from collections.abc import Iterator
 from datetime import datetime
 
-from rollback_manager import caps as capping
-from rollback_manager.caps import Cap
-from rollback_manager.decision_facts import Action, DecisionFacts
-from rollback_manager.factors import (
+from rollback_manager.decision import caps as capping
+from rollback_manager.decision.caps import Cap
+from rollback_manager.decision.factors import (
     Factors,
     fix_forward_complexity,
     rollback_complexity,
     root_cause,
 )
+from rollback_manager.decision.facts import Action, DecisionFacts
+from rollback_manager.decision.rules import Method, Proposal, propose
 from rollback_manager.incident import fired_by, respond_by, severity_of
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.rules import Method, Proposal, propose
 from rollback_manager.strategies import RiskLevel
 from rollback_manager.tier import Tier
 from rollback_manager.values import Count, Ratio, Value

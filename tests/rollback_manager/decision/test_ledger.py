@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_manager.analysis import AnalysisFacts, analyse
-from rollback_manager.calibration import Calibration, calibrated
-from rollback_manager.decision import decide
-from rollback_manager.decision_facts import Action
-from rollback_manager.decision_ledger import (
+from rollback_manager.decision.calibration import Calibration, calibrated
+from rollback_manager.decision.engine import decide
+from rollback_manager.decision.facts import Action
+from rollback_manager.decision.ledger import (
     Entry,
     Label,
     Ruling,

@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from rollback_manager.analysis import AnalysisFacts, analyse
-from rollback_manager.calibration import Level
-from rollback_manager.decision import Decision, decide
-from rollback_manager.decision_facts import Action, DecisionFacts
-from rollback_manager.decision_model import Labelled
+from rollback_manager.decision.calibration import Level
+from rollback_manager.decision.engine import Decision, decide
+from rollback_manager.decision.facts import Action, DecisionFacts
+from rollback_manager.decision.model import Labelled
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.values import Count, Ratio, Seconds, Value

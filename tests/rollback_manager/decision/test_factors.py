@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_manager.analysis import Analysis, DeploymentType
-from rollback_manager.factors import Fix, fix_forward_complexity, rollback_complexity, root_cause
+from rollback_manager.decision.factors import (
+    Fix,
+    fix_forward_complexity,
+    rollback_complexity,
+    root_cause,
+)
 from rollback_manager.indicators import STRONG, WEAK, Indicator
 from rollback_manager.policy import ComplexityPolicy, DecisionPolicy
 from tests.incidents import analysis

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import StrEnum
 
-from rollback_manager.calibration import Calibrated, calibrated
-from rollback_manager.decision_facts import Action, DecisionFacts
+from rollback_manager.decision.calibration import Calibrated, calibrated
+from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.incident import automation_of, burning, fired_by
 from rollback_manager.indicators import STRONG, Indicator
 from rollback_manager.policy import DecisionPolicy

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager import caps as capping
-from rollback_manager.calibration import Calibration, Level
-from rollback_manager.caps import CapName, caps, confidence, strongest, votes
-from rollback_manager.decision import decide
-from rollback_manager.decision_facts import Action, DecisionFacts
-from rollback_manager.factors import History
+from rollback_manager.decision import caps as capping
+from rollback_manager.decision.calibration import Calibration, Level
+from rollback_manager.decision.caps import CapName, caps, confidence, strongest, votes
+from rollback_manager.decision.engine import decide
+from rollback_manager.decision.factors import History
+from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.indicators import Change, Changed, ChangeKind, Outage
 from rollback_manager.tier import Tier
 from rollback_manager.triggers import Finding, Source, TriggerKind
