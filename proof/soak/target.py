@@ -13,8 +13,8 @@ from rollback_manager.operation import Mark
 from rollback_manager.reading import Snapshot
 
 HELD_S = 2.5
-"""Times 2 to 5: well above the heartbeat of the soak's policy, so that Temporal has given the attempt
-up, and on a busy machine too there was time to seal it off."""
+"""Times 2 to 5: well above the heartbeat of the soak's policy, so that Temporal has given the
+attempt up, and on a busy machine too there was time to seal it off."""
 
 
 Truth = tuple[dict[str, int], dict[str, int]]
