@@ -4,9 +4,38 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rollback_manager.policy import DecisionPolicy
+from rollback_manager.reading import Reading
 from rollback_manager.release import Release
 from rollback_manager.triggers import Evidence
-from rollback_manager.values import Value
+from rollback_manager.values import Ratio, Value
+
+
+class Sighting(Value):
+    """What was seen around a release when an alarm was given.
+
+    new, old: readings of both versions over the same window. traffic_share: of the release.
+    starting: what it still waits for. onset_at: when trouble began, as far as the numbers tell.
+    common_mode: what says that the old version is hit as well. worse_than_old: the words of a
+    detector that compared both at the same time.
+    """
+
+    new: Reading | None = None
+    old: Reading | None = None
+    traffic_share: Ratio = 1.0
+    starting: str = ""
+    onset_at: datetime | None = None
+    common_mode: str = ""
+    worse_than_old: str = ""
+
+
+class Alarm(Value):
+    """ "This release is worse", or that it is so no more; and what was seen then."""
+
+    env: str
+    service: str
+    version: str
+    evidence: Evidence
+    seen: Sighting = Sighting()
 
 
 class Refusal(StrEnum):

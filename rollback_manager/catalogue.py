@@ -20,7 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from rollback_manager import waves
 from rollback_manager.contract import NAME
 from rollback_manager.errors import CatalogueError, PermanentError
-from rollback_manager.policy import FleetPolicy, Policy
+from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
 from rollback_manager.values import Value
 from rollback_manager.waves import Links
 
@@ -88,6 +88,8 @@ class Service(Value):
     """Services that are deployed before this one; it goes back before them."""
     reads_from: tuple[Name, ...] = ()
     """Services whose data it reads; they go back before it."""
+    pair_tested: bool = False
+    """Its pipeline tests each version beside the one before it (N/N-1 evidence)."""
 
 
 class Environment(Value):
@@ -96,6 +98,9 @@ class Environment(Value):
     security: SecurityLevel = SecurityLevel.LOCAL
     policy: Policy = Policy()
     fleet: FleetPolicy = FleetPolicy()
+    decisions: DecisionPolicy = DecisionPolicy()
+    approvers: tuple[str, ...] = ()
+    """Who may agree to a rollback that an incident proposes."""
 
 
 class Catalogue(Value):

@@ -23,6 +23,8 @@ RELEASE_WORKFLOW = "ReleaseWorkflow"
 ADOPT_WORKFLOW = "AdoptWorkflow"
 WATCHDOG_WORKFLOW = "WatchdogWorkflow"
 BUDGET_WORKFLOW = "BudgetWorkflow"
+INCIDENT_WORKFLOW = "IncidentWorkflow"
+WATCH_WORKFLOW = "WatchWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -87,6 +89,17 @@ def budget_id(env: str) -> str:
     return f"budget/{checked('environment', env)}"
 
 
+def incident_id(env: str, service: str, version: str) -> str:
+    """Workflow id of what is known about one release that is said to be bad: one per release."""
+    parts = checked("environment", env), checked("service", service), checked("version", version)
+    return "incident/" + "/".join(parts)
+
+
+def watch_id(env: str) -> str:
+    """Workflow id of what watches the releases of one environment."""
+    return f"watch/{checked('environment', env)}"
+
+
 class EvidencePoint(Value):
     """One second of what the requester saw: answers and failures by version."""
 
@@ -98,7 +111,8 @@ class EvidencePoint(Value):
 class RollbackRequest(Value):
     """ "This release is bad." What a person, a CI job or an alert sends.
 
-    adopts: id of an ended rollback whose claim this one goes on from.
+    adopts: id of an ended rollback whose claim this one goes on from. needs_approval: a person must
+    agree whatever the policy of the environment says: the decision behind it asks for that.
     """
 
     env: str
@@ -112,6 +126,7 @@ class RollbackRequest(Value):
     expect_plan: str | None = None
     evidence: tuple[EvidencePoint, ...] = ()
     adopts: str = ""
+    needs_approval: bool = False
 
 
 class AdoptRequest(Value):

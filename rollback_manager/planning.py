@@ -194,7 +194,7 @@ def gates_before(
             good_error_ratio=plan.baseline.error_ratio if plan.baseline else None,
             requested_by=request.requested_by,
             security=security,
-            approval_required=facts.policy.approval.required,
+            approval_required=facts.policy.approval.required or request.needs_approval,
             told="",
             now=facts.now,
         )
@@ -240,7 +240,7 @@ def assemble(
         security=security,
         services=plans,
         waves=waves,
-        approval=together.approval(policies),
+        approval=together.approval(policies, asked_for=request.needs_approval),
         time_limit_s=max(policy.time_limit_s for policy in policies),
         plan_valid_s=min(policy.plan_valid_s for policy in policies),
         abort_when=together.abort_when(plans, width),

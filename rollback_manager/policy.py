@@ -212,6 +212,8 @@ class DecisionPolicy(Value):
     model_labels_each: Count = 10
     """Fewest of each answer among them, for one that is never seen is never learnt (ours)."""
 
+    tier_up_without_evidence: bool = True
+    """A way back without a fresh rehearsal or N/N-1 evidence needs one tier more (security §3)."""
     fresh_s: Seconds = 60
     """Evidence older than this lets nothing begin by itself (reliability R12)."""
     cool_down_s: Seconds = 1800

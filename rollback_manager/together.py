@@ -24,12 +24,15 @@ WORST_FIRST = (
 )
 
 
-def approval(policies: Sequence[Policy]) -> ApprovalPolicy:
-    """The strictest of them: one that asks is enough, the shortest deadline holds."""
+def approval(policies: Sequence[Policy], *, asked_for: bool = False) -> ApprovalPolicy:
+    """The strictest of them: one that asks is enough, the shortest deadline holds.
+
+    asked_for: by the request itself.
+    """
     asked = [policy.approval for policy in policies]
     rejects = any(one.on_expiry is OnExpiry.REJECT for one in asked)
     return ApprovalPolicy(
-        required=any(one.required for one in asked),
+        required=asked_for or any(one.required for one in asked),
         deadline_s=min(one.deadline_s for one in asked),
         on_expiry=OnExpiry.REJECT if rejects else OnExpiry.HOLD,
     )
