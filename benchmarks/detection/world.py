@@ -147,11 +147,11 @@ class Releases:
         slow = _above(latency, math.exp(P95_Z * SIGMA))
         very = _above(latency, 2 * math.exp(P95_Z * SIGMA))
         draw = self._chance.poisson
-        failed = draw(traffic * errors).astype(float)
+        failed: Amounts = draw(traffic * errors).astype(float)
         good = traffic * (1 - errors)
-        very_slow = draw(good * very).astype(float)
-        slower = very_slow + draw(good * (slow - very))
-        quick = draw(good * (1 - slow)).astype(float)
+        very_slow: Amounts = draw(good * very).astype(float)
+        slower = very_slow + draw(good * (slow - very)).astype(float)
+        quick: Amounts = draw(good * (1 - slow)).astype(float)
         timed = quick + slower
         return Arm(timed + failed, failed, slower, timed), very_slow
 
@@ -159,4 +159,4 @@ class Releases:
 def _above(latency: Amounts, limit: float) -> Amounts:
     """Share of lognormal latencies of median `latency` above `limit`."""
     z = (np.log(latency) - math.log(limit)) / SIGMA
-    return np.interp(z, _Z, _PHI)
+    return np.asarray(np.interp(z, _Z, _PHI), dtype=np.float64)

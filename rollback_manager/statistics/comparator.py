@@ -68,7 +68,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much worse than its comparator a version may be: `ratio` times, and at least `least` more.
+    """How much worse than its comparator a version may be: `ratio` times, at least `least` more.
 
     Twice nothing is no margin, hence the second.
     """

@@ -1,4 +1,4 @@
-"""The restarting test for what begins late: it forgets good times, so they cannot outweigh bad ones.
+"""The restarting test for what begins late: good times do not outweigh the bad ones after them.
 
 Page's CUSUM (1954) on the gains of `sequential`: per size, the evidence since the moment from which
 it is greatest. It has many starts to be wrong from, so it needs more nats than a test that starts
@@ -13,7 +13,7 @@ import numpy as np
 from rollback_manager.statistics.evidence import Amounts, Flags
 from rollback_manager.statistics.sequential import SIZES
 
-MOST_NATS = 12.0
+MOST_NATS = 10.5
 """Evidence is not piled up beyond it, so that an alarm ends soon after the trouble does."""
 STANDING_NATS = 5.0
 """Evidence from which on a suspicion is one that stands, and its age is counted."""

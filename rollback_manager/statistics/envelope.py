@@ -1,6 +1,6 @@
 """What a good new version may do worse in its first minutes: caches are cold, pools are empty."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Self
 
@@ -25,6 +25,10 @@ class Envelope:
     def __call__(self, at_s: Amounts) -> Amounts:
         """Forgiven excess at each moment."""
         return np.asarray(np.interp(at_s, self.at_s, self.excess), dtype=np.float64)
+
+    def times(self, factor: float) -> "Envelope":
+        """As wide as `factor` times this one."""
+        return Envelope(self.at_s, tuple(factor * one for one in self.excess))
 
     @classmethod
     def decaying(cls, first: float, time_constant_s: float) -> Self:
@@ -63,13 +67,17 @@ class WarmUp:
             self.control_tries + other.control_tries,
         )
 
+    def of(self, releases: int) -> "WarmUp":
+        """The same counts, of so many releases."""
+        return replace(self, releases=releases)
+
     def excess(self) -> Amounts:
         """Mean excess hit rate of the new version over the control, per bin."""
         control = self.control_hits / np.maximum(self.control_tries, 1)
         return self.hits / np.maximum(self.tries, 1) - control
 
 
-FLEET_REQUESTS, FLEET_RELEASES = 2000.0, 40.0
+FLEET_REQUESTS, FLEET_RELEASES = 2000.0, 100.0
 """What the fleet's mean stands for beside the service's own: requests per bin, because few say
 little of a rate, and releases, because one differs from the next."""
 

@@ -32,7 +32,9 @@ class Arm:
     timed: Amounts
 
     @classmethod
-    def of(cls, requests: float, errors: float, slow: float = 0, timed: float | None = None) -> Self:
+    def of(
+        cls, requests: float, errors: float, slow: float = 0, timed: float | None = None
+    ) -> Self:
         """One release's numbers. Every request was timed unless said otherwise.
 
         Raises ValueError for what cannot be counted: less than nothing, or more errors than

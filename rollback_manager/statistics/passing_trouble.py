@@ -1,10 +1,10 @@
 """Trouble of a dependency has two faces and passes; a fault of a release has mostly one and stays.
 
-When a dependency stumbles, requests fail *and* are slow, for a minute or so. If only the new version
-notices (its own pool, its own zone), the control does not tell, but the second face does: a fault in
-the code mostly makes requests fail at once, or makes them slow and right. So a late alarm with one
-face counts at once, one with both when it has outlasted what passes. Right after the start there is
-no such wait: what is bad from the first second is the release's doing.
+When a dependency stumbles, requests fail *and* are slow, for a minute or so. If only the new
+version notices (its own pool, its own zone), the control does not tell, but the second face does: a
+fault in the code mostly makes requests fail at once, or makes them slow and right. So a late alarm
+with one face counts at once, one with both when it has outlasted what passes. Right after the start
+there is no such wait: what is bad from the first second is the release's doing.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SETTLED_S = 120.0
 
 @dataclass(frozen=True)
 class Face:
-    """What "rose as well" means for a counter: from the rate r to at least `ratio` × r + `least`."""
+    """What "rose as well" means for a counter: from the rate r to `ratio` × r + `least`."""
 
     ratio: float
     least: float

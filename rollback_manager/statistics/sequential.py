@@ -30,7 +30,8 @@ def gains(hits: Amounts, tries: Amounts, bound: Amounts) -> Amounts:
     factor 1 - size, whatever the bound.
     """
     bound = np.clip(bound, 1e-6, MOST_ALLOWED)
-    return hits * np.log1p(_SIZES * (1 - bound) / bound) + (tries - hits) * _MISSED
+    hit = np.log1p(_SIZES * (1 - bound) / bound)
+    return np.asarray(hits * hit + (tries - hits) * _MISSED)
 
 
 @dataclass(frozen=True)
