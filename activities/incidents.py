@@ -7,12 +7,13 @@ from temporalio import activity
 
 from activities.records import Records
 from activities.step import now
+from activities.targets import Targets
 from rollback_manager.alarms import Alarm, AlarmFacts, Refused, Sighting, refused
 from rollback_manager.analysis import Analysis, AnalysisFacts, analyse
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision.engine import Decision, decide
-from rollback_manager.decision.facts import DecisionFacts, WayBack
 from rollback_manager.decision.factors import History
+from rollback_manager.decision.facts import DecisionFacts, WayBack
 from rollback_manager.decision.ledger import Entry
 from rollback_manager.deviation import Metric, Worse
 from rollback_manager.errors import Blocked, PermanentError
@@ -32,7 +33,7 @@ class Incidents(Protocol):
     """Where alarms go."""
 
     def alarm(self, alarm: Alarm) -> None:
-        """Open the release's incident, or join it. Again is harmless: it is counted, not doubled."""
+        """Open the release's incident, or join it; again is counted there, not doubled."""
 
 
 class Ledger(Protocol):
@@ -64,10 +65,13 @@ class Judged(Value):
 class IncidentActivities:
     """Activities on incidents. They read and think; what they come to is kept."""
 
-    def __init__(self, catalogue: Catalogue, records: Records, ledger: Ledger) -> None:
+    def __init__(
+        self, catalogue: Catalogue, records: Records, ledger: Ledger, targets: Targets
+    ) -> None:
         self._catalogue = catalogue
         self._records = records
         self._ledger = ledger
+        self._targets = targets
 
     @activity.defn(no_thread_cancel_exception=True)
     def judge_incident(self, asked: AlarmsOf) -> Judged:
@@ -170,10 +174,17 @@ class IncidentActivities:
             version=alarm.version,
             service_known=self._knows(alarm.env, alarm.service),
             release=next((r for r in releases if r.version == alarm.version), None),
-            carries_traffic=alarm.seen.traffic_share > 0,
+            carries_traffic=self._share(alarm) > 0,
             starting=alarm.seen.starting,
             now=at,
         )
+
+    def _share(self, alarm: Alarm) -> int:
+        """Per cent of the traffic that it has now, whoever says what of it."""
+        if not self._knows(alarm.env, alarm.service):
+            return 0
+        shares = self._targets(alarm.env, alarm.service).traffic.shares().shares
+        return shares.get(alarm.version, 0)
 
     def _knows(self, env: str, service: str) -> bool:
         try:

@@ -1,12 +1,13 @@
 """Many services without any process behind them, on a real Temporal server: for proofs of order."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -64,12 +65,19 @@ class Fleet:
         """A worker of the product; several may run at once."""
         return make_worker(self.client, self.settings, self.parts, max_cached_workflows=cached)
 
+    def activities(self) -> Sequence[Callable[..., Any]]:
+        """All of them, wired as a worker wires them."""
+        temporal = wiring.temporal(self.client, self.settings.task_queue)
+        return wiring.activities(self.parts, temporal)
+
     def activity_worker(self) -> Worker:
         """Carries steps out, and takes no workflow task. A cancel reaches a step at once."""
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
-            activities=wiring.activities(self.parts, wiring.runs(self.client)),
+            activities=wiring.activities(
+                self.parts, wiring.temporal(self.client, self.settings.task_queue)
+            ),
             activity_executor=ThreadPoolExecutor(max_workers=200),
             interceptors=[Failures()],
             default_heartbeat_throttle_interval=AT_ONCE,
@@ -81,7 +89,13 @@ class Fleet:
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
-            plugins=[plugin(wiring.activities(self.parts, wiring.runs(self.client)))],
+            plugins=[
+                plugin(
+                    wiring.activities(
+                        self.parts, wiring.temporal(self.client, self.settings.task_queue)
+                    )
+                )
+            ],
             activity_executor=ThreadPoolExecutor(max_workers=50),
             no_remote_activities=True,
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=0.5),

@@ -5,7 +5,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ class Rig:
     policy: dict[str, object]
     cached: int
     strategy: str = "blue_green"
+    decisions: dict[str, object] = field(default_factory=dict)
 
     @property
     def rollbacks(self) -> RollbackClient:
@@ -121,7 +122,7 @@ class Rig:
     def parts(self) -> wiring.Parts:
         """What activities work with."""
         return wiring.Parts(
-            catalogue(self.service, self.policy, self.strategy),
+            catalogue(self.service, self.policy, self.strategy, self.decisions),
             self.records,
             lambda _env, _s: self.world.target(),
         )
@@ -130,12 +131,19 @@ class Rig:
         """A worker; several may run at once."""
         return make_worker(self.client, self.settings, self.parts, max_cached_workflows=self.cached)
 
+    def activities(self) -> Sequence[Callable[..., Any]]:
+        """All of them, wired as a worker wires them."""
+        temporal = wiring.temporal(self.client, self.settings.task_queue)
+        return wiring.activities(self.parts, temporal)
+
     def activity_worker(self) -> Worker:
         """Carries steps out, and takes no workflow task."""
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
-            activities=wiring.activities(self.parts, wiring.runs(self.client)),
+            activities=wiring.activities(
+                self.parts, wiring.temporal(self.client, self.settings.task_queue)
+            ),
             activity_executor=ThreadPoolExecutor(),
             interceptors=[Failures()],
             max_heartbeat_throttle_interval=timedelta(seconds=1),
@@ -146,7 +154,13 @@ class Rig:
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
-            plugins=[plugin(wiring.activities(self.parts, wiring.runs(self.client)))],
+            plugins=[
+                plugin(
+                    wiring.activities(
+                        self.parts, wiring.temporal(self.client, self.settings.task_queue)
+                    )
+                )
+            ],
             activity_executor=ThreadPoolExecutor(),
             max_cached_workflows=self.cached,
             no_remote_activities=True,
@@ -159,7 +173,9 @@ class Rig:
             task_queue=self.settings.task_queue,
             workflows=[ServiceRollbackWorkflow],
             workflow_runner=runner(),
-            activities=wiring.activities(self.parts, wiring.runs(self.client)),
+            activities=wiring.activities(
+                self.parts, wiring.temporal(self.client, self.settings.task_queue)
+            ),
             activity_executor=ThreadPoolExecutor(),
             interceptors=[Failures()],
             max_cached_workflows=self.cached,
@@ -347,12 +363,17 @@ def replayer() -> Replayer:
     return Replayer(workflows=[], plugins=[plugin()])
 
 
-def catalogue(service: str, policy: dict[str, object], strategy: str = "blue_green") -> Catalogue:
+def catalogue(
+    service: str,
+    policy: dict[str, object],
+    strategy: str = "blue_green",
+    decisions: dict[str, object] | None = None,
+) -> Catalogue:
     """A catalogue of one service; its addresses lead nowhere and are never asked."""
     return Catalogue.model_validate(
         {
             "version": 1,
-            "environments": {"test": {"policy": policy}},
+            "environments": {"test": {"policy": policy, "decisions": decisions or {}}},
             "services": {
                 service: {
                     "strategy": strategy,

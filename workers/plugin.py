@@ -12,10 +12,12 @@ from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
 from workflows.budget import BudgetWorkflow
+from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
+from workflows.watch import WatchWorkflow
 from workflows.watchdog import WatchdogWorkflow
 
 WORKFLOWS: Sequence[type] = (
@@ -26,6 +28,8 @@ WORKFLOWS: Sequence[type] = (
     AdoptWorkflow,
     WatchdogWorkflow,
     BudgetWorkflow,
+    WatchWorkflow,
+    IncidentWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

@@ -11,10 +11,12 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.incidents import IncidentActivities, Incidents, Ledger
 from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.integrations.supervisord import Supervisord
+from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
@@ -25,6 +27,7 @@ from activities.releases import ReleaseActivities
 from activities.slices import SliceActivities
 from activities.targets import Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
+from activities.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import (
     Catalogue,
@@ -41,8 +44,8 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 
 
-class Store(Records, Claims, Protocol):
-    """Both roles that one database plays."""
+class Store(Records, Claims, Ledger, Protocol):
+    """All roles that one database plays."""
 
 
 @dataclass(frozen=True)
@@ -101,20 +104,30 @@ def make_data_folder(settings: Settings) -> None:
         ) from error
 
 
-def runs(client: Client) -> Runs:
-    """What the client's Temporal says of workflows; to be asked for inside the client's loop."""
-    return TemporalRuns(client, asyncio.get_running_loop())
+@dataclass(frozen=True)
+class OfTemporal:
+    """What activities ask of the Temporal of their worker, and tell it."""
+
+    runs: Runs
+    incidents: Incidents
 
 
-def activities(parts: Parts, runs: Runs) -> Sequence[Callable[..., Any]]:
+def temporal(client: Client, task_queue: str) -> OfTemporal:
+    """Over the worker's own client; to be called inside the client's loop."""
+    loop = asyncio.get_running_loop()
+    return OfTemporal(TemporalRuns(client, loop), TemporalIncidents(client, loop, task_queue))
+
+
+def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any]]:
     """Every activity, bound to its parts."""
-    holders = Holders(parts.records, runs)
+    holders = Holders(parts.records, temporal.runs)
     planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
+    watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
         planning.seal_part,
@@ -136,6 +149,10 @@ def activities(parts: Parts, runs: Runs) -> Sequence[Callable[..., Any]]:
         budget.ask_budget,
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
+        watching.watch_releases,
+        IncidentActivities(
+            parts.catalogue, parts.records, parts.records, parts.targets
+        ).judge_incident,
     )
 
 

@@ -67,7 +67,7 @@ def make_worker(
         deployment_config=deployment(build_id),
         plugins=[
             plugin(
-                wiring.activities(parts, wiring.runs(client)),
+                wiring.activities(parts, wiring.temporal(client, settings.task_queue)),
                 interceptors,
                 versioned=bool(build_id),
             )

@@ -1,6 +1,7 @@
 """One release that is said to be bad: alarms join, it is judged, and the way back is taken."""
 
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, VersioningBehavior
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.incidents import AlarmsOf, IncidentActivities, Judged
     from rollback_manager.alarms import Alarm, Refused
+    from rollback_manager.client.rollbacks import search_attributes
     from rollback_manager.contract import INCIDENT_WORKFLOW, RollbackRequest, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
@@ -25,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.rendering import web_ui_incident
 
 STATE = SearchAttributeKey.for_keyword("RollbackState")
-SEVERITY = SearchAttributeKey.for_keyword("RollbackSeverity")
 COLLECTED = timedelta(seconds=10)
 """Between two judgements of one incident: a storm of alarms is judged once, not 500 times."""
 QUIET = timedelta(hours=1)
@@ -110,10 +111,8 @@ class IncidentWorkflow:
     async def _news(self) -> bool:
         """Wait for evidence or a person; False when neither came for long."""
         asked = self._incident.status is Status.DECISION_MADE
-        try:
+        with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._verdict is not None, timeout=COLLECTED)
-        except TimeoutError:
-            pass
         try:
             await workflow.wait_condition(
                 lambda: bool(self._alarms) or self._verdict is not None,
@@ -143,6 +142,7 @@ class IncidentWorkflow:
                 request,
                 id=self._rollback,
                 parent_close_policy=ParentClosePolicy.ABANDON,
+                search_attributes=search_attributes(request),
                 static_summary=f"{request.services[0]}: {request.reason[:150]}",
             )
         except WorkflowAlreadyStartedError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.watching import Watch
 
 
 def details(status: IncidentStatus) -> str:
@@ -31,3 +32,16 @@ def _lines(status: IncidentStatus) -> Iterator[str]:
         yield from (f"- → {advice}" for advice in status.decision.recommendations)
     for refused in status.refused:
         yield f"- not acted on, {refused.refusal}: {refused.because}"
+
+
+def watched(watch: Watch) -> str:
+    """Markdown: what is watched beside what, and what cannot be read."""
+    if not watch.looked:
+        return "It has not looked yet."
+    lines = ["| service | release | beside |", "|---|---|---|"] if watch.releases else []
+    lines += [
+        f"| {one.service} | {one.version} | {one.beside or 'nothing: fixed limits'} |"
+        for one in watch.releases
+    ]
+    lines += [f"- cannot be read: {one}" for one in watch.trouble]
+    return "\n".join(lines) or "No release is to be watched."

@@ -1,6 +1,6 @@
 """What a number usually is at this time of day: for numbers that have no control beside them.
 
-Against the median of the same minutes of former days, level-matched on the hours before the release.
+Against the median of the same minutes of former days, level-matched on the hours before it.
 On 368 labelled changes (Kontrast) this finds with AUC 0.96 what comparing with the hours before
 finds with 0.75 to 0.87.
 """

@@ -9,6 +9,7 @@ from temporalio import activity
 from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.supervisord import Supervisord
+from rollback_manager.alarms import Alarm
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.policy import FleetPolicy
 from tests.rig import catalogue
@@ -74,7 +75,7 @@ def test_a_catalogue_that_is_not_text_stops_the_start(settings: Settings) -> Non
 
 
 def test_every_activity_is_registered_under_its_name_for_good(settings: Settings) -> None:
-    names = [_name(one) for one in wiring.activities(wiring.parts(settings), NobodyAsks())]
+    names = [_name(one) for one in wiring.activities(wiring.parts(settings), NOBODY)]
     assert sorted(names) == [
         "ask_budget",
         "check_slice",
@@ -86,6 +87,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "drain",
         "give_back",
         "judge_budget",
+        "judge_incident",
         "keep_releases",
         "look_at_orphan",
         "observe",
@@ -96,13 +98,14 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "stop_batch",
         "verify",
         "watch_claims",
+        "watch_releases",
     ], "names that are in histories never change"
     assert {_name(one) for one in ACTIVITIES.values()} <= set(names)
 
 
 def test_no_activity_is_cut_by_an_exception_in_its_thread(settings: Settings) -> None:
     """It could come in the middle of a write or, of all places, in a weak reference's callback."""
-    for one in wiring.activities(wiring.parts(settings), NobodyAsks()):
+    for one in wiring.activities(wiring.parts(settings), NOBODY):
         assert _definition(one).no_thread_cancel_exception, _name(one)
 
 
@@ -111,6 +114,12 @@ class NobodyAsks:
 
     def started_by(self, workflow_id: str) -> str | None:
         raise AssertionError(workflow_id)
+
+    def alarm(self, alarm: Alarm) -> None:
+        raise AssertionError(alarm)
+
+
+NOBODY = wiring.OfTemporal(NobodyAsks(), NobodyAsks())
 
 
 def _definition(function: object) -> activity._Definition:

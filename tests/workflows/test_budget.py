@@ -17,7 +17,6 @@ from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, budget_id
 from rollback_manager.progress import EndState, Result, State
 from tests.rig import replayer
-from workers import wiring
 from workers.failures import Failures
 from workers.plugin import runner
 from workflows import admission
@@ -82,7 +81,7 @@ def without_budget(made: Fleet) -> Worker:
         task_queue=made.settings.task_queue,
         workflows=[RollbackWorkflow, ServiceRollbackWorkflow],
         workflow_runner=runner(),
-        activities=wiring.activities(made.parts, wiring.runs(made.client)),
+        activities=made.activities(),
         activity_executor=ThreadPoolExecutor(),
         interceptors=[Failures()],
     )

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Engine, Table, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.integrations.sql.engine import answered
-from activities.integrations.sql.tables import claims, epochs, outcomes, releases
+from activities.integrations.sql.tables import claims, decisions, epochs, outcomes, releases
 from activities.records import PastRollback
 from rollback_manager.claim import UNSAID, Claim, Purpose
+from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.errors import NotFound
 from rollback_manager.progress import ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -124,6 +125,28 @@ class SqlRecords:
             rows = connection.execute(asked).mappings()
             return [PastRollback.model_validate(dict(row)) for row in rows]
 
+    def keep_decision(self, env: str, service: str, entry: Entry) -> None:
+        """Keep it; the same incident at the same moment again replaces it."""
+        decision = entry.decision
+        row = {
+            "env": env,
+            "service": service,
+            "incident": decision.incident,
+            "decided_at": decision.decided_at,
+            "action": decision.action.value,
+            "entry": entry.model_dump_json(exclude={"label"}),
+        }
+        with answered(self._engine), self._writing.begin() as connection:
+            _put(connection, decisions, row)
+
+    def decisions(self, env: str, service: str | None = None) -> list[Entry]:
+        """Every decision of one service or of all, oldest first, with its label."""
+        asked = select(decisions).where(decisions.c.env == env).order_by(decisions.c.decided_at)
+        if service is not None:
+            asked = asked.where(decisions.c.service == service)
+        with answered(self._engine), self._engine.connect() as connection:
+            return [_entry(dict(row)) for row in connection.execute(asked).mappings()]
+
 
 def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
     """One statement: whoever comes second waits for the row, then counts on from the first."""
@@ -133,6 +156,12 @@ def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
         index_elements=list(key), set_={"epoch": last + 1}
     ).returning(epochs.c.epoch)
     return int(connection.execute(drawn).scalar_one())
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    entry = Entry.model_validate_json(row["entry"])
+    label = row["label"]
+    return entry.model_copy(update={"label": Label.model_validate_json(label) if label else None})
 
 
 def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:

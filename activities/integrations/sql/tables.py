@@ -92,3 +92,16 @@ outcomes = Table(
     Column("outcome", Text, nullable=False),
     Index("outcomes_newest", "env", "service", "finished_at"),
 )
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("incident", String(255), primary_key=True),
+    Column("decided_at", Utc, primary_key=True),
+    Column("action", String(16), nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("label", Text),
+)
+"""Append-only but for the label, which a person adds later."""
