@@ -42,7 +42,7 @@ def _metrics(source: PrometheusSource) -> Iterable[str]:
 
 def _any_of(values: Iterable[str]) -> str:
     """A pattern for exactly these; RE2 takes any ASCII punctuation behind a backslash as it is."""
-    return _quoted("|".join(re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", value) for value in values))
+    return _quoted("|".join(re.sub(r"([!-/:-@\[-^`{-~])", r"\\\1", value) for value in values))
 
 
 def _quoted(value: str) -> str:
