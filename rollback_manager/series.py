@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 from pydantic import Field
 
@@ -141,6 +141,8 @@ def _errors_unknown(
         case ErrorsMetric(metric=metric):
             told = any(one.name == metric for one in series)
             missing = f"no version has a series of {metric}"
+        case other:
+            assert_never(other)
     return None if told else f"errors cannot be counted: {missing}"
 
 
@@ -159,7 +161,7 @@ class _Arm(NamedTuple):
         kept = dict(self.used)
         if because := self._unusable():
             return NoReading(version=self.version, because=because), kept
-        scrapes = {target: self._scrapes(target) for target in self._targets()}
+        scrapes = self._scrapes()
         until = kept | {target: one.until_s for target, one in scrapes.items()}
         if not any(one.times for one in scrapes.values()):
             because = self._nothing_new(scrapes)
@@ -189,14 +191,16 @@ class _Arm(NamedTuple):
     def _age_s(self, one: Series) -> float:
         return self.at_s - one.samples[-1].at_s
 
-    def _targets(self) -> list[str]:
-        return sorted({one.target for one in self.series})
+    def _scrapes(self) -> dict[str, Scrapes]:
+        """By target; all of its series have their samples at the same times, or have none then."""
+        times: dict[str, set[float]] = defaultdict(set)
+        for one in self.series:
+            times[one.target].update(sample.at_s for sample in one.samples)
+        return {target: self._since_used(target, sorted(at)) for target, at in times.items()}
 
-    def _scrapes(self, target: str) -> Scrapes:
+    def _since_used(self, target: str, times: list[float]) -> Scrapes:
         """A target that is new, or was away for longer than the range, begins half an interval
         after its first sample: all of its series have been there by then."""
-        there = [one.samples for one in self.series if one.target == target]
-        times = sorted({sample.at_s for samples in there for sample in samples})
         begin_s = self.used.get(target)
         lost = begin_s is not None and begin_s < times[0]
         if begin_s is None or lost:
@@ -282,6 +286,8 @@ def _errors(series: Iterable[Series], source: PrometheusSource) -> list[Series]:
             ]
         case ErrorsMetric(metric=metric):
             return [one for one in series if one.name == metric]
+        case other:
+            assert_never(other)
 
 
 def _pair(one: Series, other: Series) -> str:

@@ -1,7 +1,7 @@
 """The role of metrics, played by one Prometheus: all services of a shard by one question."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import httpx
 
 from activities.integrations.prometheus.api import Api
 from activities.integrations.prometheus.query import LOOK_AHEAD_S, selector, value_of
+from rollback_manager.increments import Series
 from rollback_manager.reading import NoReading
 from rollback_manager.series import Increase, Used, look
 from rollback_manager.sources import PrometheusSource
@@ -47,21 +48,19 @@ class Prometheus:
     def read(self, versions: Mapping[str, Sequence[str]], used: Mapping[str, Used]) -> Looks:
         """What grew of these versions by service since `used`; may be asked again at any time.
 
-        Services that are not of this group are an error. Raises as `Api.query` does; then nothing
-        is used up.
+        Within `PrometheusSource.range_s` nothing is lost; after a longer pause counting begins
+        again, and the reading says so. Raises as `Api.query` does; then nothing is used up.
+        KeyError for a service that is not of this group.
         """
         asked = {service: self._sources[service] for service in versions}
         if not asked:
             return Looks({}, {}, ())
         at = datetime.now(UTC) + timedelta(seconds=LOOK_AHEAD_S)
         answer = self._api.query(selector(asked), at)
+        by_value = _by_value(answer.series, next(iter(asked.values())).service_label)
         looks = {
             service: look(
-                [
-                    one
-                    for one in answer.series
-                    if one.labels.get(source.service_label) == value_of(service, source)
-                ],
+                by_value.get(value_of(service, source), ()),
                 source,
                 versions[service],
                 used.get(service, Used()),
@@ -71,3 +70,10 @@ class Prometheus:
         }
         found = {service: one.found for service, one in looks.items()}
         return Looks(found, {service: one.used for service, one in looks.items()}, answer.warnings)
+
+
+def _by_value(series: Iterable[Series], label: str) -> dict[str, list[Series]]:
+    found: dict[str, list[Series]] = defaultdict(list)
+    for one in series:
+        found[one.labels.get(label, "")].append(one)
+    return found

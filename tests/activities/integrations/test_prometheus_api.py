@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -240,6 +241,21 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
         ask(lambda _: httpx.Response(200, content=much()))
     assert "`where`" in caught.value.next_step
     assert sum(given) <= MOST_BYTES + 1_000_000
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    def slowly() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.05)
+            yield b" "
+
+    drip = httpx.MockTransport(lambda _: httpx.Response(200, content=slowly()))
+    begun = time.monotonic()
+    with httpx.Client(transport=drip) as client:
+        api = Api("http://prometheus:9090", client)
+        with pytest.raises(Unreachable, match=r"gave no answer within 0\.2 s"):
+            api.query("up[1m]", datetime.now(UTC), timeout_s=0.2)
+    assert time.monotonic() - begun < 2
 
 
 OUTAGES = {
