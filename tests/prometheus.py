@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -25,58 +26,63 @@ TRIES = 3
 
 @dataclass
 class Exporter:
-    """Pages of metrics in Prometheus' text format, by job. A page of None answers 503."""
+    """Pages of metrics in Prometheus' text format, by path. A page of None answers 503."""
 
     address: str
     pages: dict[str, str | None] = field(default_factory=dict)
-    scraped: dict[str, int] = field(default_factory=dict)
-
-    def show(self, job: str, *lines: str) -> None:
-        """From now on this is the page; when this returns, a scrape of it can be asked for."""
-        self.pages[job] = "".join(f"{line}\n" for line in lines)
-        self.until_scraped(job)
-
-    def until_scraped(self, job: str, times: int = 3) -> None:
-        """Of three, the first may have begun before the page changed, the last not be stored."""
-        wanted, until = self.scraped.get(job, 0) + times, time.monotonic() + START_S
-        while self.scraped.get(job, 0) < wanted:
-            if time.monotonic() > until:
-                raise RuntimeError(f"Prometheus does not scrape {job}")
-            time.sleep(0.01)
 
 
 @dataclass
 class Server:
-    """A Prometheus under way. Its process may be stopped and killed by tests."""
+    """A Prometheus under way. Its process may be stopped and killed by tests.
+
+    paths: job → path of the page that it scrapes.
+    """
 
     url: str
     child: subprocess.Popen[bytes]
+    exporter: Exporter
+    paths: Mapping[str, str]
 
-    def query(self, text: str) -> list[object]:
+    def show(self, path: str, *lines: str) -> None:
+        """From now on this is the page; when this returns, a scrape of it can be asked for."""
+        self.exporter.pages[path] = "".join(f"{line}\n" for line in lines)
+        self.until_scraped(path)
+
+    def until_scraped(self, path: str) -> None:
+        """A scrape that begins after now is stored; one that fails under load does not count."""
+        now_s, until = time.time(), time.monotonic() + START_S
+        jobs = [job for job, page in self.paths.items() if page == path]
+        up = f'up{{job=~"{"|".join(jobs)}"}}'
+        fresh = f"count(timestamp({up}) > {now_s:.3f} and {up} == 1)"
+        while not any(one["value"][1] == str(len(jobs)) for one in self.query(fresh)):
+            if time.monotonic() > until:
+                raise RuntimeError(f"Prometheus does not scrape {path}")
+            time.sleep(0.03)
+
+    def query(self, text: str) -> list[Any]:
         """What an instant query gives, asked without any code of ours."""
         with urlopen(f"{self.url}/api/v1/query?query={quote(text)}", timeout=5) as answer:  # noqa: S310
-            found: list[object] = json.load(answer)["data"]["result"]
+            found: list[Any] = json.load(answer)["data"]["result"]
             return found
 
 
 @contextmanager
 def exporter() -> Iterator[Exporter]:
-    """One that serves `/JOB` for as long as the block lasts."""
+    """One that serves its pages for as long as the block lasts."""
 
     class Pages(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            job = self.path.strip("/")
-            page = one.pages.get(job, "")
+            page = one.pages.get(self.path, "")
             body = (page or "").encode()
             self.send_response(503 if page is None else 200)
             self.send_header("content-type", "text/plain; version=0.0.4")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-            one.scraped[job] = one.scraped.get(job, 0) + 1
 
         def log_message(self, *_: object) -> None:
             return
@@ -94,8 +100,8 @@ def exporter() -> Iterator[Exporter]:
 
 
 @contextmanager
-def server(paths: Mapping[str, str], address: str, *flags: str) -> Iterator[Server]:
-    """A Prometheus that scrapes `address` four times a second, job by job, at the job's path.
+def server(exporter: Exporter, paths: Mapping[str, str], *flags: str) -> Iterator[Server]:
+    """A Prometheus that scrapes the exporter four times a second, job by job, at the job's path.
 
     Ready when each of its jobs was scraped: it begins to scrape some five seconds after it answers.
     """
@@ -104,8 +110,8 @@ def server(paths: Mapping[str, str], address: str, *flags: str) -> Iterator[Serv
         raise RuntimeError("these tests need Prometheus: apt-get install prometheus")
     with tempfile.TemporaryDirectory(prefix="rb-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        (folder / "prometheus.yml").write_text(_config(paths, address))
-        one = _started(program, folder, *flags)
+        (folder / "prometheus.yml").write_text(_config(exporter, paths))
+        one = _started(partial(_start, program, folder, exporter, paths, *flags), folder)
         try:
             _until(one, folder, lambda: len(one.query("up")) == len(paths))
             yield one
@@ -115,18 +121,18 @@ def server(paths: Mapping[str, str], address: str, *flags: str) -> Iterator[Serv
             one.child.wait(START_S)
 
 
-def _config(paths: Mapping[str, str], address: str) -> str:
+def _config(exporter: Exporter, paths: Mapping[str, str]) -> str:
     jobs = [
-        {"job_name": job, "metrics_path": path, "static_configs": [{"targets": [address]}]}
+        {"job_name": job, "metrics_path": path, "static_configs": [{"targets": [exporter.address]}]}
         for job, path in paths.items()
     ]
     scrape = {"scrape_interval": "250ms", "scrape_timeout": "250ms"}
     return json.dumps({"global": scrape, "scrape_configs": jobs})  # JSON is YAML
 
 
-def _started(program: str, folder: Path, *flags: str) -> Server:
+def _started(start: Callable[[], Server], folder: Path) -> Server:
     for _ in range(TRIES):
-        one = _start(program, folder, *flags)
+        one = start()
         try:
             _until(one, folder, partial(one.query, "vector(1)"))
         except RuntimeError as error:
@@ -137,7 +143,9 @@ def _started(program: str, folder: Path, *flags: str) -> Server:
     raise RuntimeError(f"Prometheus did not start: {TRIES} ports were taken")
 
 
-def _start(program: str, folder: Path, *flags: str) -> Server:
+def _start(
+    program: str, folder: Path, exporter: Exporter, paths: Mapping[str, str], *flags: str
+) -> Server:
     address = f"127.0.0.1:{_free_port()}"
     command = [
         f"--config.file={folder / 'prometheus.yml'}",
@@ -149,7 +157,7 @@ def _start(program: str, folder: Path, *flags: str) -> Server:
         child = subprocess.Popen(
             [*_with_us(), program, *command], stdout=log, stderr=log, cwd=folder
         )
-    return Server(f"http://{address}", child)
+    return Server(f"http://{address}", child, exporter, paths)
 
 
 def _until(one: Server, folder: Path, holds: Callable[[], object]) -> None:

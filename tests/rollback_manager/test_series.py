@@ -150,6 +150,11 @@ def test_without_buckets_latency_is_not_known_and_nothing_else_is_lost() -> None
     assert (found.requests, found.slower_than(1)) == (30, None)
 
 
+def test_a_histogram_without_its_last_bucket_is_not_read() -> None:
+    found = increase(counter(steady()), *buckets(fast={0: 0, 30: 5}))
+    assert found.notes == ("latency is not known: no buckets of seconds",)
+
+
 # What happened on the way
 
 
@@ -273,6 +278,18 @@ def test_more_errors_than_requests_are_a_wrong_metric() -> None:
     errors = counter(steady(per_scrape=11), "errors_total")
     said = why(counter(steady()), errors, source=OWN_ERRORS)
     assert said == "more errors (33) than requests (30): a wrong metric?"
+
+
+def test_a_wrong_metric_uses_nothing_up() -> None:
+    errors = counter(steady(per_scrape=11), "errors_total")
+    assert seen(counter(steady()), errors, source=OWN_ERRORS).used.until == {"v1": {}}
+
+
+def test_where_counting_began_is_kept_though_nothing_grew_yet() -> None:
+    first = seen(counter({0: 5}), at=0)
+    found = seen(counter({20: 9, 30: 9}), used=first.used).found["v1"]
+    assert isinstance(found, Increase)
+    assert found.notes[0] == "scrape gap: counting of 1 of 1 instances began again"
 
 
 def test_one_sample_is_no_growth() -> None:

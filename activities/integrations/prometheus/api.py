@@ -58,7 +58,11 @@ class Api:
         Raises Unreachable (down, not ready), TemporaryError (busy, or the query took too long),
         PermanentError (it refuses the query or us, or is no Prometheus).
         """
-        asked = {"query": text, "time": f"{at.timestamp():.3f}", "timeout": f"{timeout_s:g}s"}
+        asked = {
+            "query": text,
+            "time": f"{at.timestamp():.3f}",
+            "timeout": f"{round(timeout_s * 1000)}ms",
+        }
         headers = {"Authorization": f"Bearer {token_of(self._token)}"} if self._token else {}
         with self._mapped(timeout_s):
             status, came, body = self._post(asked, headers, timeout_s)

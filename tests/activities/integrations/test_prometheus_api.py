@@ -148,6 +148,18 @@ def test_only_services_that_share_all_of_it_are_asked_for_together() -> None:
         Prometheus(sources, client)
 
 
+def test_prometheus_is_told_when_to_give_up_in_whole_milliseconds() -> None:
+    """It takes no fraction in a duration."""
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content)
+        return httpx.Response(200, json=EMPTY)
+
+    ask(answer)
+    assert b"&timeout=5000ms" in asked[0]
+
+
 # The answer
 
 
