@@ -1,6 +1,7 @@
 """The catalogue: one file, and every mistake in it with its line."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -92,6 +93,15 @@ def test_a_service_may_be_counted_by_a_prometheus_and_by_its_business() -> None:
     assert [(one.unit, one.better) for one in placement.business] == [
         ("orders per minute", "higher")
     ]
+
+
+def test_what_the_example_shows_in_a_comment_may_be_written_so() -> None:
+    text = re.sub(
+        "^        #   ", "        ", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    placement = read_catalogue(text).placement("demo", "shop")
+    assert placement.metrics is not None
+    assert placement.business[0].floor == 5
 
 
 def measured(old: str = "", new: str = "") -> str:

@@ -161,14 +161,21 @@ def test_nobody_there_is_a_reason(client: httpx.Client) -> None:
     assert "down: ConnectError" in because(read(client, "http://127.0.0.1:1/"))
 
 
-def test_a_token_is_sent_from_where_it_is_kept(
-    shop: str, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_token_is_sent_from_where_it_is_kept_and_not_logged(
+    shop: str,
+    client: httpx.Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("DEBUG")
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
     monkeypatch.setenv("SHOP_TOKEN", TOKEN)
     for reference in (f"file:{file}", "env:SHOP_TOKEN"):
         assert isinstance(read(client, f"{shop}/mine", token=reference), Number)
+    assert caplog.text
+    assert TOKEN not in caplog.text
     file.write_text("another")
     assert "refused: 401" in because(read(client, f"{shop}/mine", token=f"file:{file}"))
 
