@@ -21,6 +21,7 @@ from rollback_manager import waves
 from rollback_manager.contract import NAME
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
+from rollback_manager.sources import BusinessSource, PrometheusSource
 from rollback_manager.values import Value
 from rollback_manager.waves import Links
 
@@ -74,6 +75,9 @@ class Placement(Value):
     workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
     traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
     journeys: tuple[Journey, ...] = ()
+    metrics: Annotated[PrometheusSource, Field(discriminator="kind")] | None = None
+    """Where its versions are counted; left out: at the proxy itself."""
+    business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()
     policy: dict[str, Any] = Field(default_factory=dict)
     """Overrides of the environment's policy, field by field."""
 

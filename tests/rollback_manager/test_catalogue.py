@@ -1,6 +1,7 @@
 """The catalogue: one file, and every mistake in it with its line."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -44,6 +45,25 @@ services:
 """
 
 
+MEASURED = """\
+        metrics:
+          kind: prometheus
+          url: http://127.0.0.1:9090
+          requests: http_requests_total
+          errors: {kind: label, label: code, matches: 5..}
+          latency: http_request_duration_seconds
+          where: {env: demo}
+          token: env:PROMETHEUS_TOKEN
+        business:
+          - kind: http_json
+            name: orders
+            url: http://127.0.0.1:8080/numbers
+            pointer: /orders/per_minute
+            unit: orders per minute
+            floor: 5
+"""
+
+
 def mistakes(text: str) -> list[str]:
     with pytest.raises(CatalogueError) as refusal:
         read_catalogue(text, "c.yaml")
@@ -62,6 +82,52 @@ def test_a_catalogue_says_where_a_service_runs() -> None:
     assert placement.workloads.program == "shop"
     assert placement.traffic.routes == "/run/rds.json"
     assert placement.journeys[0].status == 200
+
+
+def test_a_service_may_be_counted_by_a_prometheus_and_by_its_business() -> None:
+    assert read_catalogue(TEXT).placement("demo", "shop").metrics is None
+    placement = read_catalogue(measured()).placement("demo", "shop")
+    assert placement.metrics is not None
+    assert placement.metrics.version_label == "version"
+    assert (placement.metrics.range_s, placement.metrics.silence_s) == (90, 45)
+    assert [(one.unit, one.better) for one in placement.business] == [
+        ("orders per minute", "higher")
+    ]
+
+
+def test_what_the_example_shows_in_a_comment_may_be_written_so() -> None:
+    text = re.sub(
+        "^        #   ", "        ", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    placement = read_catalogue(text).placement("demo", "shop")
+    assert placement.metrics is not None
+    assert placement.business[0].floor == 5
+
+
+def measured(old: str = "", new: str = "") -> str:
+    """The catalogue with a source of metrics and one of the business."""
+    assert not old or MEASURED.count(old) == 1
+    return with_line(
+        "        policy:\n          approval:",
+        f"{MEASURED.replace(old, new) if old else MEASURED}        policy:\n          approval:",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("kind: prometheus", "kind: influx", "c.yaml:24: services.shop."),
+        ("requests: http_requests_total", "requests: up{}", "c.yaml:27: services.shop."),
+        ("label: code", "lable: code", "c.yaml:28: services.shop."),
+        ("where: {env: demo}", "where: {__name__: up}", "c.yaml:30: services.shop."),
+        ("env:PROMETHEUS_TOKEN", "abcdef", "c.yaml:31: services.shop."),
+        ("floor: 5", "floor: .inf", "c.yaml:38: services.shop."),
+        ("floor: 5", "ceiling: 5", "c.yaml:38: services.shop."),
+    ],
+)
+def test_a_mistake_in_a_source_is_named_with_its_line(old: str, new: str, line: str) -> None:
+    found = mistakes(measured(old, new))
+    assert any(mistake.startswith(line) for mistake in found), found
 
 
 def test_the_example_of_the_demo_is_a_catalogue() -> None:
@@ -177,7 +243,7 @@ def test_the_schema_accepts_what_the_reader_accepts() -> None:
     schema = json.loads(json_schema())
     jsonschema.Draft202012Validator.check_schema(schema)
     yaml = YAML(typ="safe", pure=True)
-    for text in (TEXT, EXAMPLE.read_text(encoding="utf-8")):
+    for text in (TEXT, measured(), EXAMPLE.read_text(encoding="utf-8")):
         jsonschema.validate(yaml.load(text), schema)
 
 
