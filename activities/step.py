@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from rollback_manager.errors import PermanentError, TemporaryError
+from rollback_manager.errors import HandedOver, PermanentError
 from rollback_manager.operation import Mark
 from rollback_manager.plan import Action, Capacity, ServicePlan
 from rollback_manager.values import Value
@@ -48,7 +48,7 @@ def now() -> datetime:
 def asked_to_stop() -> bool:
     """Whether a person wants the step to end at its safe point.
 
-    Raises TemporaryError when it is not a person but the worker that ends, or Temporal that has
+    Raises HandedOver when it is not a person but the worker that ends, or Temporal that has
     given this attempt up: another attempt goes on from what the world looks like.
     """
     if not activity.is_cancelled() and not activity.is_worker_shutdown():
@@ -56,4 +56,4 @@ def asked_to_stop() -> bool:
     details = activity.cancellation_details()
     if details is not None and details.cancel_requested:
         return True
-    raise TemporaryError("this attempt was taken away from this worker", retry_after_s=0.1)
+    raise HandedOver("this attempt was taken away from this worker", retry_after_s=0.1)

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-from demo.load import Summary, summarise
+from demo.load import summarise
 from demo.world import World
-from rollback_manager.contract import EvidencePoint
 from rollback_manager.plan import ActionKind, RollbackPlan
 from rollback_manager.progress import RollbackOutcome, StepRecord
 
@@ -75,18 +74,6 @@ class Moments:
     ended: datetime
 
 
-def evidence(seen: Summary) -> tuple[EvidencePoint, ...]:
-    """What a CI job shows for "this release is bad": its users, second by second."""
-    return tuple(
-        EvidencePoint(
-            at=second.at,
-            requests={v: n for v, n in second.count.items() if v},
-            errors={v: n for v, n in second.errors.items() if v},
-        )
-        for second in seen.seconds
-    )
-
-
 def figures(
     plan: RollbackPlan,
     outcome: RollbackOutcome,
@@ -107,7 +94,9 @@ def figures(
         "requests": _requests(load, moments, verified),
         "floor": service.floor,
         "min_ready": lowest,
-        "first_change_s": _between(moments.asked, shifted.first_write_at if shifted else None),
+        "first_change_s": seconds_between(
+            moments.asked, shifted.first_write_at if shifted else None
+        ),
         "report": report,
     }
     return {"from": service.from_version, "to": service.to_version, **measured}
@@ -123,10 +112,10 @@ def _seconds(
     back = shifted.finished_at if shifted else moments.ended
     well = verified.finished_at if verified else moments.ended
     return {
-        "decide": _between(moments.asked, went) or 0.0,
-        "execute": _between(went, back) or 0.0,
-        "verify": _between(back, well) or 0.0,
-        "total": _between(moments.asked, well) or 0.0,
+        "decide": seconds_between(moments.asked, went) or 0.0,
+        "execute": seconds_between(went, back) or 0.0,
+        "verify": seconds_between(back, well) or 0.0,
+        "total": seconds_between(moments.asked, well) or 0.0,
     }
 
 
@@ -148,5 +137,6 @@ def _step(steps: tuple[StepRecord, ...], kind: ActionKind) -> StepRecord | None:
     return next((record for record in reversed(steps) if record.kind is kind), None)
 
 
-def _between(first: datetime, second: datetime | None) -> float | None:
+def seconds_between(first: datetime, second: datetime | None) -> float | None:
+    """To the millisecond; None where the second moment never came."""
     return None if second is None else round((second - first).total_seconds(), 3)

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import json
-import os
+import random
 import shutil
 import signal
-import sys
 import tempfile
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -17,10 +16,12 @@ from urllib.parse import quote
 import typer
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 
 from demo.catalogue import catalogue_text
 from demo.load import Load
-from demo.measures import Moments, Readiness, evidence, figures
+from demo.measures import Moments, Readiness, figures, seconds_between
+from demo.scenarios import SCENARIOS, Scenario
 from demo.world import World
 from rollback_manager import report as reports
 from rollback_manager.client import Rollback, RollbackClient
@@ -30,8 +31,10 @@ from rollback_manager.contract import (
     MarkRelease,
     RecordRelease,
     ReleaseRequest,
+    incident_id,
 )
 from rollback_manager.errors import RollbackError
+from rollback_manager.incident_status import IncidentStatus
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackOutcome, exit_code
 from rollback_manager.release import Standing
@@ -47,22 +50,31 @@ from workers.temporal_server import TemporalServer
 from workers.watchdogs import watch_over
 
 ENV, SERVICE, BY = "demo", "shop", "ci:demo"
-INSTANCES, WARM = 4, 2
-"""Instances of each version, and how many of the old one a thrifty deployer leaves running."""
-MEASURE_S, HURT_S, AFTER_S = 8.0, 6.0, 5.0
+INSTANCES = 4
+"""Of each version."""
+MEASURE_S, AFTER_S = 8.0, 5.0
+BREAKS_AFTER_S = 22.0, 34.0
+"""Of the story's begin: some 8 to 20 s after v2 went out."""
+CALM_S = 60.0
+"""How long a good release is watched."""
 LONGEST_S = 240.0
 
 
 class Demo:
     """The world, the server, a worker and a client, and the story that is played with them."""
 
-    def __init__(self, world: World, load: Load, client: RollbackClient, ui_url: str) -> None:
+    def __init__(
+        self, world: World, load: Load, client: RollbackClient, ui_url: str, scenario: Scenario
+    ) -> None:
         self.world, self.load, self.client, self.ui_url = world, load, client, ui_url
+        self.scenario = scenario
+        after_s = random.uniform(*BREAKS_AFTER_S)  # noqa: S311 -- a fault, no secret
+        self.breaks_at = datetime.now(UTC) + timedelta(seconds=after_s)
 
     async def release_good(self) -> None:
         """v1 goes out, is recorded, and is found to be good."""
         say("v1 goes out: 4 instances, all users")
-        await asyncio.to_thread(self.world.add_version, "v1", instances=INSTANCES)
+        await asyncio.to_thread(self._bring_up, "v1", self.scenario.good)
         await asyncio.to_thread(self.world.set_shares, {"v1": 100}, "deploy-v1")
         self.load.start()
         await self._record("v1")
@@ -78,90 +90,99 @@ class Demo:
         known = await self.client.releases(ReleaseRequest(ask=mark))
         say(f"v1 is verified: {known.releases[0].because}")
 
-    async def release_bad(self) -> datetime:
-        """v2 goes out, broken; v1 stays warm with fewer instances. When it met users."""
-        say("v2 goes out, broken on purpose: 15 % errors, 20 % slow answers")
-        await asyncio.to_thread(self._bring_up_bad)
+    async def release_next(self) -> datetime:
+        """v2 goes out to half of the users; v1 keeps the other half. When it met users."""
+        say(f"v2 goes out to half of the users: {self.scenario.words}")
+        await asyncio.to_thread(self._bring_up, "v2", self.scenario.bad)
         released = datetime.now(UTC)
-        await asyncio.to_thread(self.world.set_shares, {"v2": 100}, "deploy-v2")
+        await asyncio.to_thread(self.world.set_shares, {"v1": 50, "v2": 50}, "deploy-v2")
         await self._record("v2")
-        await asyncio.to_thread(self.world.scale, "v1", WARM)
         return released
 
-    def _bring_up_bad(self) -> None:
-        self.world.add_version(
-            "v2", instances=INSTANCES, error_ratio=0.15, slow_ratio=0.2, slow_ms=250
-        )
+    def _bring_up(self, version: str, faults: Mapping[str, float]) -> None:
+        options = {**faults, "faults_from": self.breaks_at.timestamp()}
+        self.world.add_version(version, instances=INSTANCES, first_port=None, **options)
 
     async def _record(self, version: str) -> None:
         ask = RecordRelease(env=ENV, service=SERVICE, version=version, by=BY)
         await self.client.releases(ReleaseRequest(ask=ask))
 
-    async def start(self, released: datetime, folder: Path) -> Rollback:
-        """As a CI job would: a process of its own, a key that makes a re-run harmless."""
-        seen = self.load.summary(released)
-        failed = sum(seen.failed.values()) + seen.by_us
-        reason = f"{failed} of {seen.total} requests failed since v2 went out"
-        say(f"users are being hurt: {reason}; P95 {seen.latency_p95_ms:.0f} ms")
-        shown = folder / "evidence.json"
-        points = [point.model_dump(mode="json") for point in evidence(seen)]
-        shown.write_text(json.dumps(points), encoding="utf-8")
-        command = ["start", SERVICE, "--env", ENV, "--yes", "--no-wait", "--json"]
-        command += ["--idempotency-key", "demo-1", "--trigger", "ci", "--reason", reason]
-        command += ["--evidence", str(shown)]
-        say(f"the CI job: rollback-manager {' '.join(command[:8])} …")
-        job = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "rollback_manager",
-            *command,
-            env=self._surroundings(),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        said, _ = await job.communicate()
-        return self.client.rollback(json.loads(said.splitlines()[-1])["rollback"])
-
-    def _surroundings(self) -> dict[str, str]:
-        address = self.client.temporal.service_client.config.target_host
-        return {**os.environ, "TEMPORAL_ADDRESS": address}
+    async def noticed(self, within_s: float) -> IncidentStatus | None:
+        """What the product says of v2 once it goes back by itself; None if that does not come."""
+        handle = self.client.temporal.get_workflow_handle(incident_id(ENV, SERVICE, "v2"))
+        until = asyncio.get_running_loop().time() + within_s
+        while asyncio.get_running_loop().time() < until:
+            with contextlib.suppress(RPCError):  # there is no incident yet
+                seen: IncidentStatus = await handle.query("status", result_type=IncidentStatus)
+                if seen.rollback:
+                    return seen
+            await asyncio.sleep(0.2)
+        return None
 
     def page(self, rollback: Rollback) -> str:
         """The rollback in Temporal's Web UI."""
         return f"{self.ui_url}/namespaces/default/workflows/{quote(rollback.id, safe='')}"
 
 
-async def play(folder: Path, out: Path, rate: float, keep: bool) -> tuple[dict[str, object], int]:
+async def play(
+    folder: Path, out: Path, rate: float, keep: bool, scenario: Scenario
+) -> tuple[dict[str, object], int]:
     """The whole story; the figures and the exit code."""
-    async with _everything(folder, rate) as demo:
+    async with _everything(folder, rate, scenario) as demo:
         await demo.release_good()
-        released = await demo.release_bad()
-        await asyncio.sleep(HURT_S)
+        released = await demo.release_next()
         readiness = Readiness(demo.world)
         watching = asyncio.create_task(readiness.watch())
-        asked = datetime.now(UTC)
-        rollback = await demo.start(released, folder)
-        await follow(rollback, LONGEST_S)
-        if (await rollback.status()).outcome is None:  # nobody is here whom it could ask
-            await rollback.abort(AbortCommand(by=BY, reason=f"not ended after {LONGEST_S:.0f} s"))
-        outcome = await rollback.result()
-        ended = datetime.now(UTC)
+        incident = await demo.noticed(LONGEST_S if scenario.rolls_back else CALM_S)
+        if incident is None:
+            watching.cancel()
+            return _left_alone(demo)
+        say(f"noticed: {incident.because}")
+        measured, code = await _to_the_end(demo, incident, released, readiness, out)
         watching.cancel()
-        await asyncio.sleep(AFTER_S)
-        plan = await _plan(rollback, demo)
-        made = reports.build(await history.entries(demo.client.temporal, rollback.id))
-        paths = _write_report(made, out)
-        moments = Moments(released=released, asked=asked, ended=ended)
-        measured = figures(
-            plan, outcome, moments, demo.load.out, readiness.lowest, str(paths["html"])
-        )
-        _tell(demo, rollback, paths, outcome)
         if keep:
             await _until_interrupted(demo)
-    return measured, exit_code(outcome)
+    return measured, code if scenario.rolls_back else 1
+
+
+async def _to_the_end(
+    demo: Demo, incident: IncidentStatus, released: datetime, readiness: Readiness, out: Path
+) -> tuple[dict[str, object], int]:
+    rollback = demo.client.rollback(incident.rollback)
+    await follow(rollback, LONGEST_S)
+    if (await rollback.status()).outcome is None:  # nobody is here whom it could ask
+        await rollback.abort(AbortCommand(by=BY, reason=f"not ended after {LONGEST_S:.0f} s"))
+    outcome = await rollback.result()
+    ended = datetime.now(UTC)
+    await asyncio.sleep(AFTER_S)
+    plan = await _plan(rollback, demo)
+    made = reports.build(await history.entries(demo.client.temporal, rollback.id))
+    paths = _write_report(made, out)
+    moments = Moments(released=released, asked=incident.incident.detected_at, ended=ended)
+    measured = figures(plan, outcome, moments, demo.load.out, readiness.lowest, str(paths["html"]))
+    _tell(demo, rollback, paths, outcome)
+    return {**measured, "detection": _detection(demo, incident)}, exit_code(outcome)
+
+
+def _detection(demo: Demo, incident: IncidentStatus) -> dict[str, float | None]:
+    """Seconds from the first bad answer: to the incident, and to the decision."""
+    decided = incident.decision.decided_at if incident.decision else None
+    return {
+        "incident_s": seconds_between(demo.breaks_at, incident.incident.detected_at),
+        "decision_s": seconds_between(demo.breaks_at, decided),
+    }
+
+
+def _left_alone(demo: Demo) -> tuple[dict[str, object], int]:
+    """Nothing was rolled back: right for a good release, wrong for a bad one."""
+    shares = demo.world.shares()
+    say(f"nothing was rolled back; the traffic is {shares}")
+    right = not demo.scenario.rolls_back and shares == {"v1": 50, "v2": 50}
+    return {"outcome": "left_alone", "shares": shares, "right": right}, 0 if right else 1
 
 
 @contextlib.asynccontextmanager
-async def _everything(folder: Path, rate: float) -> AsyncIterator[Demo]:
+async def _everything(folder: Path, rate: float, scenario: Scenario) -> AsyncIterator[Demo]:
     found = await find_binary(say)
     say(f"Temporal's dev server: {found.how}")
     say(SECURITY_LINE)
@@ -188,7 +209,7 @@ async def _everything(folder: Path, rate: float) -> AsyncIterator[Demo]:
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
         ours = await stack.enter_async_context(worker.make_worker(client, settings, parts))
         await watch_over(client, ours.task_queue, parts.catalogue.environments)
-        yield Demo(world, load, RollbackClient(client), server.ui_url)
+        yield Demo(world, load, RollbackClient(client), server.ui_url, scenario)
 
 
 async def _plan(rollback: Rollback, demo: Demo) -> RollbackPlan:
@@ -228,11 +249,16 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Figures as the last line")] = False,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Requests per second")] = 250.0,
     out: Annotated[Path, typer.Option(help="Folder for the report")] = Path("demo-report"),
+    scenario: Annotated[
+        str, typer.Option(help=f"What becomes of v2: {', '.join(SCENARIOS)}")
+    ] = "error_rate",
 ) -> None:
-    """Roll back a bad release in a small real world: real servers, real traffic, two minutes."""
+    """A bad release in a small real world: noticed and rolled back by itself, in two minutes."""
+    if scenario not in SCENARIOS:
+        raise typer.BadParameter(f"one of {', '.join(SCENARIOS)}", param_hint="--scenario")
     folder = Path(tempfile.mkdtemp(prefix="rb-"))  # short: a Unix socket's path has 108 bytes
     try:
-        measured, code = asyncio.run(_interruptible(folder, out, rate, keep))
+        measured, code = asyncio.run(_interruptible(folder, out, rate, keep, SCENARIOS[scenario]))
     except RollbackError as error:
         say(str(error))
         code = 1
@@ -247,10 +273,10 @@ def demo(
 
 
 async def _interruptible(
-    folder: Path, out: Path, rate: float, keep: bool
+    folder: Path, out: Path, rate: float, keep: bool, scenario: Scenario
 ) -> tuple[dict[str, object], int]:
     """TERM ends it as Ctrl-C does: everything is stopped on the way out."""
-    story = asyncio.ensure_future(play(folder, out, rate, keep))
+    story = asyncio.ensure_future(play(folder, out, rate, keep, scenario))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
     return await story
 

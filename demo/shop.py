@@ -29,6 +29,8 @@ class Behaviour(NamedTuple):  # a dataclass costs 9 ms of imports
     """Added to `latency_ms` for the slow share."""
     warm_up_s: float
     """From the start until `/ready` says so; pages answer before that too."""
+    faults_from: float
+    """Unix seconds; until then no request fails or is slow."""
     drain_s: float
     """From TERM, when `/ready` says no more, until it ends: the proxy looks elsewhere meanwhile."""
 
@@ -54,13 +56,17 @@ class Shop(socketserver.ThreadingTCPServer):
         if path not in PAGES:
             return self._written(HTTPStatus.NOT_FOUND, "none")
         time.sleep(self._duration_s())
-        failed = random.random() < self.behaviour.error_ratio  # noqa: S311 - a fault, no secret
+        failed = self._strikes(self.behaviour.error_ratio)
         return self._written(
             HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK, PAGES[path]
         )
 
+    def _strikes(self, ratio: float) -> bool:
+        broken = time.time() >= self.behaviour.faults_from
+        return broken and random.random() < ratio  # noqa: S311 - a fault, no secret
+
     def _duration_s(self) -> float:
-        slow = random.random() < self.behaviour.slow_ratio  # noqa: S311 - a fault, no secret
+        slow = self._strikes(self.behaviour.slow_ratio)
         return (self.behaviour.latency_ms + (self.behaviour.slow_ms if slow else 0)) / 1000
 
     def _written(self, status: HTTPStatus, page: str) -> bytes:
@@ -133,7 +139,7 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
         parser.add_argument(f"--{option}", type=float, default=default)
-    for option in ("slow-ms", "warm-up-s", "drain-s"):
+    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from"):
         parser.add_argument(f"--{option}", type=float, default=0)
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 SHOP = Path(__file__).with_name("shop.py")
 SHOP_OPTIONS = frozenset(
-    {"error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s", "drain_s"}
+    {"error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s", "drain_s", "faults_from"}
 )
 VERSION = re.compile(r"[a-z0-9][a-z0-9.-]*")
 SOCKET_ROOM = 107 - len(".4194304")
@@ -87,7 +87,7 @@ def program_config(program: Program, folder: Path, prefix: Sequence[str]) -> str
     """
     words = [*prefix, sys.executable, "-I", "-S", str(SHOP), "--version", program.version]
     for option, value in program.options.items():
-        words += [f"--{option.replace('_', '-')}", f"{value:g}"]
+        words += [f"--{option.replace('_', '-')}", repr(float(value))]
     return PROGRAM.format(
         program=program.name,
         command=f"{_escaped(shlex.join(words))} --port %(process_num)d",

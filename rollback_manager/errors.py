@@ -58,3 +58,7 @@ class NotFound(PermanentError):
 
 class Unreachable(TemporaryError):
     """A server that is needed (Temporal, Envoy, supervisord, records) does not answer."""
+
+
+class HandedOver(TemporaryError):
+    """This attempt ends with its worker, as it should; another one goes on where it stood."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationErrorCategory as Category
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
@@ -17,7 +18,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from rollback_manager.errors import PermanentError, RollbackError, TemporaryError
+from rollback_manager.errors import HandedOver, PermanentError, RollbackError, TemporaryError
 
 LONGEST = 300
 """Characters of a message that history keeps: foreign texts can be long, and are not ours."""
@@ -62,7 +63,13 @@ def as_application_error(error: RollbackError, *attempt: int) -> ApplicationErro
     details = error.effect[:LONGEST], error.next_step[:LONGEST], *attempt
     match error:
         case TemporaryError(retry_after_s=seconds):
-            delay = timedelta(seconds=seconds)
-            return ApplicationError(what, *details, type=kind, next_retry_delay=delay)
+            handed_over = isinstance(error, HandedOver)  # nothing that anybody should read of
+            return ApplicationError(
+                what,
+                *details,
+                type=kind,
+                next_retry_delay=timedelta(seconds=seconds),
+                category=Category.BENIGN if handed_over else Category.UNSPECIFIED,
+            )
         case PermanentError() | _:
             return ApplicationError(what, *details, type=kind, non_retryable=True)

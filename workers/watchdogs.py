@@ -1,4 +1,4 @@
-"""Every worker starts the watchdogs of its catalogue's environments; one of each runs at a time."""
+"""Every worker starts what watches its catalogue's environments; one of each runs at a time."""
 
 import logging
 from collections.abc import Iterable
@@ -14,31 +14,44 @@ from temporalio.common import (
 from temporalio.service import RPCError
 
 from rollback_manager.claim import Watched
-from rollback_manager.contract import WATCHDOG_WORKFLOW, watchdog_id
+from rollback_manager.contract import WATCH_WORKFLOW, WATCHDOG_WORKFLOW, watch_id, watchdog_id
 from rollback_manager.progress import State
+from rollback_manager.watching import Watch
+
+IDS = {WATCHDOG_WORKFLOW: watchdog_id, WATCH_WORKFLOW: watch_id}
 
 log = logging.getLogger(__name__)
 
 
 async def watch_over(client: Client, task_queue: str, envs: Iterable[str]) -> None:
-    """See to it that a watchdog of each environment runs.
+    """See to it that of each environment the claims and the releases are watched.
 
-    A worker works without one, and `list` says then that orphans are not known.
+    A worker works without: `list` says then that orphans are not known, and nobody sees by himself
+    that a release is bad.
     """
     for env in sorted(envs):
-        try:
-            await client.start_workflow(
-                WATCHDOG_WORKFLOW,
-                Watched(env=env),
-                id=watchdog_id(env),
-                task_queue=task_queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                search_attributes=_search_attributes(env),
-                static_summary=f"orphans in {env}: what ended rollbacks left behind",
-            )
-        except RPCError as error:
-            log.error("no watchdog was started", extra={"env": env, "because": error.message})
+        orphans = f"orphans in {env}: what ended rollbacks left behind"
+        await _start(client, task_queue, env, WATCHDOG_WORKFLOW, Watched(env=env), orphans)
+        releases = f"releases in {env}: is one of them bad?"
+        await _start(client, task_queue, env, WATCH_WORKFLOW, Watch(env=env), releases)
+
+
+async def _start(
+    client: Client, task_queue: str, env: str, kind: str, seen: Watched | Watch, summary: str
+) -> None:
+    try:
+        await client.start_workflow(
+            kind,
+            seen,
+            id=IDS[kind](env),
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=_search_attributes(env),
+            static_summary=summary,
+        )
+    except RPCError as error:
+        log.error("not watched", extra={"env": env, "kind": kind, "because": error.message})
 
 
 def _search_attributes(env: str) -> TypedSearchAttributes:
