@@ -17,7 +17,7 @@ KNOBS = Knobs(
     early_nats=2.75,
     late_nats=9.5,
     least_hits=5,
-    relevant=0.065,
+    relevant=0.07,
     outage=0.25,
 )
 """Twice the control is allowed, one point in a hundred always. The evidence for an early alarm may

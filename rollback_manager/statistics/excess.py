@@ -149,7 +149,7 @@ class Excess:
     def _standing(self) -> Flags:
         suspicion = self.suspicion
         relevant = suspicion.effect() >= self.knobs.relevant
-        lasting = suspicion.age_s >= CONFIRM_S
+        lasting = (suspicion.age_s >= CONFIRM_S) & (suspicion.hits >= self.knobs.least_hits)
         return cannot_be_passing(suspicion, self.knobs.outage) & relevant & lasting & _LARGE
 
     def finding(self, release: int = 0) -> Finding:

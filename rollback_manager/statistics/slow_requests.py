@@ -23,7 +23,7 @@ KNOBS = Knobs(
     margin=Margin(ratio=1.5, least=0.03),
     guard=Margin(ratio=2.0, least=0.05),
     face=Face(ratio=3.0, least=0.0),
-    spread=4.2,
+    spread=4.0,
     weights=(0.02, 0.08, 0.25, 0.35, 0.2, 0.05, 0.05),
     early_nats=3.0,
     late_nats=9.5,
