@@ -105,7 +105,7 @@ class Excess:
         """With the new version's side; `seen` as `seen()` made it."""
         return replace(
             self,
-            mixture=self.mixture.with_more(seen.gained * seen.counts),
+            mixture=self.mixture.with_more(seen.gained * seen.counts, at_s <= SETTLED_S),
             suspicion=self.suspicion.with_more(seen),
             at_s=at_s,
             hits=self.hits + counts.hits,
