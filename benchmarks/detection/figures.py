@@ -200,7 +200,7 @@ def measure(plan: Plan) -> Results:
     return results
 
 
-def _speed(histories: Histories, releases: int = 1000, seconds: int = 100) -> float:
+def _speed(histories: Histories, releases: int = 1000, seconds: int = 20) -> float:
     """Updates of one release by the shipped detector per second, a thousand releases at once."""
     stream = iter(Releases(S, HEALTHY, 10, releases, seed=1))
     intervals = [next(stream).interval for _ in range(seconds)]

@@ -191,7 +191,7 @@ def test_the_new_version_alone_without_a_control_is_judged_by_the_records() -> N
     assert watch.regressed()[0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(50, 100))
 def test_more_failures_are_never_less_evidence(few: int, more: int, tries: int) -> None:
     low, high = sorted((few, more))
@@ -205,13 +205,13 @@ def test_more_failures_are_never_less_evidence(few: int, more: int, tries: int) 
     assert nats[0] <= nats[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.floats(0, 0.5), st.floats(0, 0.5))
 def test_the_same_rate_in_both_versions_never_regresses(failed: float, slow: float) -> None:
     assert first_alarm(lambda _: (failed, slow, failed, slow), seconds=120) is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=40, max_size=40), st.integers(1, 4))
 def test_many_releases_at_once_get_the_answers_of_each_alone(
     failed: list[int], releases: int

@@ -7,7 +7,7 @@ import pytest
 
 from rollback_manager.statistics.envelope import EDGES_S, Envelope, WarmUp, learn
 from rollback_manager.statistics.errors import KNOBS
-from rollback_manager.statistics.sequential import SIZES, Mixture, gains
+from rollback_manager.statistics.sequential import MOST_CREDIT_NATS, SIZES, Mixture, gains
 
 WEIGHTS = np.array(KNOBS.weights)
 
@@ -23,7 +23,8 @@ def test_a_rate_at_the_very_bound_is_hardly_ever_blamed() -> None:
     mixture, worst = Mixture.fresh(4000), np.zeros(4000)
     for _ in range(300):
         hits = chance.binomial(10, 0.02, 4000).astype(float)
-        mixture = mixture.with_more(gains(hits, np.full(4000, 10.0), np.full(4000, 0.02)))
+        gained = gains(hits, np.full(4000, 10.0), np.full(4000, 0.02))
+        mixture = mixture.with_more(gained, np.array(False))
         worst = np.maximum(worst, mixture.nats(WEIGHTS))
     assert (worst >= 3).mean() <= math.exp(-3)
 
@@ -34,6 +35,15 @@ def test_gains_are_finite_and_of_the_right_sign(bound: float) -> None:
     assert (gains(none, ten, np.array([bound])) < 0).all()
     assert (gains(ten, ten, np.array([bound])) > 0).all()
     assert (gains(none, none, np.array([bound])) == 0).all()
+
+
+def test_a_warm_up_that_is_forgiven_earns_no_credit() -> None:
+    none, full, bound = np.zeros(1), np.full(1, 100.0), np.full(1, 0.5)
+    forgiven = Mixture.fresh(1).with_more(gains(none, full, bound), np.array(True))
+    earned = Mixture.fresh(1).with_more(gains(none, full, bound), np.array(False))
+    assert forgiven.nats(WEIGHTS)[0] == pytest.approx(-MOST_CREDIT_NATS, abs=0.01)
+    assert earned.sums.max() < -MOST_CREDIT_NATS
+    assert np.isnan(forgiven.fine_up_to()[0])
 
 
 def test_a_size_is_ruled_out_only_with_all_larger_ones() -> None:
