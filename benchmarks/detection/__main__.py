@@ -43,7 +43,8 @@ def _show(results: Results) -> None:
         late.add_row(fault, family, *(one.words for one in delay.values()), goal)
     console.print(late)
     console.print(f"requests lost to users, of static 3 of 5: {results.lost_ratio:.2f}")
-    console.print(f"detector: {results.updates_per_second:,.0f} updates/s on one core")
+    speeds = f"{results.updates_per_second:,.0f}, one release: {results.alone_per_second:,.0f}"
+    console.print(f"updates/s on one core, a thousand releases at once: {speeds}")
 
 
 if __name__ == "__main__":
