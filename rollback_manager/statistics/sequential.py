@@ -18,7 +18,9 @@ SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 SHOWN_NATS = 6.9
 """ln 1000: a size with that much evidence against it is ruled out."""
 MOST_CREDIT_NATS = 1.0
-"""Of a release that still warms up. It makes the test one that restarts, for that time."""
+FORGIVING_S = 30.0
+"""Credit of a release that still warms up, and for how long after its start. The test restarts as
+long, at an evidence that would be too small for a test that always restarts."""
 MOST_ALLOWED = 0.9
 """A bound above it leaves no room to be worse. It also keeps the logarithms finite."""
 _SIZES = np.array(SIZES)[:, None]
