@@ -15,7 +15,7 @@ from rollback_manager.statistics.cusum import Seen, Suspicion
 from rollback_manager.statistics.envelope import Envelope
 from rollback_manager.statistics.evidence import Amounts, Answer, Finding, Flags
 from rollback_manager.statistics.passing_trouble import SETTLED_S, Face, cannot_be_passing
-from rollback_manager.statistics.sequential import SIZES, Mixture, gains
+from rollback_manager.statistics.sequential import FORGIVING_S, SIZES, Mixture, gains
 from rollback_manager.verification import wilson
 
 CONFIRM_S = 13.0
@@ -105,7 +105,7 @@ class Excess:
         """With the new version's side; `seen` as `seen()` made it."""
         return replace(
             self,
-            mixture=self.mixture.with_more(seen.gained * seen.counts, at_s <= SETTLED_S),
+            mixture=self.mixture.with_more(seen.gained * seen.counts, at_s <= FORGIVING_S),
             suspicion=self.suspicion.with_more(seen),
             at_s=at_s,
             hits=self.hits + counts.hits,
