@@ -75,6 +75,7 @@ def test_the_result_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.detection.world.WATCH_S", 20)
     monkeypatch.setattr("benchmarks.detection.world.BEFORE_S", 20)
     monkeypatch.setattr("benchmarks.detection.figures.Histories", NoHistory)
+    monkeypatch.setattr("benchmarks.detection.figures._speed", lambda *_, **__: 1.0)
     plan = Plan(SEED, healthy=5, shifted=5, bad=5, makers=FAMILIES)
     said = json.loads(json.dumps(measure(plan).as_json()))
     assert said["false_per_1000"].keys() == {"1", "10", "100"}
