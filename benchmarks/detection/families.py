@@ -51,7 +51,7 @@ class Eager(Shipped):
 
 
 def _narrower(history: History) -> History:
-    narrow = (history.error_envelope.times(0.8), history.slow_envelope.times(0.55))
+    narrow = (history.error_envelope.times(0.8), history.slow_envelope.times(0.5))
     return replace(history, error_envelope=narrow[0], slow_envelope=narrow[1])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rollback_manager.statistics.evidence import Amounts
 
-EDGES_S = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+EDGES_S = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 130.0, 160.0)
 """Bins of the learning, in seconds since start: narrow where a warm-up changes quickly."""
 
 

@@ -12,12 +12,12 @@ KNOBS = Knobs(
     margin=Margin(ratio=2.0, least=0.01),
     guard=Margin(ratio=3.0, least=0.02),
     face=Face(ratio=1.0, least=0.05),
-    spread=3.3,
+    spread=3.4,
     weights=(0.02, 0.08, 0.4, 0.3, 0.1, 0.05, 0.05),
-    early_nats=2.75,
-    late_nats=9.5,
+    early_nats=3.5,
+    late_nats=9.2,
     least_hits=5,
-    relevant=0.065,
+    relevant=0.07,
     outage=0.25,
 )
 """Twice the control is allowed, one point in a hundred always. The evidence for an early alarm may

@@ -4,6 +4,7 @@ Everything is an array with one place per release, so that a watcher of a thousa
 benchmark of four thousand run the very same lines; one release is an array of length 1.
 """
 
+import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Self
@@ -41,7 +42,7 @@ class Arm:
         requests, as counters give that were reset between two reads.
         """
         timed = requests if timed is None else timed
-        if not 0 <= errors <= requests or not 0 <= slow <= timed:
+        if not (0 <= errors <= requests < math.inf and 0 <= slow <= timed < math.inf):
             raise ValueError(f"{errors} of {requests} failed, {slow} of {timed} slow: not counts")
         return cls(*(np.array([float(one)]) for one in (requests, errors, slow, timed)))
 

@@ -15,7 +15,7 @@ from rollback_manager.statistics.cusum import Seen, Suspicion
 from rollback_manager.statistics.envelope import Envelope
 from rollback_manager.statistics.evidence import Amounts, Answer, Finding, Flags
 from rollback_manager.statistics.passing_trouble import SETTLED_S, Face, cannot_be_passing
-from rollback_manager.statistics.sequential import SIZES, Mixture, gains
+from rollback_manager.statistics.sequential import FORGIVING_S, SIZES, Mixture, gains
 from rollback_manager.verification import wilson
 
 CONFIRM_S = 13.0
@@ -105,7 +105,7 @@ class Excess:
         """With the new version's side; `seen` as `seen()` made it."""
         return replace(
             self,
-            mixture=self.mixture.with_more(seen.gained * seen.counts),
+            mixture=self.mixture.with_more(seen.gained * seen.counts, at_s <= FORGIVING_S),
             suspicion=self.suspicion.with_more(seen),
             at_s=at_s,
             hits=self.hits + counts.hits,
@@ -149,7 +149,7 @@ class Excess:
     def _standing(self) -> Flags:
         suspicion = self.suspicion
         relevant = suspicion.effect() >= self.knobs.relevant
-        lasting = suspicion.age_s >= CONFIRM_S
+        lasting = (suspicion.age_s >= CONFIRM_S) & (suspicion.hits >= self.knobs.least_hits)
         return cannot_be_passing(suspicion, self.knobs.outage) & relevant & lasting & _LARGE
 
     def finding(self, release: int = 0) -> Finding:

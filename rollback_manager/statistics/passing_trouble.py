@@ -20,7 +20,7 @@ the seed wants a critical error rate answered."""
 ONE_FACE_NATS = -4.0
 """Evidence that the other face did not rise. If it did rise, as much is reached in at most e^-4,
 under 2 % of cases."""
-SETTLED_S = 120.0
+SETTLED_S = 90.0
 """Seconds since start from which on trouble may be somebody else's."""
 
 

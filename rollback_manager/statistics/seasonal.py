@@ -1,8 +1,8 @@
 """What a number usually is at this time of day: for numbers that have no control beside them.
 
-Against the median of the same minutes of former days, level-matched on the hours before it.
-On 368 labelled changes (Kontrast) this finds with AUC 0.96 what comparing with the hours before
-finds with 0.75 to 0.87.
+Against the median of the same minutes of former days, level-matched on the hours before the
+release. On 368 labelled changes (Kontrast) its AUC is 0.96, that of comparing with the hours before
+alone 0.75 to 0.87.
 """
 
 from dataclasses import dataclass

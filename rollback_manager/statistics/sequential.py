@@ -11,12 +11,16 @@ from typing import Self
 
 import numpy as np
 
-from rollback_manager.statistics.evidence import Amounts
+from rollback_manager.statistics.evidence import Amounts, Flags
 
 SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Regressions that are looked for: this share of the requests that should be well is not."""
 SHOWN_NATS = 6.9
 """ln 1000: a size with that much evidence against it is ruled out."""
+MOST_CREDIT_NATS = 1.0
+FORGIVING_S = 30.0
+"""Credit of a release that still warms up, and for how long after its start. The test restarts as
+long, at an evidence that would be too small for a test that always restarts."""
 MOST_ALLOWED = 0.9
 """A bound above it leaves no room to be worse. It also keeps the logarithms finite."""
 _SIZES = np.array(SIZES)[:, None]
@@ -45,9 +49,14 @@ class Mixture:
         """Nothing seen."""
         return cls(np.zeros((len(SIZES), releases)))
 
-    def with_more(self, gained: Amounts) -> Self:
-        """With the gains of one more interval."""
-        return type(self)(self.sums + gained)
+    def with_more(self, gained: Amounts, forgiving: Flags) -> Self:
+        """With the gains of one more interval. `forgiving`: while a warm-up is forgiven.
+
+        What is then within the bound earns hardly any credit: the bound is far above what most good
+        releases do, so that a bad one stays below it for a while, and would have to make up for it.
+        """
+        least = np.where(forgiving, -MOST_CREDIT_NATS, -np.inf)
+        return type(self)(np.maximum(self.sums + gained, least))
 
     def nats(self, weights: Amounts) -> Amounts:
         """Evidence of a regression of any size; `weights`, summing to 1, one per size."""
