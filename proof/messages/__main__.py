@@ -114,7 +114,7 @@ def fuzz(sequences: int, number: int, tally: Tally) -> None:
 
         @seed(number)
         @settings(
-            max_examples=max(1, sequences // AT_ONCE),
+            max_examples=-(-sequences // AT_ONCE),
             database=DirectoryBasedExampleDatabase(FOUND),
             deadline=None,
             suppress_health_check=list(HealthCheck),
