@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale bench-recovery format lock clean fuzz-messages races alerts
+.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale bench-recovery bench-detection score-data format lock clean fuzz-messages races alerts
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,10 @@ bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--
 	$(BIN)/python -m benchmarks.scale $(ARGS)
 bench-recovery: .venv/ready ## the worker killed with 100 rollbacks in flight; ARGS="--json --rollbacks N"
 	$(BIN)/python -m benchmarks.recovery $(ARGS)
+bench-detection: .venv/ready ## false rollbacks and delays in simulated releases; ARGS="--json --quick"
+	$(BIN)/python -m benchmarks.detection $(ARGS)
+score-data: .venv/ready ## test rows of other judges with which ours agree; ARGS="--json --data DIR"
+	$(BIN)/python -m benchmarks.score_data $(ARGS)
 format: .venv/ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix && $(BIN)/ruff format
 lock: .venv/ready ## requirements.lock from pyproject.toml; ARGS=--upgrade for newer versions
