@@ -1,15 +1,21 @@
 """Names on the command line: which environment, which rollback, who asks, under which key."""
 
+from __future__ import annotations
+
 import getpass
 import os
 import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rollback_manager.errors import PermanentError
 from starters import settings
 from starters.refusals import UNCHANGED, UsageError
+
+if TYPE_CHECKING:
+    from rollback_manager.triggers import TriggerKind
 
 ROLLBACK = re.compile(r"rollback/([^/\s]+)/([^/\s]+)")
 
@@ -48,6 +54,25 @@ def rollback(typed: str) -> str:
     named("environment", match[1])
     named("key", match[2])
     return typed
+
+
+def release(env: str | None, service: str, version: str) -> tuple[str, str, str]:
+    """Environment, service and version of the one release that is meant."""
+    return environment(env), named("service", service), named("version", version)
+
+
+def trigger(typed: str) -> TriggerKind:
+    """One of the eight; whatever else is typed is a usage error that lists them."""
+    from rollback_manager.triggers import TriggerKind
+
+    try:
+        return TriggerKind(typed)
+    except ValueError:
+        raise UsageError(
+            f"there is no trigger {typed[:80]!r}",
+            effect=UNCHANGED,
+            next_step=f"Name one of the eight: {', '.join(TriggerKind)}",
+        ) from None
 
 
 def services(typed: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from rollback_manager.claim import Left, Watched
 from rollback_manager.client import watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
+from rollback_manager.client.incidents import Incidents
 from rollback_manager.client.refusals import explained, from_failure
 from rollback_manager.client.rollback import Rollback
 from rollback_manager.contract import (
@@ -130,6 +131,11 @@ class RollbackClient:
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id, `rollback/ENV/KEY`; the first question shows whether it exists."""
         return Rollback(self.temporal, rollback_id)
+
+    @property
+    def incidents(self) -> Incidents:
+        """What is said of releases that may be bad, and people's answers."""
+        return Incidents(self.temporal, self._task_queue)
 
     def budget(self, env: str) -> FleetBudget:
         """The budget that all rollbacks of an environment share."""
