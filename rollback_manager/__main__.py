@@ -39,6 +39,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),
     },
     "Before": {
+        "watch-releases": Verb("starters.watch_releases", "show which releases are watched"),
         "releases": Verb("starters.releases", "list the releases, and which are known good"),
         "catalogue": Verb("starters.catalogue", "check the catalogue, each mistake with its line"),
     },

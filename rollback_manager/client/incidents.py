@@ -150,6 +150,14 @@ class Incidents:
         except RPCError as error:
             raise explained(error) from error
 
+    async def _leave(
+        self, handle: WorkflowHandle[object, IncidentStatus], word: IncidentVerdict
+    ) -> None:
+        try:
+            await handle.signal("decide", word, rpc_timeout=ANSWER_S)
+        except RPCError as error:
+            raise explained(error, handle.id) from error
+
     def _handle(
         self, env: str, service: str, version: str
     ) -> WorkflowHandle[object, IncidentStatus]:

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from rollback_manager import contract
 from rollback_manager.claim import Left, Watched
-from rollback_manager.client import watchdogs
+from rollback_manager.client import watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
 from rollback_manager.client.incidents import Incidents
@@ -34,6 +34,7 @@ from rollback_manager.contract import (
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
+from rollback_manager.watching import SeenWatch
 
 T = TypeVar("T", bound=Value)
 
@@ -136,6 +137,10 @@ class RollbackClient:
     def incidents(self) -> Incidents:
         """What is said of releases that may be bad, and people's answers."""
         return Incidents(self.temporal, self._task_queue)
+
+    async def watch(self, env: str) -> SeenWatch:
+        """What the watch of an environment watches, and what it says. NotFound: none runs."""
+        return await watch.seen(self.temporal, env)
 
     def budget(self, env: str) -> FleetBudget:
         """The budget that all rollbacks of an environment share."""

@@ -38,6 +38,7 @@ TALKING = (
     ["report", b.PARENT],
     ["releases", "list", "shop", "--env", "demo"],
     ["incident", "show", "shop", "v2", "--env", "demo"],
+    ["watch-releases", "--env", "demo"],
 )
 BROKEN = """\
 version: 1
