@@ -37,6 +37,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     },
     "Afterwards": {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),
+        "decisions": Verb("starters.decisions", "list, label, measure and replay past verdicts"),
     },
     "Before": {
         "watch-releases": Verb("starters.watch_releases", "show which releases are watched"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rollback_manager.triggers import TriggerKind
 
 ROLLBACK = re.compile(r"rollback/([^/\s]+)/([^/\s]+)")
+INCIDENT = re.compile(r"incident/([^/\s]+)/([^/\s]+)/([^/\s]+)")
 
 
 def environment(given: str | None) -> str:
@@ -59,6 +60,18 @@ def rollback(typed: str) -> str:
 def release(env: str | None, service: str, version: str) -> tuple[str, str, str]:
     """Environment, service and version of the one release that is meant."""
     return environment(env), named("service", service), named("version", version)
+
+
+def incident(typed: str) -> tuple[str, str, str]:
+    """Environment, service and version in the id of an incident as `incident list` prints it."""
+    match = INCIDENT.fullmatch(typed)
+    if match is None:
+        raise UsageError(
+            f"{typed[:80]!r} is not the id of an incident",
+            effect=UNCHANGED,
+            next_step="Ids are incident/ENV/SERVICE/VERSION: rollback-manager incident list",
+        )
+    return release(match[1], match[2], match[3])
 
 
 def trigger(typed: str) -> TriggerKind:

@@ -1,5 +1,6 @@
 """All rollbacks: plan, start, list; and the records of releases."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -31,6 +32,7 @@ from rollback_manager.contract import (
     Releases,
     RollbackRequest,
 )
+from rollback_manager.decision.asked import Decisions, DecisionsRequest
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
@@ -93,6 +95,12 @@ class RollbackClient:
         version = "list" if isinstance(ask, contract.ListReleases) else ask.version
         release_id = contract.release_id(ask.env, ask.service, version)
         return await self._ask(contract.RELEASE_WORKFLOW, request, release_id, Releases, timeout_s)
+
+    async def decisions(self, request: DecisionsRequest, *, timeout_s: float = 120) -> Decisions:
+        """List, label, measure, train from or replay the recorded decisions."""
+        question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
+        asked_as = contract.decisions_id(request.ask.env, f"{request.ask.verb}-{question}")
+        return await self._ask(contract.DECISIONS_WORKFLOW, request, asked_as, Decisions, timeout_s)
 
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""

@@ -39,6 +39,7 @@ TALKING = (
     ["releases", "list", "shop", "--env", "demo"],
     ["incident", "show", "shop", "v2", "--env", "demo"],
     ["watch-releases", "--env", "demo"],
+    ["decisions", "list", "--env", "demo"],
 )
 BROKEN = """\
 version: 1
@@ -107,6 +108,10 @@ def test_help_imports_nothing_heavy(verb: str) -> None:
         ["catalogue", "check", "no-such-file.yaml"],
         ["incident", "open", "shop", "v2", "--env", "demo", "--trigger", "errors"],
         ["incident", "decide", "shop", "v2", "manual_review", "--env", "demo", "--reason", "x"],
+        ["decisions", "label", "shop", "true"],
+        ["decisions", "label", "incident/demo/shop/v2", "true", "--trigger", "data_corruption"],
+        ["decisions", "label", "incident/demo/shop/v2", "late", "--onset", "14:00"],
+        ["decisions", "replay", "--policy", "no-such-file.yaml", "--env", "demo"],
     ],
 )
 def test_a_usage_error_exits_with_2_and_changes_nothing(arguments: list[str]) -> None:
