@@ -33,10 +33,10 @@ async def made(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
         yield one
 
 
-def keep(made: Rig, version: str, minute: int = 0, truth: Truth | None = None) -> str:
+def keep(made: Rig, version: str, later_s: int = 0, truth: Truth | None = None) -> str:
     """Record a decision about that release; the id of its incident."""
     own = {"env": "test", "service": made.service, "version": version}
-    at = NOW + timedelta(minutes=minute)
+    at = NOW + timedelta(seconds=later_s)
     seen = join(incident().model_copy(update={**own, "joined": ()}), evidence(size=MILD))
     known = facts(incident=seen, analysis=analyse(analysis_facts(), POLICY), now=at)
     entry = Entry(
@@ -52,7 +52,7 @@ def keep(made: Rig, version: str, minute: int = 0, truth: Truth | None = None) -
 async def test_decisions_are_listed_and_labelled(made: Rig) -> None:
     code, document, _ = await typed(made, "decisions", "list")
     assert (code, document["kept"], document["rows"]) == (0, 0, [])
-    names = [keep(made, f"v{number}", minute=number) for number in range(1, 4)]
+    names = [keep(made, f"v{number}", later_s=number) for number in range(1, 4)]
     code, document, _ = await typed(made, "decisions", "list", made.service, "--limit", "2")
     assert (code, document["kept"]) == (0, 3)
     assert [row["incident"] for row in document["rows"]] == [names[2], names[1]]
@@ -86,7 +86,7 @@ async def test_quality_and_training_rest_on_the_labels(made: Rig, tmp_path: Path
 
     for number in range(60):
         truth = Truth.FALSE if number % 3 == 0 else Truth.TRUE
-        keep(made, f"v{number}", minute=number, truth=truth)
+        keep(made, f"v{number}", later_s=number, truth=truth)
     code, document, _ = await typed(made, "decisions", "quality", made.service)
     (row,) = document["quality"]
     assert (code, row["trigger"], row["right"], row["false"]) == (0, "critical_error_rate", 40, 20)
@@ -99,7 +99,7 @@ async def test_quality_and_training_rest_on_the_labels(made: Rig, tmp_path: Path
 async def test_a_policy_is_replayed_over_the_past_and_what_was_left_out_is_said(
     made: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [keep(made, f"v{number}", minute=number) for number in range(5)]
+    names = [keep(made, f"v{number}", later_s=number) for number in range(5)]
     file = tmp_path / "policy.yaml"
     file.write_text("limits:\n  error_ratio: 0.15\n")
     code, document, _ = await typed(made, "decisions", "replay", "--policy", str(file))
