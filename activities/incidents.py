@@ -1,5 +1,6 @@
 """The role of incidents: alarms in, decisions out, each kept with everything it was made from."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision.engine import Decision, decide
 from rollback_manager.decision.factors import History
 from rollback_manager.decision.facts import DecisionFacts, WayBack
-from rollback_manager.decision.ledger import Entry
+from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.deviation import Metric, Worse
 from rollback_manager.errors import Blocked, PermanentError
 from rollback_manager.incident import Incident, join
@@ -41,6 +42,25 @@ class Ledger(Protocol):
 
     def keep_decision(self, env: str, service: str, entry: Entry) -> None:
         """Keep it; the same incident at the same moment again replaces it."""
+
+    def decisions(
+        self,
+        env: str,
+        service: str | None = None,
+        *,
+        most: int | None = None,
+        labelled: bool = False,
+    ) -> Sequence[Entry]:
+        """The newest `most`, oldest first; if `labelled`, of those with a label alone."""
+
+    def decisions_kept(self, env: str, service: str | None = None) -> tuple[int, int]:
+        """How many there are, and how many of them have a label."""
+
+    def label_decision(self, env: str, incident: str, label: Label) -> Entry:
+        """Label the incident's newest decision, and it alone. Raises NotFound.
+
+        The newest one knows all evidence that joined; one label is one incident in every count.
+        """
 
 
 class AlarmsOf(Value):

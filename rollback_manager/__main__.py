@@ -26,6 +26,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
         "list": Verb("starters.listing", "list the rollbacks, running and ended"),
         "approve": Verb("starters.decide", "agree to the plan that waits for you"),
         "reject": Verb("starters.decide", "refuse the plan that waits for you"),
+        "incident": Verb("starters.incident", "report a bad release, see what is known, decide"),
         "budget": Verb("starters.budget", "answer for rollbacks held because many began at once"),
         "pause": Verb("starters.control", "hold still after the action under way"),
         "resume": Verb("starters.control", "go on after a pause"),
@@ -36,8 +37,10 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     },
     "Afterwards": {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),
+        "decisions": Verb("starters.decisions", "list, label, measure and replay past verdicts"),
     },
     "Before": {
+        "watch-releases": Verb("starters.watch_releases", "show which releases are watched"),
         "releases": Verb("starters.releases", "list the releases, and which are known good"),
         "catalogue": Verb("starters.catalogue", "check the catalogue, each mistake with its line"),
     },
@@ -71,7 +74,7 @@ def usage() -> str:
     lines = ["Usage: rollback-manager <verb> [options]", "       rollback-manager <verb> --help"]
     for group, verbs in VERBS_BY_GROUP.items():
         lines += ["", f"{group}:"]
-        lines += [f"  {name:<12} {verb.help}" for name, verb in verbs.items()]
+        lines += [f"  {name:<14} {verb.help}" for name, verb in verbs.items()]
     return "\n".join(lines)
 
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from io import StringIO
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.comments import CommentedMap
 
-from rollback_manager import waves
+from rollback_manager import waves, written
 from rollback_manager.contract import NAME
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
@@ -148,11 +145,11 @@ class Catalogue(Value):
 
 def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
     """The catalogue in `text`; CatalogueError lists every mistake as `name:line: what`."""
-    tree = _parse(text, name)
     try:
-        catalogue = Catalogue.model_validate(_plain(tree), extra="forbid")
-    except ValidationError as mistakes:
-        raise _refused(_lines(mistakes, tree, name)) from None
+        tree = written.parsed(text, name, "version, environments and services")
+        catalogue = written.read(Catalogue, tree, name)
+    except written.Mistaken as mistaken:
+        raise _refused(mistaken.lines) from None
     if wrong := [*_wrong_policies(catalogue, tree, name), *_wrong_ties(catalogue, tree, name)]:
         raise _refused(wrong)
     return catalogue
@@ -179,7 +176,7 @@ def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> list
                 catalogue.policy(env, service)
             except ValidationError as mistakes:
                 place = ("services", service, "environments", env, "policy")
-                wrong += _lines(mistakes, tree, name, place)
+                wrong += written.mistakes(mistakes, tree, name, place)
     return wrong
 
 
@@ -189,80 +186,10 @@ def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator
     nobody = list(waves.unknown(catalogue.links))
     for service, kind, index, missing in nobody:
         where = ("services", service, kind, index)
-        yield f"{name}:{_line(tree, where)}: {_path(where)}: no such service: {missing}"
+        yield f"{name}:{written.at(tree, where)}: no such service: {missing}"
     if not nobody and (found := waves.cycle(catalogue.links)):
         where = ("services", found.services[0])
-        yield f"{name}:{_line(tree, where)}: {_path(where)}: {found}"
-
-
-def _lines(
-    mistakes: ValidationError, tree: CommentedMap, name: str, place: tuple[str, ...] = ()
-) -> list[str]:
-    paths = [((*place, *mistake["loc"]), mistake["msg"]) for mistake in mistakes.errors()]
-    return [f"{name}:{_line(tree, path)}: {_path(path)}: {said}" for path, said in paths]
-
-
-def _parse(text: str, name: str) -> CommentedMap:
-    yaml = YAML(typ="rt", pure=True)
-    yaml.allow_duplicate_keys = False
-    try:
-        tree = yaml.load(StringIO(text))
-    except MarkedYAMLError as mistake:
-        mark = mistake.problem_mark or mistake.context_mark
-        line = mark.line + 1 if mark else 1
-        raise _refused([f"{name}:{line}: {mistake.problem or mistake.context}"]) from None
-    except (YAMLError, ValueError, KeyError, RecursionError) as mistake:  # no mark: no line known
-        said = " ".join(str(mistake).split())
-        raise _refused([f"{name}:1: this cannot be read as YAML: {said[:300]}"]) from None
-    if not isinstance(tree, CommentedMap):
-        raise _refused([f"{name}:1: expected a mapping with version, environments and services"])
-    aliased = [
-        f"{name}:{line}: aliases, anchors and merge keys are not allowed" for line in _anchors(tree)
-    ]
-    if aliased:
-        raise _refused(aliased)
-    return tree
-
-
-def _anchors(node: Any, line: int = 1) -> Iterator[int]:
-    if isinstance(node, CommentedMap | CommentedSeq):
-        if node.anchor.value is not None or getattr(node, "merge", None):
-            yield node.lc.line + 1
-        children = node.values() if isinstance(node, CommentedMap) else node
-        for child in children:
-            yield from _anchors(child, node.lc.line + 1)
-    elif getattr(getattr(node, "anchor", None), "value", None) is not None:
-        yield line
-
-
-def _plain(node: Any) -> Any:
-    """Plain dicts, lists and scalars."""
-    if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    if isinstance(node, bool | int | float):
-        return node
-    return None if node is None else str(node)
-
-
-def _line(tree: CommentedMap, path: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of `path` that stands in the file; 1-based."""
-    node: Any = tree
-    line: int = tree.lc.line + 1
-    for part in path:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-        else:
-            continue
-        node = node[part]
-    return line
-
-
-def _path(path: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in path) or "catalogue"
+        yield f"{name}:{written.at(tree, where)}: {found}"
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ WATCHDOG_WORKFLOW = "WatchdogWorkflow"
 BUDGET_WORKFLOW = "BudgetWorkflow"
 INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
+DECISIONS_WORKFLOW = "DecisionsWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -98,6 +99,11 @@ def incident_id(env: str, service: str, version: str) -> str:
 def watch_id(env: str) -> str:
     """Workflow id of what watches the releases of one environment."""
     return f"watch/{checked('environment', env)}"
+
+
+def decisions_id(env: str, question: str) -> str:
+    """Workflow id of a question about recorded decisions; `question` tells it from all others."""
+    return f"decisions/{checked('environment', env)}/{checked('question', question)}"
 
 
 class EvidencePoint(Value):

@@ -43,9 +43,32 @@ class Watch(Value):
     trouble: tuple[str, ...] = ()
     looked: bool = False
 
+    def first(self, most: int) -> "Watch":
+        """The same with so many releases and troubles at most."""
+        fewer = {"releases": self.releases[:most], "trouble": self.trouble[:most]}
+        return self.model_copy(update=fewer)
+
+    def with_news(self, news: "Watch") -> "Watch":
+        """The same with what `news` says of its releases; the others keep their older word."""
+        told = {(one.service, one.version): one for one in news.releases}
+        releases = tuple(told.get((one.service, one.version), one) for one in self.releases)
+        return self.model_copy(update={"releases": releases, "trouble": news.trouble})
+
     def names(self) -> tuple[tuple[str, str, str], ...]:
         """What is watched beside what, whatever it says."""
         return tuple((one.service, one.version, one.beside) for one in self.releases)
+
+
+class SeenWatch(Value):
+    """The watch of one environment as a caller finds it.
+
+    looked_at: when its last look reached Temporal, a few seconds behind; None before the first.
+    trouble: why it may stand still, such as the last failure of its activity.
+    """
+
+    watch: Watch
+    looked_at: datetime | None = None
+    trouble: str = ""
 
 
 def to_be_watched(

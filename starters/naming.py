@@ -1,17 +1,24 @@
 """Names on the command line: which environment, which rollback, who asks, under which key."""
 
+from __future__ import annotations
+
 import getpass
 import os
 import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rollback_manager.errors import PermanentError
 from starters import settings
 from starters.refusals import UNCHANGED, UsageError
 
+if TYPE_CHECKING:
+    from rollback_manager.triggers import TriggerKind
+
 ROLLBACK = re.compile(r"rollback/([^/\s]+)/([^/\s]+)")
+INCIDENT = re.compile(r"incident/([^/\s]+)/([^/\s]+)/([^/\s]+)")
 
 
 def environment(given: str | None) -> str:
@@ -48,6 +55,37 @@ def rollback(typed: str) -> str:
     named("environment", match[1])
     named("key", match[2])
     return typed
+
+
+def release(env: str | None, service: str, version: str) -> tuple[str, str, str]:
+    """Environment, service and version of the one release that is meant."""
+    return environment(env), named("service", service), named("version", version)
+
+
+def incident(typed: str) -> tuple[str, str, str]:
+    """Environment, service and version in the id of an incident as `incident list` prints it."""
+    match = INCIDENT.fullmatch(typed)
+    if match is None:
+        raise UsageError(
+            f"{typed[:80]!r} is not the id of an incident",
+            effect=UNCHANGED,
+            next_step="Ids are incident/ENV/SERVICE/VERSION: rollback-manager incident list",
+        )
+    return release(match[1], match[2], match[3])
+
+
+def trigger(typed: str) -> TriggerKind:
+    """One of the eight; whatever else is typed is a usage error that lists them."""
+    from rollback_manager.triggers import TriggerKind
+
+    try:
+        return TriggerKind(typed)
+    except ValueError:
+        raise UsageError(
+            f"there is no trigger {typed[:80]!r}",
+            effect=UNCHANGED,
+            next_step=f"Name one of the eight: {', '.join(TriggerKind)}",
+        ) from None
 
 
 def services(typed: Sequence[str]) -> tuple[str, ...]:

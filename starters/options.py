@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="Its name in the catalogue.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="As it is deployed.")]
 Services = Annotated[
     list[str], typer.Argument(metavar="SERVICE...", help="Names in the catalogue, in any order.")
 ]

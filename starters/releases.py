@@ -9,7 +9,7 @@ import typer
 
 from starters import console, naming
 from starters.console import Answer
-from starters.options import By, Env, Json, Service
+from starters.options import By, Env, Json, Service, Version
 
 if TYPE_CHECKING:
     from rollback_manager.contract import ListReleases, MarkRelease, RecordRelease
@@ -18,7 +18,6 @@ ANSWER_S = 120.0
 """What a worker may take beside the measuring: it freezes a restore point."""
 
 app = console.group()
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="As it is deployed.")]
 
 
 class Judged(StrEnum):

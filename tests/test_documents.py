@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "demo" / "catalogue.example.yaml"
 SCHEMA = ROOT / "docs" / "catalogue.schema.json"
 OURS = "rollback-manager"
-GROUPS = ("releases", "catalogue")
+GROUPS = ("releases", "catalogue", "incident", "decisions")
 """Verbs with a word of their own behind them."""
 
 

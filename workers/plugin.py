@@ -12,6 +12,7 @@ from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
 from workflows.budget import BudgetWorkflow
+from workflows.decisions import DecisionsWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
@@ -30,6 +31,7 @@ WORKFLOWS: Sequence[type] = (
     BudgetWorkflow,
     WatchWorkflow,
     IncidentWorkflow,
+    DecisionsWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

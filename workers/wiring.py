@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.decisions import DecisionActivities
 from activities.incidents import IncidentActivities, Incidents, Ledger
 from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
@@ -150,6 +151,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
+        DecisionActivities(parts.catalogue, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue, parts.records, parts.records, parts.targets
         ).judge_incident,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, VersioningBehavior
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from workflows.options import A_MINUTE
@@ -18,11 +18,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents import AlarmsOf, IncidentActivities, Judged
     from rollback_manager.alarms import Alarm, Refused
     from rollback_manager.client.rollbacks import search_attributes
-    from rollback_manager.contract import INCIDENT_WORKFLOW, RollbackRequest, rollback_id
+    from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, RollbackRequest, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
     from rollback_manager.incident import Incident, Status, moved
-    from rollback_manager.incident_status import IncidentOpening, IncidentStatus, IncidentVerdict
+    from rollback_manager.incident_status import (
+        IncidentOpening,
+        IncidentStatus,
+        IncidentVerdict,
+        unwanted,
+    )
     from rollback_manager.progress import Result, RollbackOutcome
     from rollback_manager.rendering import web_ui_incident
 
@@ -82,6 +87,8 @@ class IncidentWorkflow:
         if verdict is not None:
             return await self._by_person(verdict)
         await self._judge()
+        if self._verdict is not None:
+            return True  # a person spoke meanwhile, and was told that it counts
         if self._decision is None:
             self._because = self._refused[-1].because if self._refused else "no alarm came"
             return False
@@ -207,4 +214,23 @@ class IncidentWorkflow:
     @workflow.signal(description="A person decides: rollback, fix_forward or monitor")
     def decide(self, verdict: IncidentVerdict) -> None:
         """A person's word ends the review."""
+        if because := self._unwanted(verdict):
+            workflow.logger.warning("a word was ignored", extra={"because": because})
+            return
         self._verdict = verdict
+
+    @workflow.update(name="decide", description="A person decides: rollback, fix_forward, monitor")
+    def decided(self, verdict: IncidentVerdict) -> Answered:
+        """The signal's twin, which answers."""
+        self._verdict = verdict
+        return Answered(applied=True, because=f"{verdict.action} by {verdict.by}")
+
+    @decided.validator
+    def _may_decide(self, verdict: IncidentVerdict) -> None:
+        if because := self._unwanted(verdict):
+            raise ApplicationError(because, type="AnswerIgnored", non_retryable=True)
+
+    def _unwanted(self, verdict: IncidentVerdict) -> str:
+        if self._verdict is not None:
+            return f"{self._verdict.by} said {self._verdict.action} just now"
+        return unwanted(self._incident, verdict)

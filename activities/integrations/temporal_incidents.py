@@ -1,24 +1,14 @@
 """The role `Incidents` over the worker's own Temporal client."""
 
 import asyncio
-from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
 from temporalio.service import RPCError
 
 from rollback_manager.alarms import Alarm
-from rollback_manager.contract import INCIDENT_WORKFLOW, incident_id
+from rollback_manager.client.incidents import TAKEN, give
 from rollback_manager.errors import Unreachable
-from rollback_manager.incident_status import IncidentOpening
 
-ANSWER = timedelta(seconds=3)
 SPARE_S = 1.0
 
 
@@ -32,44 +22,16 @@ class TemporalIncidents:
 
     def alarm(self, alarm: Alarm) -> None:
         """Open the release's incident, or join it. Raises Unreachable; then it is given again."""
-        told = asyncio.run_coroutine_threadsafe(self._told(alarm), self._loop)
+        told = asyncio.run_coroutine_threadsafe(
+            give(self._client, self._task_queue, alarm), self._loop
+        )
         try:
-            told.result(ANSWER.total_seconds() + SPARE_S)
+            told.result(TAKEN.total_seconds() + SPARE_S)
         except TimeoutError as error:
             told.cancel()
             raise _silent("no answer in time") from error
         except RPCError as error:
             raise _silent(error.message) from error
-
-    async def _told(self, alarm: Alarm) -> None:
-        opening = IncidentOpening(env=alarm.env, service=alarm.service, version=alarm.version)
-        await self._client.start_workflow(
-            INCIDENT_WORKFLOW,
-            opening,
-            id=incident_id(alarm.env, alarm.service, alarm.version),
-            task_queue=self._task_queue,
-            start_signal="alarm",
-            start_signal_args=[alarm],
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            search_attributes=_search_attributes(alarm),
-            static_summary=f"{alarm.service} {alarm.version}: {alarm.evidence.words[:150]}",
-            rpc_timeout=ANSWER,
-        )
-
-
-def _search_attributes(alarm: Alarm) -> TypedSearchAttributes:
-    words = {
-        "RollbackEnv": alarm.env,
-        "RollbackService": alarm.service,
-        "RollbackTrigger": str(alarm.evidence.trigger),
-    }
-    return TypedSearchAttributes(
-        [
-            SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
-            for name, value in words.items()
-        ]
-    )
 
 
 def _silent(said: str) -> Unreachable:

@@ -1,5 +1,6 @@
 """All rollbacks: plan, start, list; and the records of releases."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -18,9 +19,10 @@ from temporalio.service import RPCError
 
 from rollback_manager import contract
 from rollback_manager.claim import Left, Watched
-from rollback_manager.client import watchdogs
+from rollback_manager.client import watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
+from rollback_manager.client.incidents import Incidents
 from rollback_manager.client.refusals import explained, from_failure
 from rollback_manager.client.rollback import Rollback
 from rollback_manager.contract import (
@@ -30,9 +32,11 @@ from rollback_manager.contract import (
     Releases,
     RollbackRequest,
 )
+from rollback_manager.decision.asked import Decisions, DecisionsRequest
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
+from rollback_manager.watching import SeenWatch
 
 T = TypeVar("T", bound=Value)
 
@@ -92,6 +96,12 @@ class RollbackClient:
         release_id = contract.release_id(ask.env, ask.service, version)
         return await self._ask(contract.RELEASE_WORKFLOW, request, release_id, Releases, timeout_s)
 
+    async def decisions(self, request: DecisionsRequest, *, timeout_s: float = 120) -> Decisions:
+        """List, label, measure, train from or replay the recorded decisions."""
+        question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
+        asked_as = contract.decisions_id(request.ask.env, f"{request.ask.verb}-{question}")
+        return await self._ask(contract.DECISIONS_WORKFLOW, request, asked_as, Decisions, timeout_s)
+
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""
         services = ", ".join(request.services)
@@ -130,6 +140,15 @@ class RollbackClient:
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id, `rollback/ENV/KEY`; the first question shows whether it exists."""
         return Rollback(self.temporal, rollback_id)
+
+    @property
+    def incidents(self) -> Incidents:
+        """What is said of releases that may be bad, and people's answers."""
+        return Incidents(self.temporal, self._task_queue)
+
+    async def watch(self, env: str) -> SeenWatch:
+        """What the watch of an environment watches, and what it says. NotFound: none runs."""
+        return await watch.seen(self.temporal, env)
 
     def budget(self, env: str) -> FleetBudget:
         """The budget that all rollbacks of an environment share."""

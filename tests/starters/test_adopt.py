@@ -1,9 +1,6 @@
 """The way of a person who finds a rollback left behind, in a shell, on a real server."""
 
 import asyncio
-import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -18,10 +15,9 @@ from activities import metrics, orphans, reconciler
 from rollback_manager import claim, contract
 from rollback_manager.client import Rollback
 from tests import rig
+from tests.commands import typed
 from tests.rig import PATIENCE_S, Rig
 from workers.watchdogs import watch_over
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -58,27 +54,6 @@ async def left_behind(made: Rig) -> Rollback:
     await rollback.result()
     made.world.not_ready.clear()
     return rollback
-
-
-async def typed(made: Rig, *words: str) -> tuple[int, dict[str, Any], str]:
-    """Exit code, document and talk of a command."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    settings = {
-        "TEMPORAL_ADDRESS": made.client.service_client.config.target_host,
-        "ROLLBACK_TASK_QUEUE": made.settings.task_queue,
-        "ROLLBACK_ENV": "test",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rollback_manager", *words, "--json"),
-        cwd=ROOT,
-        env={**kept, **settings},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    return process.returncode, json.loads(out.splitlines()[-1]), err.decode()
 
 
 async def listed(made: Rig) -> list[dict[str, Any]]:

@@ -37,6 +37,9 @@ TALKING = (
     ["retry-step", b.PARENT, "drain"],
     ["report", b.PARENT],
     ["releases", "list", "shop", "--env", "demo"],
+    ["incident", "show", "shop", "v2", "--env", "demo"],
+    ["watch-releases", "--env", "demo"],
+    ["decisions", "list", "--env", "demo"],
 )
 BROKEN = """\
 version: 1
@@ -103,6 +106,12 @@ def test_help_imports_nothing_heavy(verb: str) -> None:
         ["releases"],
         ["releases", "mark", "shop", "v1", "fine", "--env", "demo"],
         ["catalogue", "check", "no-such-file.yaml"],
+        ["incident", "open", "shop", "v2", "--env", "demo", "--trigger", "errors"],
+        ["incident", "decide", "shop", "v2", "manual_review", "--env", "demo", "--reason", "x"],
+        ["decisions", "label", "shop", "true"],
+        ["decisions", "label", "incident/demo/shop/v2", "true", "--trigger", "data_corruption"],
+        ["decisions", "label", "incident/demo/shop/v2", "late", "--onset", "14:00"],
+        ["decisions", "replay", "--policy", "no-such-file.yaml", "--env", "demo"],
     ],
 )
 def test_a_usage_error_exits_with_2_and_changes_nothing(arguments: list[str]) -> None:

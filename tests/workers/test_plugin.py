@@ -35,6 +35,9 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.ADOPT_WORKFLOW,
         contract.WATCHDOG_WORKFLOW,
         contract.BUDGET_WORKFLOW,
+        contract.WATCH_WORKFLOW,
+        contract.INCIDENT_WORKFLOW,
+        contract.DECISIONS_WORKFLOW,
     ]
 
 

@@ -78,6 +78,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
     names = [_name(one) for one in wiring.activities(wiring.parts(settings), NOBODY)]
     assert sorted(names) == [
         "ask_budget",
+        "ask_decisions",
         "check_slice",
         "claim",
         "clean_up",

@@ -14,7 +14,13 @@ from temporalio.service import RPCError
 
 from activities.integrations.temporal_incidents import TemporalIncidents
 from rollback_manager.alarms import Alarm, Sighting
-from rollback_manager.contract import INCIDENT_WORKFLOW, WATCH_WORKFLOW, incident_id, watch_id
+from rollback_manager.contract import (
+    INCIDENT_WORKFLOW,
+    WATCH_WORKFLOW,
+    Answered,
+    incident_id,
+    watch_id,
+)
 from rollback_manager.decision.facts import Action
 from rollback_manager.incident import Resolution, Status
 from rollback_manager.incident_status import IncidentStatus, IncidentVerdict
@@ -176,3 +182,20 @@ async def test_a_person_is_asked_where_the_trigger_asks_for_one(split: Rig) -> N
     await incident(split).signal("decide", verdict)
     await until(split, Status.RESOLVED)
     assert split.world.shares_now == {"v1": 100}
+
+
+async def test_a_word_that_nobody_waits_for_changes_nothing(split: Rig) -> None:
+    """It would be no status that may follow: the workflow must not fail by it."""
+    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    verdict = IncidentVerdict(action=Action.MONITOR, by="anna", reason="too early")
+    await incident(split).signal("decide", verdict.model_copy(update={"action": "manual_review"}))
+    seen = await until(split, Status.DECISION_MADE)
+    assert seen.incident.status is Status.DECISION_MADE
+    answered: Answered = await incident(split).execute_update(
+        "decide", verdict, result_type=Answered
+    )
+    assert answered.applied
+    ended = IncidentStatus.model_validate(await incident(split).result())
+    assert ended.incident.resolution is Resolution.MONITORING_CONTINUE
+    assert ended.because == "anna says monitor: too early"
+    assert split.world.shares_now == {"v1": 50, "v2": 50}

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, case, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    case,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.integrations.sql.engine import answered
@@ -139,13 +149,46 @@ class SqlRecords:
         with answered(self._engine), self._writing.begin() as connection:
             _put(connection, decisions, row)
 
-    def decisions(self, env: str, service: str | None = None) -> list[Entry]:
-        """Every decision of one service or of all, oldest first, with its label."""
-        asked = select(decisions).where(decisions.c.env == env).order_by(decisions.c.decided_at)
-        if service is not None:
-            asked = asked.where(decisions.c.service == service)
+    def decisions(
+        self,
+        env: str,
+        service: str | None = None,
+        *,
+        most: int | None = None,
+        labelled: bool = False,
+    ) -> list[Entry]:
+        """The newest `most`, oldest first; if `labelled`, of those with a label alone."""
+        asked = select(decisions).where(*_of(env, service)).order_by(decisions.c.decided_at.desc())
+        if labelled:
+            asked = asked.where(decisions.c.label.is_not(None))
         with answered(self._engine), self._engine.connect() as connection:
-            return [_entry(dict(row)) for row in connection.execute(asked).mappings()]
+            rows = connection.execute(asked.limit(most)).mappings().all()
+        return [_entry(dict(row)) for row in reversed(rows)]
+
+    def decisions_kept(self, env: str, service: str | None = None) -> tuple[int, int]:
+        """How many there are, and how many of them have a label."""
+        asked = select(func.count(), func.count(decisions.c.label)).where(*_of(env, service))
+        with answered(self._engine), self._engine.connect() as connection:
+            kept, labelled = connection.execute(asked).one()
+        return int(kept), int(labelled)
+
+    def label_decision(self, env: str, incident: str, label: Label) -> Entry:
+        """Label the incident's newest decision, and it alone; NotFound where there is none."""
+        of_incident = (decisions.c.env == env) & (decisions.c.incident == incident)
+        asked = select(decisions).where(of_incident).order_by(decisions.c.decided_at.desc())
+        with answered(self._engine), self._writing.begin() as connection:
+            newest = connection.execute(asked.limit(1)).mappings().first()
+            if newest is None:
+                raise _never_decided(incident)
+            at = newest["decided_at"]
+            said = case((decisions.c.decided_at == at, label.model_dump_json()), else_=None)
+            connection.execute(update(decisions).where(of_incident).values(label=said))
+        return _entry(dict(newest)).model_copy(update={"label": label})
+
+
+def _of(env: str, service: str | None) -> list[ColumnElement[bool]]:
+    of_service = [] if service is None else [decisions.c.service == service]
+    return [decisions.c.env == env, *of_service]
 
 
 def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
@@ -203,4 +246,13 @@ def _not_recorded(service: str, env: str, version: str, known: Sequence[str]) ->
         f"no release {version} of {service} is recorded in {env}; recorded: {names}",
         effect="Nothing was changed.",
         next_step=f"See what is recorded: rollback-manager releases list {service}",
+    )
+
+
+def _never_decided(incident: str) -> NotFound:
+    env = incident.split("/")[1]
+    return NotFound(
+        f"no decision about {incident} is recorded",
+        effect="Nothing was changed.",
+        next_step=f"See what is recorded: rollback-manager decisions list --env {env}",
     )

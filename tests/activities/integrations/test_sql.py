@@ -20,9 +20,13 @@ from activities.integrations.sql import SqlRecords, engine, engine_for, schema, 
 from activities.integrations.sql.tables import claims, metadata, outcomes
 from activities.records import PastRollback, Records
 from rollback_manager.claim import Purpose
+from rollback_manager.decision.engine import decide
+from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
+from rollback_manager.incident import Incident
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+from tests.incidents import POLICY, analysis_facts, facts
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ROLLBACK = "rollback/prod/checkout-is-down"
@@ -306,6 +310,7 @@ def test_a_claim_of_an_older_build_is_kept_and_does_not_say_its_purpose(
     with database.begin() as connection:
         for name in Purpose.model_fields:
             connection.execute(text(f"ALTER TABLE claims DROP COLUMN {name}"))
+        connection.execute(text("DROP TABLE decisions"))  # it came later than those columns
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     upgrade(database)
     (claim,) = records.claims("prod", "shop")
@@ -401,6 +406,57 @@ def test_a_postgresql_that_is_not_there_is_unreachable() -> None:
         records.claim("prod", "shop", ROLLBACK)
     assert isinstance(caught.value.__cause__, OperationalError)
     assert "s3cret" not in str(caught.value)
+
+
+def decided(service: str, minute: int, version: str = "v2") -> Entry:
+    """A decision about a release of that service, at that minute after noon."""
+    at = NOON + timedelta(minutes=minute)
+    known = facts().model_copy(
+        update={
+            "incident": Incident(env="prod", service=service, version=version, detected_at=NOON),
+            "now": at,
+        }
+    )
+    return Entry(
+        analysed_from=analysis_facts(), facts=known, policy=POLICY, decision=decide(known, POLICY)
+    )
+
+
+def label(truth: Truth, note: str = "") -> Label:
+    return Label(truth=truth, by="anna", at=NOON, note=note)
+
+
+def test_decisions_are_kept_whole_and_read_oldest_first(records: SqlRecords) -> None:
+    entries = [decided("shop", 1), decided("cart", 2), decided("shop", 3)]
+    for entry in reversed(entries):
+        records.keep_decision("prod", entry.facts.incident.service, entry)
+        records.keep_decision("prod", entry.facts.incident.service, entry)
+    records.keep_decision("other", "shop", decided("shop", 4))
+    assert records.decisions("prod") == entries
+    assert records.decisions("prod", "shop") == [entries[0], entries[2]]
+    assert records.decisions("prod", most=2) == entries[1:], "the newest ones"
+    assert records.decisions_kept("prod") == (3, 0)
+    assert records.decisions_kept("prod", "cart") == (1, 0)
+
+
+def test_a_label_is_on_the_newest_decision_of_its_incident_alone(records: SqlRecords) -> None:
+    first, second, other = decided("shop", 1), decided("shop", 2), decided("shop", 1, "v1")
+    for entry in (first, other):
+        records.keep_decision("prod", "shop", entry)
+    name = first.decision.incident
+    records.label_decision("prod", name, label(Truth.TRUE))
+    records.keep_decision("prod", "shop", second)
+    told = records.label_decision("prod", name, label(Truth.FALSE, "the load test"))
+    assert told == second.model_copy(update={"label": label(Truth.FALSE, "the load test")})
+    assert records.decisions("prod", labelled=True) == [told]
+    assert records.decisions_kept("prod") == (3, 1)
+    records.keep_decision("prod", "shop", second)
+    assert records.decisions("prod", labelled=True) == [told], "kept again, it keeps its label"
+
+
+def test_what_was_never_decided_cannot_be_labelled(records: SqlRecords) -> None:
+    with pytest.raises(NotFound, match="no decision about incident/prod/shop/v7"):
+        records.label_decision("prod", "incident/prod/shop/v7", label(Truth.TRUE))
 
 
 def test_connections_that_the_server_ended_are_replaced_unnoticed(postgres_url: str) -> None:

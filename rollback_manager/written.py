@@ -1,0 +1,107 @@
+"""What a person wrote in YAML or JSON: read strictly, each mistake with its line."""
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from rollback_manager.values import Value
+
+T = TypeVar("T", bound=Value)
+
+
+class Mistaken(Exception):
+    """It cannot be read; `lines` name each mistake as `file:line: what`. Callers say what next."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def read(kind: type[T], tree: CommentedMap, name: str) -> T:
+    """The value that was written; a field that `kind` lacks is a mistake like any other."""
+    try:
+        return kind.model_validate(_plain(tree), extra="forbid")
+    except ValidationError as error:
+        raise Mistaken(mistakes(error, tree, name)) from None
+
+
+def at(tree: CommentedMap, path: tuple[int | str, ...]) -> str:
+    """`line: path.of.the.field`"""
+    return f"{_line(tree, path)}: {_path(path)}"
+
+
+def mistakes(
+    error: ValidationError, tree: CommentedMap, name: str, place: tuple[str, ...] = ()
+) -> list[str]:
+    """Each mistake as `name:line: field: what`. place: where in the file the value stands."""
+    paths = [((*place, *mistake["loc"]), mistake["msg"]) for mistake in error.errors()]
+    return [f"{name}:{at(tree, path)}: {said}" for path, said in paths]
+
+
+def parsed(text: str, name: str, wanted: str) -> CommentedMap:
+    """The mapping in `text`; Mistaken if it is none. wanted: what should stand in it, in words."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.allow_duplicate_keys = False
+    try:
+        tree = yaml.load(StringIO(text))
+    except MarkedYAMLError as mistake:
+        mark = mistake.problem_mark or mistake.context_mark
+        line = mark.line + 1 if mark else 1
+        raise Mistaken([f"{name}:{line}: {mistake.problem or mistake.context}"]) from None
+    except (YAMLError, ValueError, KeyError, RecursionError) as mistake:  # no mark: no line known
+        said = " ".join(str(mistake).split())
+        raise Mistaken([f"{name}:1: this cannot be read as YAML: {said[:300]}"]) from None
+    if not isinstance(tree, CommentedMap):
+        raise Mistaken([f"{name}:1: expected a mapping with {wanted}"])
+    aliased = [
+        f"{name}:{line}: aliases, anchors and merge keys are not allowed" for line in _anchors(tree)
+    ]
+    if aliased:
+        raise Mistaken(aliased)
+    return tree
+
+
+def _anchors(node: Any, line: int = 1) -> Iterator[int]:
+    if isinstance(node, CommentedMap | CommentedSeq):
+        if node.anchor.value is not None or getattr(node, "merge", None):
+            yield node.lc.line + 1
+        children = node.values() if isinstance(node, CommentedMap) else node
+        for child in children:
+            yield from _anchors(child, node.lc.line + 1)
+    elif getattr(getattr(node, "anchor", None), "value", None) is not None:
+        yield line
+
+
+def _plain(node: Any) -> Any:
+    """Plain dicts, lists and scalars."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    if isinstance(node, bool | int | float):
+        return node
+    return None if node is None else str(node)
+
+
+def _line(tree: CommentedMap, path: tuple[int | str, ...]) -> int:
+    """Line of the deepest part of `path` that stands in the file; 1-based."""
+    node: Any = tree
+    line: int = tree.lc.line + 1
+    for part in path:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+        else:
+            continue
+        node = node[part]
+    return line
+
+
+def _path(path: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in path) or "all of it"

@@ -1,0 +1,178 @@
+"""Incidents, the watch and past decisions on a terminal: what a person reads at night."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rollback_manager.alarms import Refusal, Refused
+from rollback_manager.decision.asked import Decisions, row, shortened
+from rollback_manager.decision.engine import decide
+from rollback_manager.decision.facts import Action
+from rollback_manager.decision.ledger import Entry, Label, Overturned, Quality, Ruling, Truth
+from rollback_manager.decision.model import NotTrained
+from rollback_manager.incident import Status
+from rollback_manager.incident_status import (
+    IncidentStatus,
+    IncidentVerdict,
+    SeenIncident,
+    unwanted,
+)
+from rollback_manager.rendering import terminal_decisions, terminal_incident, terminal_watch
+from rollback_manager.rendering.layout import width
+from rollback_manager.triggers import TriggerKind
+from rollback_manager.watching import SeenWatch, Watch, Watched
+from tests.incidents import NOW, POLICY, analysis_facts, facts, incident
+
+ROLLBACK = "rollback/prod/shop-v2-12345678"
+
+
+def seen(status: Status, ended: str = "", **more: Any) -> SeenIncident:
+    known = incident().model_copy(update={"status": status})
+    told = IncidentStatus(incident=known, because="it is worse", **more)
+    return SeenIncident(status=told, ended=ended)
+
+
+def text_of(one: SeenIncident) -> str:
+    text = terminal_incident.incident(one)
+    assert max(map(width, text.splitlines())) <= 80
+    return text
+
+
+def test_an_incident_that_asks_shows_its_evidence_and_the_three_answers() -> None:
+    refused = (Refused(refusal=Refusal.STALE, because="it fired 400 s ago"),)
+    asks = seen(Status.DECISION_MADE, decision=decide(facts(), POLICY), refused=refused)
+    text = text_of(asks)
+    assert asks.asks
+    assert "incident/prod/shop/v2   ASKS A PERSON" in text
+    assert "v2 fails 25 of 100 requests" in text
+    assert "stale alarm: it fired 400 s ago" in text
+    for word in ("rollback", "fix_forward", "monitor"):
+        assert f"incident decide shop v2 {word} --env prod" in text
+
+
+@pytest.mark.parametrize(
+    ("one", "state", "line"),
+    [
+        (seen(Status.DETECTED), "DETECTED", "incident show shop v2 --env prod"),
+        (seen(Status.PLANNED, rollback=ROLLBACK), "PLANNED", f"watch {ROLLBACK}"),
+        (seen(Status.RESOLVED, "completed", rollback=ROLLBACK), "RESOLVED, ENDED", "report"),
+        (seen(Status.MONITORING, "completed"), "MONITORING, ENDED", "start shop --env prod"),
+        (seen(Status.DECISION_MADE, "terminated"), "DECISION MADE, TERMINATED", "start shop"),
+    ],
+)
+def test_the_next_line_fits_the_moment(one: SeenIncident, state: str, line: str) -> None:
+    text = text_of(one)
+    assert state in text.splitlines()[0]
+    assert f"rollback-manager {line}" in text
+    assert "incident decide" not in text
+
+
+def test_a_word_counts_only_while_it_is_waited_for() -> None:
+    asks = incident().model_copy(update={"status": Status.DECISION_MADE})
+    word = IncidentVerdict(action=Action.MONITOR, by="anna")
+    assert unwanted(asks, word) == ""
+    assert "monitoring" in unwanted(asks.model_copy(update={"status": Status.MONITORING}), word)
+    assert "asked for" in unwanted(asks, IncidentVerdict(action=Action.MANUAL_REVIEW, by="anna"))
+
+
+def test_the_watch_says_what_it_compares_and_how_old_that_is() -> None:
+    one = Watched(service="shop", version="v2", beside="v1", says="fine so far: 0.1 % of 900")
+    alone = Watched(service="cart", version="v7", beside="", says="cannot tell: 12 requests")
+    known = Watch(env="prod", releases=(one, alone), trouble=("stock: no answer",), looked=True)
+    text = terminal_watch.watch(SeenWatch(watch=known, looked_at=NOW), NOW + timedelta(seconds=5))
+    assert "last beat 5 s ago" in text
+    assert "shop   v2 beside v1" in text
+    assert "cart   v7 beside nothing, by fixed limits" in text
+    assert "stock: no answer" in text
+    assert "STANDS STILL" not in text
+
+
+def test_a_watch_that_stands_still_or_sees_nothing_says_so() -> None:
+    nothing = Watch(env="prod", looked=True)
+    late = SeenWatch(watch=nothing, looked_at=NOW, trouble="attempt 3: no route to host")
+    text = terminal_watch.watch(late, NOW + timedelta(seconds=50))
+    assert "STANDS STILL" in text
+    assert "attempt 3: no route to host" in text
+    assert "No release is watched" in text
+    assert "not looked yet" in terminal_watch.watch(SeenWatch(watch=Watch(env="prod")), NOW)
+
+
+def test_a_beat_renews_what_is_said_and_keeps_the_rest() -> None:
+    old = [Watched(service=name, version="v2", beside="v1", says="old") for name in ("a", "b")]
+    watch = Watch(env="prod", releases=tuple(old), looked=True)
+    new = old[0].model_copy(update={"says": "new"})
+    told = watch.with_news(Watch(env="prod", releases=(new,), trouble=("c: gone",)))
+    assert [one.says for one in told.releases] == ["new", "old"]
+    assert told.trouble == ("c: gone",)
+    assert watch.first(1).releases == (old[0],)
+
+
+def entry(truth: Truth | None = None, trigger: TriggerKind | None = None) -> Entry:
+    known = facts()
+    label = Label(truth=truth, by="anna", at=NOW, trigger=trigger, note="ok") if truth else None
+    return Entry(
+        analysed_from=analysis_facts(),
+        facts=known,
+        policy=POLICY,
+        decision=decide(known, POLICY),
+        label=label,
+    )
+
+
+def found(**more: Any) -> Decisions:
+    return Decisions.model_validate({"kept": 9, "labelled": 4, "read": 2, **more})
+
+
+def test_decisions_are_told_with_their_labels_and_with_what_is_not_shown() -> None:
+    rows = (row(entry(Truth.MISSED, TriggerKind.DATA_CORRUPTION)), row(entry()))
+    text = terminal_decisions.listed(found(rows=rows))
+    assert "labelled: missed (data_corruption should have fired) by anna" in text
+    assert "7 older ones are not shown" in text
+    assert terminal_decisions.listed(found()) == "no decisions are recorded"
+    assert "counts for no trigger" in terminal_decisions.label(
+        found(rows=(row(entry(Truth.MISSED)),))
+    )
+    assert "counts for no" not in terminal_decisions.label(found(rows=(row(entry(Truth.TRUE)),)))
+
+
+def test_quality_says_unknown_where_nothing_was_labelled_that_could_tell() -> None:
+    one = Quality(
+        trigger=TriggerKind.BUSINESS_METRIC_DROP,
+        right=0,
+        false=0,
+        missed=1,
+        precision=None,
+        recall=0.0,
+        detected_in_s=None,
+    )
+    text = terminal_decisions.quality(found(quality=(one,)))
+    assert max(map(width, text.splitlines())) <= 80
+    assert "unknown    0.0 %" in text
+    assert "2 older ones were left out" in text
+    assert "no decision is labelled" in terminal_decisions.quality(found())
+
+
+def test_a_model_that_is_not_trained_says_why() -> None:
+    none = NotTrained(because="not trained: 4 labels of 50")
+    assert "4 labels of 50. No file" in terminal_decisions.model(found(model=none), "m.json")
+    assert "not trained" in terminal_decisions.model(found(), "m.json")
+
+
+def test_a_replay_tells_what_changes_and_how_much_it_left_out() -> None:
+    one = Overturned(
+        incident="incident/prod/shop/v2",
+        decided_at=NOW,
+        was=Ruling(action=Action.ROLLBACK, votes_needed=0),
+        would_be=Ruling(action=Action.MANUAL_REVIEW, votes_needed=2),
+        because=("x" * 900,) * 9,
+        label=entry(Truth.FALSE).label,
+    )
+    short = shortened(one)
+    assert [len(reason) for reason in short.because] == [300] * 5
+    text = terminal_decisions.replayed(found(changed=(short,) * 30, changed_in_all=70))
+    assert "70 of 2 verdicts change" in text
+    assert "rollback  →  manual_review, 2 must agree" in text
+    assert "50 older changes are not shown; --json has 30 of 70" in text
+    assert "7 older ones were left out" in text
+    assert "no verdict changes, of 2" in terminal_decisions.replayed(found())

@@ -1,0 +1,113 @@
+"""A bad release is reported, seen and decided from a shell, on a real server."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities import metrics, reconciler
+from rollback_manager.contract import incident_id
+from rollback_manager.triggers import TriggerKind
+from tests import rig
+from tests.commands import typed
+from tests.rig import Rig
+
+BROKEN = "feature_regression"
+"""Of this one the table asks a person."""
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "POLL_S", 0.05)
+    monkeypatch.setattr(metrics, "POLL_S", 0.05)
+
+
+@pytest.fixture
+async def split(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
+    """v1 and v2 with half of the traffic each; v2 is not bad yet."""
+    async with rig.rig(client, tmp_path, cached=1000, manned=False) as made:
+        made.world.shares_now = {"v1": 50, "v2": 50}
+        one = replace(made, decisions={"tier_up_without_evidence": False})
+        async with one.worker():
+            yield one
+        with suppress(RPCError):  # it has ended
+            handle = client.get_workflow_handle(incident_id("test", made.service, "v2"))
+            await handle.terminate("the test is over")
+
+
+async def opened(made: Rig, *more: str) -> tuple[int, dict[str, Any], str]:
+    words = ("--trigger", BROKEN, "--reason", "checkout is broken", *more)
+    return await typed(made, "incident", "open", made.service, "v2", *words)
+
+
+async def test_what_a_person_reports_is_asked_decided_and_undone(split: Rig) -> None:
+    code, document, _ = await opened(split, "--by", "anna")
+    assert (code, document["asks"]) == (8, True), document
+    (joined,) = document["status"]["incident"]["joined"]
+    assert (joined["newest"]["source"], joined["newest"]["size"]) == ("client", None)
+    assert joined["newest"]["words"] == "anna: checkout is broken"
+
+    code, document, _ = await typed(split, "incident", "show", split.service, "v2")
+    assert (code, document["asks"]) == (8, True)
+    code, document, _ = await typed(split, "incident", "list", "--env", "test")
+    named = incident_id("test", split.service, "v2")
+    listed = {one["incident"]: one for one in document["incidents"]}
+    assert (code, listed[named]["trigger"]) == (0, BROKEN)
+
+    decide = ("incident", "decide", split.service, "v2", "rollback", "--reason", "it is ours")
+    code, document, _ = await typed(split, *decide, "--by", "anna")
+    assert (code, document["applied"]) == (0, True), document
+    handle = split.client.get_workflow_handle(named)
+    await handle.result()
+    assert split.world.shares_now == {"v1": 100}
+
+    code, document, _ = await typed(split, "incident", "show", split.service, "v2")
+    assert (code, document["ended"]) == (0, "completed"), document
+    assert document["status"]["incident"]["status"] == "resolved"
+    code, document, talk = await typed(split, *decide)
+    assert code == 7, "it has ended: nobody is asked"
+    assert f"rollback-manager start {split.service}" in talk or document["error"] == "NotFound"
+
+
+async def test_a_word_that_nobody_waits_for_is_ignored_with_the_reason(split: Rig) -> None:
+    await opened(split)
+    decide = ("incident", "decide", split.service, "v2")
+    code, document, _ = await typed(split, *decide, "monitor", "--reason", "one customer only")
+    assert (code, document["applied"]) == (0, True)
+    await split.client.get_workflow_handle(incident_id("test", split.service, "v2")).result()
+    assert split.world.shares_now == {"v1": 50, "v2": 50}
+    code, document, _ = await typed(split, "incident", "show", split.service, "v2")
+    assert (code, document["status"]["incident"]["resolution"]) == (0, "monitoring_continue")
+
+
+async def test_a_report_of_an_unknown_release_is_refused(split: Rig) -> None:
+    words = ("--trigger", BROKEN, "--reason", "it is broken")
+    code, document, talk = await typed(split, "incident", "open", split.service, "v9", *words)
+    assert (code, document["ended"]) == (7, "completed"), document
+    assert "unknown release" in talk
+
+
+async def test_a_report_is_stored_while_no_worker_runs(client: Client, tmp_path: Path) -> None:
+    async with rig.rig(client, tmp_path, cached=1000, manned=False) as made:
+        code, document, talk = await opened(made, "--timeout", "1")
+        assert (code, document["judged"]) == (8, False)
+        assert document["incident"] == incident_id("test", made.service, "v2")
+        await client.get_workflow_handle(document["incident"]).terminate("the test is over")
+    assert "stored" not in talk, "not a bad end: told on stdout only"
+
+
+async def test_what_cannot_be_meant_is_refused_in_three_parts(split: Rig) -> None:
+    words = ("incident", "open", split.service, "v2")
+    code, document, _ = await typed(split, *words, "--trigger", "errors", "--reason", "x")
+    assert (code, document["error"]) == (2, "UsageError")
+    assert all(kind in document["next_step"] for kind in TriggerKind)
+    code, document, _ = await typed(split, *words, "--trigger", BROKEN, "--reason", " ")
+    assert (code, document["effect"]) == (2, "Production is unchanged by this call.")
+    code, document, _ = await typed(split, "incident", "show", split.service, "v7")
+    assert (code, document["error"]) == (7, "NotFound")
+    assert "incident list --env test" in document["next_step"]
