@@ -1,7 +1,9 @@
 """The role `Incidents` over the worker's own Temporal client."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import (
@@ -11,7 +13,7 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager.alarms import Alarm
 from rollback_manager.contract import INCIDENT_WORKFLOW, incident_id
@@ -32,7 +34,14 @@ class TemporalIncidents:
 
     def alarm(self, alarm: Alarm) -> None:
         """Open the release's incident, or join it. Raises Unreachable; then it is given again."""
-        told = asyncio.run_coroutine_threadsafe(self._told(alarm), self._loop)
+        self._wait_for(self._told(alarm))
+
+    def recovered(self, alarm: Alarm) -> None:
+        """Tell the open incident; none is opened by good news. Raises Unreachable."""
+        self._wait_for(self._told_where_open(alarm))
+
+    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        told = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             told.result(ANSWER.total_seconds() + SPARE_S)
         except TimeoutError as error:
@@ -40,6 +49,15 @@ class TemporalIncidents:
             raise _silent("no answer in time") from error
         except RPCError as error:
             raise _silent(error.message) from error
+
+    async def _told_where_open(self, alarm: Alarm) -> None:
+        incident = incident_id(alarm.env, alarm.service, alarm.version)
+        handle = self._client.get_workflow_handle(incident)
+        try:
+            await handle.signal("alarm", alarm, rpc_timeout=ANSWER)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # none was, or it has ended
+                raise
 
     async def _told(self, alarm: Alarm) -> None:
         opening = IncidentOpening(env=alarm.env, service=alarm.service, version=alarm.version)
