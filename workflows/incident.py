@@ -86,7 +86,7 @@ class IncidentWorkflow:
         with suppress(TimeoutError):
             await workflow.wait_condition(self._has_news, timeout=A_MINUTE)
         while await self._goes_on() and await self._news():
-            if workflow.info().is_continue_as_new_suggested() and self._verdict is None:
+            if is_long() and self._verdict is None:
                 workflow.continue_as_new(self._carried(opening))
         self._show()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -298,6 +298,11 @@ class IncidentWorkflow:
     def decide(self, verdict: IncidentVerdict) -> None:
         """A person's word ends the review."""
         self._verdict = verdict
+
+
+def is_long() -> bool:
+    """Whether the history should begin anew."""
+    return workflow.info().is_continue_as_new_suggested()
 
 
 def _opened(opening: IncidentOpening) -> IncidentStatus:
