@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from activities.integrations.temporal_incidents import TemporalIncidents
 from rollback_manager.alarms import Alarm, Sighting
-from rollback_manager.contract import WATCH_WORKFLOW, incident_id, watch_id
+from rollback_manager.contract import WATCH_WORKFLOW, budget_id, incident_id, watch_id
 from rollback_manager.decision.facts import Action
 from rollback_manager.incident import Status
 from rollback_manager.incident_status import IncidentStatus, IncidentVerdict
@@ -23,7 +23,7 @@ from tests import rig
 from tests.rig import Rig
 
 BY_ITSELF: dict[str, object] = {"tier_up_without_evidence": False}
-PATIENCE_S = 60
+PATIENCE_S = 30
 
 
 def incident(made: Rig) -> WorkflowHandle[Any, Any]:
@@ -114,6 +114,12 @@ def alarm(made: Rig, size: float | None = 0.3, **more: Any) -> Alarm:
 def _incidents(made: Rig) -> TemporalIncidents:
     loop = asyncio.get_running_loop()
     return TemporalIncidents(made.client, loop, made.settings.task_queue)
+
+
+async def end_budget(client: Client) -> None:
+    """The environment's budget runs on the queue of the rig that asked first, and that is gone."""
+    with contextlib.suppress(RPCError):  # nobody has asked yet
+        await client.get_workflow_handle(budget_id("test")).terminate()
 
 
 async def give(made: Rig, one: Alarm) -> None:

@@ -27,6 +27,7 @@ from tests.incident_rig import (
     PATIENCE_S,
     alarm,
     decide,
+    end_budget,
     ended,
     give,
     incident,
@@ -49,6 +50,7 @@ async def split(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[Ri
     async with rig.rig(client, tmp_path, cached=cached, manned=False) as made:
         made.world.shares_now = dict(HALF)
         one = replace(made, decisions=BY_ITSELF)
+        await end_budget(client)
         async with one.worker():
             yield one
 
