@@ -1,6 +1,10 @@
 """What is said to an incident, and what it answers."""
 
+from datetime import datetime
+
 from rollback_manager.alarms import Alarm, Refused, Sighting
+from rollback_manager.budget import MANUAL
+from rollback_manager.contract import RollbackRequest
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
 from rollback_manager.incident import Incident
@@ -50,3 +54,35 @@ class IncidentOpening(Value):
     service: str
     version: str
     so_far: IncidentCarried | None = None
+
+
+def opened(opening: IncidentOpening, at: datetime) -> IncidentStatus:
+    """Before the first alarm has been judged."""
+    incident = Incident(
+        env=opening.env, service=opening.service, version=opening.version, detected_at=at
+    )
+    return IncidentStatus(incident=incident, because="alarms come in")
+
+
+def request_for(
+    incident: Incident, decision: Decision | None, by: str, because: str, key: str
+) -> RollbackRequest:
+    """The rollback that comes of it. by: the incident's own id where nobody asked for it.
+
+    Only what begins by itself counts against the budget, and waits for those whom the decision
+    asks; a person who asks has said so, and goes where the plan says.
+    """
+    by_itself = by == incident.id
+    own = decision if by_itself else None
+    fired = incident.joined[0].newest.trigger if incident.joined else MANUAL
+    return RollbackRequest(
+        env=incident.env,
+        services=(incident.service,),
+        key=f"{incident.service}-{incident.version}-{key}",
+        requested_by=by,
+        reason=because,
+        to_version=own.target_version or None if own else None,
+        trigger=str(fired) if by_itself else MANUAL,
+        incident=incident.id,
+        needs_approval=own is not None and own.requires_approval,
+    )

@@ -19,15 +19,17 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents import AlarmsOf, IncidentActivities, Judged
     from rollback_manager.alarms import Alarm, Refused, Sighting, collected
     from rollback_manager.client.rollbacks import search_attributes
-    from rollback_manager.contract import INCIDENT_WORKFLOW, RollbackRequest, rollback_id
+    from rollback_manager.contract import INCIDENT_WORKFLOW, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
-    from rollback_manager.incident import Incident, Status, moved
+    from rollback_manager.incident import Status, moved
     from rollback_manager.incident_status import (
         IncidentCarried,
         IncidentOpening,
         IncidentStatus,
         IncidentVerdict,
+        opened,
+        request_for,
     )
     from rollback_manager.progress import Result, RollbackOutcome
     from rollback_manager.rendering import web_ui_incident
@@ -68,7 +70,7 @@ class IncidentWorkflow:
 
     @workflow.init
     def __init__(self, opening: IncidentOpening) -> None:
-        before = opening.so_far or IncidentCarried(status=_opened(opening))
+        before = opening.so_far or IncidentCarried(status=opened(opening, workflow.now()))
         self._incident = before.status.incident
         self._decision: Decision | None = before.status.decision
         self._refused: tuple[Refused, ...] = before.status.refused
@@ -198,7 +200,9 @@ class IncidentWorkflow:
     async def _roll_back(self, decision: Decision | None, *, by: str) -> bool:
         """The rollback as a child that outlives this; whether the incident goes on after it."""
         self._move(Status.PLANNED)
-        request = self._request(decision, by)
+        request = request_for(
+            self._incident, decision, by, self._because, key=workflow.uuid4().hex[:8]
+        )
         self._rollback = rollback_id(request.env, request.key)
         self._show()
         try:
@@ -237,22 +241,6 @@ class IncidentWorkflow:
         """It cannot be handled now: that is said, and waits for better evidence or a person."""
         self._because = because[:MOST_WORDS]
         self._move(Status.ERROR)
-
-    def _request(self, decision: Decision | None, by: str) -> RollbackRequest:
-        incident = self._incident
-        fired = incident.joined[0].newest.trigger if incident.joined else "manual"
-        by_itself = by == incident.id
-        return RollbackRequest(
-            env=incident.env,
-            services=(incident.service,),
-            key=f"{incident.service}-{incident.version}-{workflow.uuid4().hex[:8]}",
-            requested_by=by,
-            reason=self._because,
-            to_version=(decision.target_version or None) if decision and by_itself else None,
-            trigger=str(fired) if by_itself else "manual",
-            incident=incident.id,
-            needs_approval=bool(decision and decision.requires_approval and by_itself),
-        )
 
     def _carried(self, opening: IncidentOpening) -> IncidentOpening:
         """No rollback is under way here: this is between two judgements."""
@@ -303,13 +291,3 @@ class IncidentWorkflow:
 def is_long() -> bool:
     """Whether the history should begin anew."""
     return workflow.info().is_continue_as_new_suggested()
-
-
-def _opened(opening: IncidentOpening) -> IncidentStatus:
-    incident = Incident(
-        env=opening.env,
-        service=opening.service,
-        version=opening.version,
-        detected_at=workflow.now(),
-    )
-    return IncidentStatus(incident=incident, because="alarms come in")
