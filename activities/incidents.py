@@ -6,35 +6,21 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities.incident_facts import IncidentFacts, Known
 from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
 from rollback_manager.alarms import Alarm, AlarmFacts, Refused, Sighting, refused
-from rollback_manager.analysis import Analysis, AnalysisFacts, analyse
+from rollback_manager.analysis import Analysis
 from rollback_manager.catalogue import Catalogue
-from rollback_manager.decision.engine import Decision, decide
-from rollback_manager.decision.factors import History
-from rollback_manager.decision.facts import DecisionFacts, WayBack
+from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.ledger import Entry, Label
-from rollback_manager.deviation import Metric, Worse
-from rollback_manager.errors import Blocked, PermanentError
+from rollback_manager.errors import PermanentError
 from rollback_manager.incident import Incident, join
-from rollback_manager.indicators import Scene
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.release import Baseline, Release, known_good
-from rollback_manager.tier import TierFacts, tier_of
-from rollback_manager.triggers import TriggerKind
+from rollback_manager.release import Release
+from rollback_manager.triggers import Finding, Source
 from rollback_manager.values import Value
-
-ERRORS_MATTER_FROM = 0.001
-"""0.1 %: the seed's margin above the baseline."""
-
-
-class Incidents(Protocol):
-    """Where alarms go."""
-
-    def alarm(self, alarm: Alarm) -> None:
-        """Open the release's incident, or join it; again is counted there, not doubled."""
 
 
 class Ledger(Protocol):
@@ -64,22 +50,30 @@ class Ledger(Protocol):
 
 
 class AlarmsOf(Value):
-    """An incident, and what has come in since it was judged last. asked_by: empty for nobody."""
+    """An incident, and what has come in since it was judged last.
+
+    seen: what was seen around the release when it was. Without alarms it is only asked whether the
+    incident is over.
+    """
 
     incident: Incident
     alarms: tuple[Alarm, ...]
+    seen: Sighting = Sighting()
 
 
 class Judged(Value):
-    """The incident with its new evidence, and what is decided; None where every alarm was refused.
+    """The incident with its new evidence, and what is decided; None where nothing new was taken.
 
-    refused: the alarms that are not acted on, with the reasons, newest last.
+    refused: the alarms that are not acted on, with the reasons, newest last. over: why there is
+    nothing left to decide, such as that the release has no traffic any more; empty where there is.
     """
 
     incident: Incident
     refused: tuple[Refused, ...] = ()
     analysis: Analysis | None = None
     decision: Decision | None = None
+    seen: Sighting = Sighting()
+    over: str = ""
 
 
 class IncidentActivities:
@@ -92,175 +86,85 @@ class IncidentActivities:
         self._records = records
         self._ledger = ledger
         self._targets = targets
+        self._facts = IncidentFacts(catalogue, records)
 
     @activity.defn(no_thread_cancel_exception=True)
     def judge_incident(self, asked: AlarmsOf) -> Judged:
         """Join the alarms, analyse, decide, and keep the decision with everything behind it."""
-        incident, at = asked.incident, now()
-        releases = self._releases(incident)
+        at, incident = now(), asked.incident
+        releases = list(self._records.releases(incident.env, incident.service))
+        release = next((r for r in releases if r.version == incident.version), None)
+        share = self._share(incident)
         policy = self._policy(incident)
-        refusals, seen = [], Sighting()
-        for alarm in asked.alarms:
-            because = refused(alarm.evidence, self._alarm_facts(alarm, releases, at), policy)
+        joined = self._joined(asked, release, share, policy, at)
+        if release is None or joined.over or not joined.incident.alarms or not asked.alarms:
+            return joined
+        if len(joined.refused) == len(asked.alarms):
+            return joined
+        known = Known(joined.incident, release, releases, policy, joined.seen, at)
+        entry = self._facts.judged(known)
+        self._ledger.keep_decision(incident.env, incident.service, entry)
+        decided = {"analysis": entry.facts.analysis, "decision": entry.decision}
+        return joined.model_copy(update=decided)
+
+    def _joined(
+        self,
+        asked: AlarmsOf,
+        release: Release | None,
+        share: int,
+        policy: DecisionPolicy,
+        at: datetime,
+    ) -> Judged:
+        """With every alarm that may join, the oldest first; the others with their reasons."""
+        incident, seen, refusals = asked.incident, asked.seen, list[Refused]()
+        for alarm in sorted(asked.alarms, key=lambda one: one.evidence.fired_at):
+            facts = AlarmFacts(
+                service=alarm.service,
+                version=alarm.version,
+                service_known=self._knows(incident),
+                release=release,
+                carries_traffic=share > 0,
+                starting=alarm.seen.starting,
+                now=at,
+            )
+            because = refused(alarm.evidence, facts, policy)
             if because is not None:
                 refusals.append(because)
                 continue
-            incident, seen = join(incident, alarm.evidence), alarm.seen
-        release = next((r for r in releases if r.version == incident.version), None)
-        if release is None or not incident.alarms:
-            return Judged(incident=incident, refused=tuple(refusals))
-        entry = self._entry(incident, release, releases, seen, policy, at)
-        self._ledger.keep_decision(incident.env, incident.service, entry)
-        analysis, decision = entry.facts.analysis, entry.decision
+            incident = join(incident, alarm.evidence, alarm.times)
+            seen = _sighted(seen, alarm)
+        over = "" if share else f"{incident.version} has no traffic any more"
         return Judged(
-            incident=incident, refused=tuple(refusals), analysis=analysis, decision=decision
-        )
-
-    def _entry(
-        self,
-        incident: Incident,
-        release: Release,
-        releases: list[Release],
-        seen: Sighting,
-        policy: DecisionPolicy,
-        at: datetime,
-    ) -> Entry:
-        baseline = release.baseline or _baseline_before(release, releases)
-        scene = _scene(incident, release, seen, baseline, at)
-        service = self._catalogue.services[incident.service]
-        facts = AnalysisFacts(
-            scene=scene,
-            metrics=_metrics(seen, baseline),
-            strategy=service.strategy,
-            dependencies=len(service.deploys_after) + len(service.reads_from),
-        )
-        analysis = analyse(facts, policy)
-        grounds = DecisionFacts(
             incident=incident,
-            analysis=analysis,
-            way_back=self._way_back(incident, releases, analysis, policy, at),
-            history=self._history(incident),
-            approvers=self._catalogue.environments[incident.env].approvers,
-            now=at,
+            refused=tuple(refusals),
+            seen=seen,
+            over=over if incident.alarms else "",
         )
-        decision = decide(grounds, policy)
-        return Entry(analysed_from=facts, facts=grounds, policy=policy, decision=decision)
-
-    def _way_back(
-        self,
-        incident: Incident,
-        releases: list[Release],
-        analysis: Analysis,
-        policy: DecisionPolicy,
-        at: datetime,
-    ) -> WayBack:
-        rehearsed = not policy.tier_up_without_evidence or self._rehearsed(incident, at)
-        tiered = tier_of(
-            TierFacts(
-                deployment_type=analysis.deployment_type,
-                touches_data=analysis.has_data_changes,
-                security_incident=_is(incident, TriggerKind.SECURITY_INCIDENT),
-                rehearsed=rehearsed,
-                pair_tested=not policy.tier_up_without_evidence
-                or self._catalogue.services[incident.service].pair_tested,
-            )
-        )
-        try:
-            target = known_good(releases, incident.version).release.version
-        except Blocked:
-            target = ""
-        return WayBack(target=target, tier=tiered.tier, tier_because=tiered.because)
-
-    def _rehearsed(self, incident: Incident, at: datetime) -> bool:
-        days = self._catalogue.policy(incident.env, incident.service).rehearsed_within_days
-        past = self._records.past(incident.env, incident.service)
-        return any(one.verified and (at - one.finished_at).days < days for one in past)
-
-    def _history(self, incident: Incident) -> History:
-        past = self._records.past(incident.env, incident.service)
-        ended = past[0].finished_at if past else None
-        return History(rollbacks=len(past), last_ended_at=ended)
-
-    def _releases(self, incident: Incident) -> list[Release]:
-        return list(self._records.releases(incident.env, incident.service))
 
     def _policy(self, incident: Incident) -> DecisionPolicy:
         known = self._catalogue.environments.get(incident.env)
         return known.decisions if known else DecisionPolicy()
 
-    def _alarm_facts(self, alarm: Alarm, releases: list[Release], at: datetime) -> AlarmFacts:
-        return AlarmFacts(
-            service=alarm.service,
-            version=alarm.version,
-            service_known=self._knows(alarm.env, alarm.service),
-            release=next((r for r in releases if r.version == alarm.version), None),
-            carries_traffic=self._share(alarm) > 0,
-            starting=alarm.seen.starting,
-            now=at,
-        )
-
-    def _share(self, alarm: Alarm) -> int:
+    def _share(self, incident: Incident) -> int:
         """Per cent of the traffic that it has now, whoever says what of it."""
-        if not self._knows(alarm.env, alarm.service):
+        if not self._knows(incident):
             return 0
-        shares = self._targets(alarm.env, alarm.service).traffic.shares().shares
-        return shares.get(alarm.version, 0)
+        shares = self._targets(incident.env, incident.service).traffic.shares().shares
+        return shares.get(incident.version, 0)
 
-    def _knows(self, env: str, service: str) -> bool:
+    def _knows(self, incident: Incident) -> bool:
         try:
-            self._catalogue.placement(env, service)
+            self._catalogue.placement(incident.env, incident.service)
         except PermanentError:
             return False
         return True
 
 
-def _is(incident: Incident, kind: TriggerKind) -> bool:
-    return any(one.newest.trigger is kind for one in incident.joined)
-
-
-def _baseline_before(release: Release, releases: list[Release]) -> Baseline | None:
-    """What users got from the newest release before this one that was measured."""
-    before = (r for r in releases if r.recorded_at < release.recorded_at)
-    return next((r.baseline for r in before if r.baseline is not None), None)
-
-
-def _scene(
-    incident: Incident, release: Release, seen: Sighting, baseline: Baseline | None, at: datetime
-) -> Scene:
-    return Scene(
-        service=incident.service,
-        version=incident.version,
-        released_at=release.recorded_at,
-        onset_at=seen.onset_at,
-        detected_at=incident.detected_at,
-        now=at,
-        new=seen.new,
-        old=seen.old,
-        normal_error_ratio=baseline.error_ratio if baseline else 0.0,
-        traffic_share=seen.traffic_share,
-        usual_per_s=baseline.requests_per_s if baseline else None,
-        common_mode=seen.common_mode,
-        worse_than_old=seen.worse_than_old,
-    )
-
-
-def _metrics(seen: Sighting, baseline: Baseline | None) -> tuple[Metric, ...]:
-    if seen.new is None or not seen.new.requests:
-        return ()
-    errors = Metric(
-        name="error ratio",
-        value=seen.new.error_ratio,
-        baseline=baseline.error_ratio if baseline else None,
-        worse=Worse.UP,
-        matters_from=ERRORS_MATTER_FROM,
-    )
-    if seen.new.latency_p95_ms is None:
-        return (errors,)
-    latency = Metric(
-        name="P95 ms",
-        value=seen.new.latency_p95_ms,
-        baseline=baseline.latency_p95_ms if baseline else None,
-        worse=Worse.UP,
-        matters_from=1.0,
-    )
-    return errors, latency
+def _sighted(seen: Sighting, alarm: Alarm) -> Sighting:
+    """The newest that has numbers: a report without any takes none away."""
+    regressed = alarm.evidence.finding is Finding.REGRESSED
+    if regressed and alarm.seen.new is not None:
+        return alarm.seen
+    if alarm.evidence.source is not Source.DETECTOR:
+        return seen
+    return seen.model_copy(update={"common_mode": alarm.seen.common_mode})

@@ -1,13 +1,14 @@
 """One release under watch: looks become intervals, intervals become findings."""
 
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from typing import NamedTuple
 
-from activities.look import Look
 from rollback_manager.alarms import Sighting
+from rollback_manager.detected import COMPARING, ERRORS, SLOWNESS
 from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
-from rollback_manager.release import Release
+from rollback_manager.release import Baseline, Release
 from rollback_manager.statistics.evidence import Answer, Arm, Finding, Interval, cannot_tell
 from rollback_manager.statistics.release_watch import History, ReleaseWatch, together
 from rollback_manager.statistics.slow_requests import slow_limit_ms
@@ -18,70 +19,136 @@ USUAL_ERRORS = 0.01
 """Of a service that was never measured."""
 SIGHT = timedelta(seconds=60)
 """Readings that go with an alarm are over so long at most."""
+LEAST_SIGHT = timedelta(seconds=5)
+"""And at least over so long: a second's P95 says little."""
 MINUTE = timedelta(minutes=1)
 KEPT_MINUTES = 5
+MOST_UNSEEN = timedelta(seconds=30)
+"""A longer gap between two looks is no interval: what was suspected before it is forgotten, for a
+trouble that came and went unseen must not count as one that has stood for so long."""
+
+
+@dataclass(frozen=True)
+class TrafficLook:
+    """A service's traffic at one moment."""
+
+    shares: dict[str, int]
+    snapshot: Snapshot
+
+
+class Told(NamedTuple):
+    """The one answer, and that of each test; those of no test where nothing could be counted."""
+
+    verdict: Finding
+    tests: tuple[Finding, ...] = ()
 
 
 class UnderWatch:
     """Beside a version that has traffic too it is compared; alone it is held to fixed limits."""
 
-    def __init__(self, release: Release, control: Release | None, look: Look) -> None:
+    def __init__(
+        self, release: Release, usual: Baseline | None, since: datetime, look: TrafficLook
+    ) -> None:
+        """since: when it met its first users, as far as that is known."""
         self.release = release
-        self.beside = beside(release.version, look.shares.shares)
-        self._usual = control.baseline if control else None
+        self.usual = usual
+        self.beside = beside(release.version, look.shares)
+        self._since = since
         self._looks = deque([look])
         self._minutes: deque[Reading | NoReading] = deque(maxlen=KEPT_MINUTES)
         self._minute_began = look.snapshot
         self._limit_ms = _slow_from(look, self.beside)
-        usual = self._usual.error_ratio if self._usual else USUAL_ERRORS
-        share = look.shares.shares[release.version] / 100
-        compared = bool(self.beside) and 0 < share < 1
-        self._watch = ReleaseWatch.begin(History(usual), share) if compared else None
-        self.onset_at: datetime | None = None
+        self._share = self._share_in(look)
+        errors = usual.error_ratio if usual else USUAL_ERRORS
+        compared = bool(self.beside) and 0 < self._share < 1
+        self._watch = ReleaseWatch.begin(History(errors), self._share) if compared else None
 
-    def fits(self, release: Release, look: Look) -> bool:
-        """Whether it still is this release beside that version."""
-        return (release.version, beside(release.version, look.shares.shares)) == (
+    def fits(self, release: Release, look: TrafficLook) -> bool:
+        """Whether it still is this release beside that version, and was looked at just now."""
+        same = (release.version, beside(release.version, look.shares)) == (
             self.release.version,
             self.beside,
         )
+        return same and look.snapshot.taken_at - self._looks[-1].snapshot.taken_at <= MOST_UNSEEN
 
-    def with_more(self, look: Look) -> Finding:
-        """The one answer after another look."""
-        before = self._looks[-1]
+    def with_more(self, look: TrafficLook) -> Told:
+        """What is to be said after another look."""
+        before = self._looks[-1].snapshot
+        if not self._counted_on(before, look.snapshot):
+            self._begin_anew(look)
+            return Told(cannot_tell("counters", self.beside, "they started again or stood still"))
         self._looks.append(look)
         while look.snapshot.taken_at - self._looks[0].snapshot.taken_at > SIGHT:
             self._looks.popleft()
         self._keep_minute(look.snapshot)
-        finding = self._finding(before.snapshot, look.snapshot)
-        self._note_onset(finding, look)
-        return finding
+        return self._alone() if self._watch is None else self._compared(self._watch, before, look)
 
-    def _finding(self, before: Snapshot, after: Snapshot) -> Finding:
-        if self._watch is None:
-            return together([self._by_fixed_limits()])
-        interval = self._interval(before, after)
-        if interval is None:
-            return cannot_tell("counters", self.beside, "the counters started again or stood still")
-        self._watch = self._watch.with_more(interval)
-        return self._watch.verdict()
+    def seen(self, finding: Finding) -> Sighting:
+        """What goes with an alarm: readings of the time since it began."""
+        onset_at = self._onset(finding)
+        first, last = self._look_before(onset_at).snapshot, self._looks[-1].snapshot
+        old = between(self.beside, first, last) if self.beside else None
+        new = between(self.release.version, first, last)
+        regressed = finding.answer is Answer.REGRESSED
+        return Sighting(
+            new=new if isinstance(new, Reading) else None,
+            old=old if isinstance(old, Reading) else None,
+            traffic_share=self._share_in(self._looks[-1]),
+            onset_at=onset_at,
+            common_mode=self._common_mode(),
+            worse_than_old=finding.because if regressed and finding.test in COMPARING else "",
+        )
 
-    def _by_fixed_limits(self) -> Finding:
-        limit = 2 * self._usual.latency_p95_ms if self._usual else None
-        return judge_static(tuple(self._minutes), latency_limit_ms=limit)
+    def _share_in(self, look: TrafficLook) -> float:
+        return look.shares.get(self.release.version, 0) / 100
 
-    def _interval(self, before: Snapshot, after: Snapshot) -> Interval | None:
-        arms = [self._arm(name, before, after) for name in (self.release.version, self.beside)]
-        if arms[0] is None or arms[1] is None:
-            return None
-        age = after.taken_at - self.release.recorded_at
+    def _counted_on(self, before: Snapshot, after: Snapshot) -> bool:
+        names = (self.release.version, self.beside) if self.beside else (self.release.version,)
+        return all(isinstance(between(name, before, after), Reading) for name in names)
+
+    def _begin_anew(self, look: TrafficLook) -> None:
+        """No window reaches over a restart of the proxy; what the tests have learnt stays."""
+        self._looks = deque([look])
+        self._minute_began = look.snapshot
+
+    def _compared(self, watch: ReleaseWatch, before: Snapshot, look: TrafficLook) -> Told:
+        if self._limit_ms is None:  # nothing was timed when it began
+            self._limit_ms = _slow_from(look, self.beside)
+        if self._share_in(look) != self._share:
+            self._share = self._share_in(look)
+            watch = watch.with_share(self._share)
+        self._watch = watch = watch.with_more(self._interval(before, look.snapshot))
+        verdict, tests = watch.verdict(), watch.findings()
+        if self._common_mode():  # then none of them speaks against the release
+            held = {"answer": Answer.CANNOT_TELL, "because": verdict.because}
+            tests = tuple(one.model_copy(update=held) for one in tests)
+        return Told(verdict, tests)
+
+    def _common_mode(self) -> str:
+        held = self._watch is not None and self._watch.common_mode()[0]
+        return "the old version got worse too: not the release, hold" if held else ""
+
+    def _alone(self) -> Told:
+        """Errors and slowness apart: they are different triggers, with different sizes."""
+        minutes = tuple(self._minutes)
+        tests = [judge_static(minutes).model_copy(update={"test": ERRORS})]
+        if self.usual and self.usual.latency_p95_ms:
+            slow = judge_static(
+                minutes, error_limit=1.0, latency_limit_ms=2 * self.usual.latency_p95_ms
+            )
+            tests.append(slow.model_copy(update={"test": SLOWNESS}))
+        return Told(together(tests), tuple(tests))
+
+    def _interval(self, before: Snapshot, after: Snapshot) -> Interval:
+        age = after.taken_at - self._since
         length = after.taken_at - before.taken_at
-        return Interval.of(age.total_seconds(), length.total_seconds(), arms[0], arms[1])
+        new, old = (self._arm(one, before, after) for one in (self.release.version, self.beside))
+        return Interval.of(age.total_seconds(), length.total_seconds(), new, old)
 
-    def _arm(self, version: str, before: Snapshot, after: Snapshot) -> Arm | None:
+    def _arm(self, version: str, before: Snapshot, after: Snapshot) -> Arm:
         reading = between(version, before, after)
-        if not isinstance(reading, Reading):
-            return None
+        if not isinstance(reading, Reading):  # `_counted_on` has seen to that
+            return Arm.of(0, 0)
         slow = slower_than(self._limit_ms, version, before, after) if self._limit_ms else None
         slower, timed = slow or (0, 0)
         errors = min(reading.errors, reading.requests)  # one was counted between two reads
@@ -92,37 +159,22 @@ class UnderWatch:
             self._minutes.append(between(self.release.version, self._minute_began, now))
             self._minute_began = now
 
-    def _note_onset(self, finding: Finding, look: Look) -> None:
-        """When it began, as far as looks tell: the first errors of the window that is seen."""
+    def _onset(self, finding: Finding) -> datetime | None:
+        """When it began, as far as the test can tell; not before the release met users."""
         if finding.answer is not Answer.REGRESSED:
-            self.onset_at = None
-        elif self.onset_at is None:
-            self.onset_at = self._first_trouble() or look.snapshot.taken_at
+            return None
+        lasted = timedelta(seconds=finding.lasted_s or 0.0)
+        return max(self._since, self._looks[-1].snapshot.taken_at - lasted)
 
-    def _first_trouble(self) -> datetime | None:
-        for before, after in pairwise(self._looks):
-            reading = between(self.release.version, before.snapshot, after.snapshot)
-            if isinstance(reading, Reading) and reading.errors:
-                return after.snapshot.taken_at
-        return None
-
-    def seen(self, finding: Finding) -> Sighting:
-        """What goes with an alarm."""
-        first, last = self._looks[0], self._looks[-1]
-        old = between(self.beside, first.snapshot, last.snapshot) if self.beside else None
-        new = between(self.release.version, first.snapshot, last.snapshot)
-        held = finding.test == "common_mode"
-        compared = self._watch is not None and finding.answer is Answer.REGRESSED
-        return Sighting(
-            new=new if isinstance(new, Reading) else None,
-            old=old if isinstance(old, Reading) else None,
-            traffic_share=last.shares.shares.get(self.release.version, 0) / 100,
-            onset_at=self.onset_at,
-            common_mode=finding.because if held else "",
-            worse_than_old=finding.because if compared else "",
-        )
+    def _look_before(self, onset_at: datetime | None) -> TrafficLook:
+        """The newest one that has all of the trouble after it; the oldest where there is none."""
+        if onset_at is None:
+            return self._looks[0]
+        from_at = min(onset_at, self._looks[-1].snapshot.taken_at - LEAST_SIGHT)
+        before = [one for one in self._looks if one.snapshot.taken_at <= from_at]
+        return before[-1] if before else self._looks[0]
 
 
-def _slow_from(look: Look, control: str) -> float | None:
+def _slow_from(look: TrafficLook, control: str) -> float | None:
     counts = look.snapshot.versions.get(control)
     return slow_limit_ms(counts.latency_ms) if counts else None

@@ -3,36 +3,34 @@
 It writes nothing into history but its beats and, where that changes, what it watches.
 """
 
-import logging
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 
 from temporalio import activity
 
-from activities.incidents import Incidents
-from activities.look import READERS, Look, Looks
+from activities.incident_role import Incidents
 from activities.records import Records
-from activities.step import asked_to_stop, now
+from activities.service_watch import ServiceWatch
+from activities.step import asked_to_stop
 from activities.targets import Targets
-from activities.under_watch import UnderWatch
-from rollback_manager.alarms import Alarm
 from rollback_manager.catalogue import Catalogue
-from rollback_manager.errors import RollbackError
-from rollback_manager.release import Release
-from rollback_manager.statistics.evidence import Answer, Finding
-from rollback_manager.watching import Watch, Watched, evidence, to_be_watched
+from rollback_manager.watching import Trouble, Watch
 
 EVERY_S = 1.0
 """Envoy's counters are current to the second; a look costs a few ms."""
-RECORDS_EVERY_S = 5.0
-"""How long a new release may go unnoticed."""
-AGAIN_S = 15.0
-"""An alarm that lasts is repeated so often: the incident may have ended, or missed the first."""
-MOST_TOLD = 200
-"""Releases whose last word goes with each beat: about 60 KB, below what Temporal takes (2 MB)."""
+PATIENCE_S = 2.0
+"""A round waits so long for its looks, far below the heartbeat's 10 s; a slower one goes on beside
+the next rounds, and no other service waits for it."""
+STANDS_S = 60.0
+"""Trouble is told when it has lasted so long: a restart of a proxy is nobody's business."""
 ROUND_S = 55 * 60.0
 """Below the hour that one attempt may take."""
-
-log = logging.getLogger(__name__)
+MOST_TOLD = 200
+"""Releases whose last word goes with each beat: about 60 KB, below what Temporal takes (2 MB)."""
+WATCHERS = 300
+"""Services that are looked at at once, and so silent ones that nobody else has to wait for."""
 
 
 class WatchActivities:
@@ -45,118 +43,92 @@ class WatchActivities:
         self._records = records
         self._targets = targets
         self._incidents = incidents
-        self._watched: dict[tuple[str, str], _OfService] = {}
+        self._services: dict[tuple[str, str], _Watcher] = {}
+        # Not READERS: a look that waits there for reads of its own could wait for ever.
+        self._threads = ThreadPoolExecutor(WATCHERS, thread_name_prefix="watch")
 
     @activity.defn(no_thread_cancel_exception=True)
     def watch_releases(self, before: Watch) -> Watch:
         """Look again and again; answers when it watches something else, and after an hour."""
-        until = time.monotonic() + ROUND_S
+        first, seen = time.monotonic(), before
         while True:
             began = time.monotonic()
+            _beat(seen)
             seen = self._look(before.env)
-            if seen.names() != before.names() or not before.looked or began >= until:
+            if _differs(seen, before, began - first) or began - first >= ROUND_S:
                 return seen
             if _breathe(seen, began + EVERY_S):
                 return before
 
     def _look(self, env: str) -> Watch:
-        services = [
-            name for name, one in self._catalogue.services.items() if env in one.environments
-        ]
-        asked = {name: READERS.submit(self._of(env, name).look) for name in services}
-        answers = [asked[name].result() for name in services]
+        names = [name for name, one in self._catalogue.services.items() if env in one.environments]
+        watchers = [self._of(env, name) for name in names]
+        wait_for([one.look(self._threads) for one in watchers], timeout=PATIENCE_S)
         return Watch(
             env=env,
-            releases=tuple(one for one in answers if isinstance(one, Watched)),
-            trouble=tuple(one for one in answers if isinstance(one, str)),
+            releases=tuple(one.watch.watched for one in watchers if one.watch.watched is not None),
+            trouble=tuple(one for watcher in watchers if (one := watcher.trouble()) is not None),
             looked=True,
         )
 
-    def _of(self, env: str, service: str) -> "_OfService":
+    def _of(self, env: str, service: str) -> "_Watcher":
         key = env, service
-        if key not in self._watched:
+        if key not in self._services:
             watched_s = self._catalogue.environments[env].decisions.watched_s
-            self._watched[key] = _OfService(self, env, service, watched_s)
-        return self._watched[key]
+            watch = ServiceWatch(
+                env, service, watched_s, self._records, self._targets, self._incidents
+            )
+            self._services.setdefault(key, _Watcher(service, watch))
+        return self._services[key]
 
 
-class _OfService:
-    """The watch of one service: which release, beside what, and what was said of it last."""
+class _Watcher:
+    """One service's watch, at most one look at a time, and since when it cannot look."""
 
-    def __init__(self, parts: WatchActivities, env: str, service: str, watched_s: float) -> None:
-        self._parts, self._env, self._service, self._watched_s = parts, env, service, watched_s
-        self._under_watch: UnderWatch | None = None
-        self._releases: list[Release] = []
-        self._read_at = float("-inf")
-        self._said: tuple[Answer, float] = (Answer.CANNOT_TELL, float("-inf"))
+    def __init__(self, service: str, watch: ServiceWatch) -> None:
+        self._service = service
+        self.watch = watch
+        self._lock = threading.Lock()  # an attempt that was given up may still be looking
+        self._under_way: Future[None] | None = None
+        self._blind_since: float | None = None
 
-    def look(self) -> Watched | str | None:
-        """What is watched; in words why that cannot be said; None where there is nothing to."""
-        try:
-            return self._looked()
-        except RollbackError as error:  # told to people as it is: not "all is well"
-            return f"{self._service}: {error.what}"
+    def look(self, threads: ThreadPoolExecutor) -> Future[None]:
+        """The look that is under way; a new one if the last has ended."""
+        with self._lock:
+            if self._under_way is None or self._under_way.done():
+                self._under_way = threads.submit(self.watch.look)
+            return self._under_way
 
-    def _looked(self) -> Watched | None:
-        if time.monotonic() - self._read_at >= RECORDS_EVERY_S:
-            self._releases = list(self._parts._records.releases(self._env, self._service))
-            self._read_at = time.monotonic()
-        look = Looks(self._parts._targets(self._env, self._service)).take()
-        release = to_be_watched(self._releases, look.shares.shares, now(), self._watched_s)
-        if release is None:
-            self._under_watch = None
+    def trouble(self) -> Trouble | None:
+        """Why it cannot look, once that has lasted."""
+        because = self.watch.trouble
+        if self._under_way is not None and not self._under_way.done():
+            because = because or "it does not answer"
+        if not because:
+            self._blind_since = None
             return None
-        return self._judged(release, look)
+        at = time.monotonic()
+        self._blind_since = at if self._blind_since is None else self._blind_since
+        if at - self._blind_since < STANDS_S:
+            return None
+        return Trouble(service=self._service, because=because)
 
-    def _judged(self, release: Release, look: Look) -> Watched:
-        one = self._under_watch
-        if one is None or not one.fits(release, look):
-            one = self._under_watch = UnderWatch(release, self._control(release, look), look)
-            return self._told(one, "watched from now on")
-        finding = one.with_more(look)
-        self._maybe_alarm(one, finding)
-        return self._told(one, f"{finding.answer}: {finding.because}")
 
-    def _control(self, release: Release, look: Look) -> Release | None:
-        """The release that has traffic beside it; else the newest one before that was measured."""
-        others = [one for one in self._releases if one.version != release.version]
-        live = [one for one in others if look.shares.shares.get(one.version)]
-        return next(iter(live or [one for one in others if one.baseline]), None)
+def _differs(seen: Watch, before: Watch, looked_for_s: float) -> bool:
+    """Whether people should know: trouble that comes and goes, at most once a minute."""
+    if not before.looked or seen.names() != before.names():
+        return True
+    return seen.troubled() != before.troubled() and looked_for_s >= STANDS_S
 
-    def _told(self, one: UnderWatch, says: str) -> Watched:
-        return Watched(
-            service=self._service, version=one.release.version, beside=one.beside, says=says
-        )
 
-    def _maybe_alarm(self, one: UnderWatch, finding: Finding) -> None:
-        """A regression at once and again while it lasts; its end once."""
-        answer, at = self._said
-        regressed = finding.answer is Answer.REGRESSED
-        due = answer is not finding.answer or time.monotonic() - at >= AGAIN_S
-        if not due or not (regressed or answer is Answer.REGRESSED):
-            return
-        seen = one.seen(finding)
-        said = evidence(finding, seen, now())
-        if said is None:
-            return
-        alarm = Alarm(
-            env=self._env,
-            service=self._service,
-            version=one.release.version,
-            evidence=said,
-            seen=seen,
-        )
-        self._parts._incidents.alarm(alarm)
-        self._said = finding.answer, time.monotonic()
-        log.info("alarm", extra={"service": self._service, "because": said.words})
+def _beat(seen: Watch) -> None:
+    """With what was seen: people read it there, and it never enters history."""
+    activity.heartbeat(seen.first(MOST_TOLD))
 
 
 def _breathe(seen: Watch, until: float) -> bool:
-    """Beat, and wait for the next look; whether somebody ended the watch meanwhile.
-
-    The beat carries what was seen: people read it there, and it never enters history.
-    """
-    activity.heartbeat(seen.first(MOST_TOLD))
+    """Beat, and wait for the next look; whether somebody ended the watch meanwhile."""
+    _beat(seen)
     if asked_to_stop():
         return True
     time.sleep(max(0.0, until - time.monotonic()))

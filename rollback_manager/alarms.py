@@ -2,11 +2,14 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.reading import Reading
 from rollback_manager.release import Release
-from rollback_manager.triggers import Evidence
+from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
 from rollback_manager.values import Ratio, Value
 
 
@@ -29,13 +32,31 @@ class Sighting(Value):
 
 
 class Alarm(Value):
-    """ "This release is worse", or that it is so no more; and what was seen then."""
+    """ "This release is worse", or that it is so no more; and what was seen then.
+
+    times: how many alarms it stands for.
+    """
 
     env: str
     service: str
     version: str
     evidence: Evidence
     seen: Sighting = Sighting()
+    times: Annotated[int, Field(ge=1)] = 1
+
+
+def collected(alarms: tuple[Alarm, ...], alarm: Alarm) -> tuple[Alarm, ...]:
+    """With one more; of those that say the same the newest stands for all: a storm stays small."""
+    same = next((one for one in alarms if _says(one) == _says(alarm)), None)
+    if same is None:
+        return *alarms, alarm
+    newest = max(same, alarm, key=lambda one: one.evidence.fired_at)
+    both = newest.model_copy(update={"times": same.times + alarm.times})
+    return tuple(both if one is same else one for one in alarms)
+
+
+def _says(alarm: Alarm) -> tuple[TriggerKind, Source, Finding]:
+    return alarm.evidence.trigger, alarm.evidence.source, alarm.evidence.finding
 
 
 class Refusal(StrEnum):

@@ -128,20 +128,19 @@ def moved(incident: Incident, status: Status) -> Incident:
     return incident.model_copy(update={"status": status, "resolution": resolution})
 
 
-def join(incident: Incident, evidence: Evidence) -> Incident:
+def join(incident: Incident, evidence: Evidence, times: int = 1) -> Incident:
     """The incident with this evidence in it; its status stays.
 
     Only "regressed" counts as an alarm. Other answers update what the same source said before, so
-    that a recovery is seen; nothing here ever brings a release back.
+    that a recovery is seen; nothing here ever brings a release back. times: how many alarms it
+    stands for.
     """
     mine = _index(incident.joined, evidence)
     if mine is None:
-        joined = (*incident.joined, _joined(evidence, evidence, None, 0, evidence))
+        first = Joined(newest=evidence, strongest=evidence, first_alarm_at=None, alarms=0)
+        joined = (*incident.joined, _with(first, evidence, times))
     else:
-        old = incident.joined[mine]
-        newest = evidence if evidence.fired_at >= old.newest.fired_at else old.newest
-        strongest = max(old.strongest, evidence, key=_strength)
-        new = _joined(newest, strongest, old.first_alarm_at, old.alarms, evidence)
+        new = _with(incident.joined[mine], evidence, times)
         joined = (*incident.joined[:mine], new, *incident.joined[mine + 1 :])
     return incident.model_copy(update={"joined": joined})
 
@@ -152,13 +151,17 @@ def _index(joined: tuple[Joined, ...], evidence: Evidence) -> int | None:
     return next((place for place, who in enumerate(told) if who == wanted), None)
 
 
-def _joined(
-    newest: Evidence, strongest: Evidence, first: datetime | None, alarms: int, evidence: Evidence
-) -> Joined:
+def _with(old: Joined, evidence: Evidence, times: int) -> Joined:
     """Alarms may come out of order: the first is the one that fired first."""
+    first, alarms = old.first_alarm_at, old.alarms
     if evidence.finding is Finding.REGRESSED:
-        first, alarms = min(first or evidence.fired_at, evidence.fired_at), alarms + 1
-    return Joined(newest=newest, strongest=strongest, first_alarm_at=first, alarms=alarms)
+        first, alarms = min(first or evidence.fired_at, evidence.fired_at), alarms + times
+    return Joined(
+        newest=evidence if evidence.fired_at >= old.newest.fired_at else old.newest,
+        strongest=max(old.strongest, evidence, key=_strength),
+        first_alarm_at=first,
+        alarms=alarms,
+    )
 
 
 def _strength(evidence: Evidence) -> tuple[bool, float, float]:

@@ -1,18 +1,14 @@
 """What is said to an incident, and what it answers."""
 
-from rollback_manager.alarms import Refused
+from datetime import datetime
+
+from rollback_manager.alarms import Alarm, Refused, Sighting
+from rollback_manager.budget import MANUAL
+from rollback_manager.contract import RollbackRequest
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
 from rollback_manager.incident import Incident, Status
-from rollback_manager.values import Value
-
-
-class IncidentOpening(Value):
-    """Which release it is about; the alarms follow by signal."""
-
-    env: str
-    service: str
-    version: str
+from rollback_manager.values import Count, Value
 
 
 class IncidentVerdict(Value):
@@ -37,6 +33,61 @@ class IncidentStatus(Value):
     because: str = ""
 
 
+class IncidentCarried(Value):
+    """What goes on when an incident's history has become long.
+
+    alarms: not judged yet. left_to: why nothing is done by itself any more; empty while it may be.
+    """
+
+    status: IncidentStatus
+    seen: Sighting = Sighting()
+    alarms: tuple[Alarm, ...] = ()
+    left_to: str = ""
+    judgements: Count = 0
+    blocked: Count = 0
+
+
+class IncidentOpening(Value):
+    """Which release it is about; the alarms follow by signal. so_far: of one that goes on."""
+
+    env: str
+    service: str
+    version: str
+    so_far: IncidentCarried | None = None
+
+
+def opened(opening: IncidentOpening, at: datetime) -> IncidentStatus:
+    """Before the first alarm has been judged."""
+    incident = Incident(
+        env=opening.env, service=opening.service, version=opening.version, detected_at=at
+    )
+    return IncidentStatus(incident=incident, because="alarms come in")
+
+
+def request_for(
+    incident: Incident, decision: Decision | None, by: str, because: str, key: str
+) -> RollbackRequest:
+    """The rollback that comes of it. by: the incident's own id where nobody asked for it.
+
+    Only what begins by itself counts against the budget, and waits for those whom the decision
+    asks; a person who asks has said so, and goes where the plan says.
+    """
+    by_itself = by == incident.id
+    own = decision if by_itself else None
+    fired = incident.joined[0].newest.trigger if incident.joined else MANUAL
+    return RollbackRequest(
+        env=incident.env,
+        services=(incident.service,),
+        key=f"{incident.service}-{incident.version}-{key}",
+        requested_by=by,
+        reason=because,
+        to_version=own.target_version or None if own else None,
+        trigger=str(fired) if by_itself else MANUAL,
+        incident=incident.id,
+        needs_approval=own is not None and own.requires_approval,
+    )
+
+
 class SeenIncident(Value):
     """An incident as a caller finds it.
 
@@ -52,14 +103,19 @@ class SeenIncident(Value):
         return not self.ended and self.status.incident.status is Status.DECISION_MADE
 
 
-def unwanted(incident: Incident, verdict: IncidentVerdict) -> str:
-    """Why a person's word cannot be followed now; empty if it can.
+TAKES_A_WORD = (
+    Status.DECISION_MADE,
+    Status.MONITORING,
+    Status.FIX_FORWARD_INITIATED,
+    Status.ERROR,
+)
+"""Where nothing is under way, so that a person may still say otherwise."""
 
-    An incident that is left to watch, or rolled back already, does not ask: whoever wants a
-    rollback all the same starts one.
-    """
+
+def unwanted(incident: Incident, verdict: IncidentVerdict) -> str:
+    """Why a person's word cannot be followed now; empty if it can."""
     if verdict.action is Action.MANUAL_REVIEW:
         return "that is what you are asked for: say rollback, fix_forward or monitor"
-    if incident.status is not Status.DECISION_MADE:
+    if incident.status not in TAKES_A_WORD:
         return f"it asks nobody: it is {incident.status}"
     return ""

@@ -1,28 +1,9 @@
-"""What one environment's watch knows, and what a test's finding says to an incident. Pure."""
+"""What one environment's watch knows, and which release is watched beside what. Pure."""
 
 from datetime import datetime
 
-from rollback_manager.alarms import Sighting
-from rollback_manager.release import Release, Standing
-from rollback_manager.statistics.evidence import Answer, Finding
-from rollback_manager.triggers import Evidence, Source, TriggerKind
-from rollback_manager.triggers import Finding as Said
+from rollback_manager.release import Baseline, Release, Standing
 from rollback_manager.values import Value
-from rollback_manager.verification import wilson
-
-TRIGGERS = {
-    "error_ratio": TriggerKind.CRITICAL_ERROR_RATE,
-    "latency_p95": TriggerKind.LATENCY_DEGRADATION,
-    "static_3_of_5": TriggerKind.CRITICAL_ERROR_RATE,
-    "instances": TriggerKind.HEALTH_CHECK_FAILURE,
-}
-"""The trigger of each test. Silence is no regression and common mode no alarm: neither is here."""
-
-_SAYS = {
-    Answer.REGRESSED: Said.REGRESSED,
-    Answer.FINE_SO_FAR: Said.FINE,
-    Answer.CANNOT_TELL: Said.CANNOT_TELL,
-}
 
 
 class Watched(Value):
@@ -35,12 +16,19 @@ class Watched(Value):
     says: str
 
 
+class Trouble(Value):
+    """A service that cannot be looked at, and why."""
+
+    service: str
+    because: str
+
+
 class Watch(Value):
-    """What the watch of one environment knows. trouble: of services that could not be read."""
+    """What the watch of one environment knows. trouble: only what has lasted for a while."""
 
     env: str
     releases: tuple[Watched, ...] = ()
-    trouble: tuple[str, ...] = ()
+    trouble: tuple[Trouble, ...] = ()
     looked: bool = False
 
     def first(self, most: int) -> "Watch":
@@ -57,6 +45,16 @@ class Watch(Value):
     def names(self) -> tuple[tuple[str, str, str], ...]:
         """What is watched beside what, whatever it says."""
         return tuple((one.service, one.version, one.beside) for one in self.releases)
+
+    def troubled(self) -> tuple[str, ...]:
+        """Services that cannot be looked at, whatever the reason."""
+        return tuple(one.service for one in self.trouble)
+
+
+def may_be_watched(release: Release, now: datetime, watched_s: float) -> bool:
+    """Whether it is young enough, and not known to be bad."""
+    young = (now - release.recorded_at).total_seconds() <= watched_s
+    return young and release.standing is not Standing.BAD
 
 
 class SeenWatch(Value):
@@ -77,9 +75,7 @@ def to_be_watched(
     """The newest release with traffic, unless it is bad or older than the watch lasts."""
     live = [one for one in releases if shares.get(one.version)]
     newest = max(live, key=lambda one: one.recorded_at, default=None)
-    if newest is None or newest.standing is Standing.BAD:
-        return None
-    return newest if (now - newest.recorded_at).total_seconds() <= watched_s else None
+    return newest if newest is not None and may_be_watched(newest, now, watched_s) else None
 
 
 def beside(version: str, shares: dict[str, int]) -> str:
@@ -88,35 +84,14 @@ def beside(version: str, shares: dict[str, int]) -> str:
     return max(sorted(others), key=lambda name: others[name], default="")
 
 
-def evidence(finding: Finding, seen: Sighting, at: datetime) -> Evidence | None:
-    """What the finding says to an incident; None for a test that fires no trigger."""
-    trigger = TRIGGERS.get(finding.test)
-    if trigger is None:
-        return None
-    size, high = _size(trigger, finding, seen)
-    return Evidence(
-        trigger=trigger,
-        finding=_SAYS[finding.answer],
-        words=f"{finding.because} (beside {finding.comparator})",
-        source=Source.DETECTOR,
-        fired_at=at,
-        size=size,
-        size_high=high,
-        nats=max(0.0, finding.evidence_nats),
-    )
+def usual(releases: list[Release], version: str, control: str) -> Baseline | None:
+    """What users usually get: of the control; else of the newest other one that was good.
 
-
-def _size(
-    trigger: TriggerKind, finding: Finding, seen: Sighting
-) -> tuple[float | None, float | None]:
-    """In the trigger's own measure, and the upper end of its interval where there is one."""
-    new, old = seen.new, seen.old
-    if trigger is TriggerKind.HEALTH_CHECK_FAILURE:
-        return finding.effect, None
-    if new is None or not new.requests:
-        return None, None
-    if trigger is TriggerKind.CRITICAL_ERROR_RATE:
-        return new.error_ratio, wilson(new.errors, new.requests)[1]
-    if old is None or not old.latency_p95_ms or new.latency_p95_ms is None:
-        return None, None
-    return new.latency_p95_ms / old.latency_p95_ms, None
+    Never of a bad release: what was measured of that would make the next bad one look well.
+    """
+    others = [one for one in releases if one.version != version and one.baseline is not None]
+    good = [one for one in others if one.standing is not Standing.BAD]
+    newest_first = sorted(good, key=lambda one: one.recorded_at, reverse=True)
+    own = next((one for one in newest_first if one.version == control), None)
+    chosen = own or next(iter(newest_first), None)
+    return chosen.baseline if chosen else None

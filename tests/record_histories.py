@@ -10,16 +10,32 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from rollback_manager.client import Rollback
 from rollback_manager.contract import SEARCH_ATTRIBUTES, AbortCommand, AbortMode, Decision, Vote
+from rollback_manager.decision.facts import Action
+from rollback_manager.incident import Status
 from rollback_manager.progress import State
 from rollback_manager.release import Standing
+from rollback_manager.triggers import TriggerKind
 from tests import rig
+from tests.incident_rig import (
+    BY_ITSELF,
+    alarm,
+    decide,
+    end_budget,
+    ended,
+    give,
+    incident,
+    until,
+    watch_over,
+)
 from tests.rig import Rig
 from tests.workflows.holding import held_in
 from workers.temporal_binary import find_binary
@@ -31,6 +47,8 @@ ASKED: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
 IN_A_MOMENT: dict[str, object] = {"approval": {"required": True, "deadline_s": 0.3}}
 
 Course = Callable[[Rig], Awaitable[Rollback]]
+Handle = WorkflowHandle[Any, Any]
+IncidentCourse = Callable[[Rig], Awaitable[list[Handle]]]
 
 
 async def _verified(made: Rig) -> Rollback:
@@ -126,9 +144,44 @@ STRATEGIES = {"rolling": "rolling_update", "slices": "generic", "slice_fell_back
 """Of those that are not blue_green."""
 
 
+async def _undone_by_itself(made: Rig) -> list[Handle]:
+    made.world.error_ratio = {"v2": 0.3}
+    async with watch_over(made) as watch:
+        await ended(made)
+    return [watch, incident(made)]
+
+
+async def _left_to_people(made: Rig) -> list[Handle]:
+    await give(made, alarm(made, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    await until(made, Status.DECISION_MADE)
+    await decide(made, Action.MONITOR)
+    await until(made, Status.MONITORING)
+    await give(made, alarm(made))
+    await until(made, Status.MONITORING, alarms=2)
+    await decide(made, Action.ROLLBACK)
+    await ended(made)
+    return [incident(made)]
+
+
+async def _refused(made: Rig) -> list[Handle]:
+    await give(made, alarm(made, fired_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    await ended(made)
+    return [incident(made)]
+
+
+INCIDENTS: Mapping[str, IncidentCourse] = {
+    "noticed": _undone_by_itself,
+    "settled_by_person": _left_to_people,
+    "refused_alarm": _refused,
+}
+"""The same, of what watches releases and of the incidents that come of it."""
+
+
 async def record(names: list[str]) -> None:
     """The named courses, or those without a file, on a dev server of this process's own."""
-    wanted = names or [name for name in COURSES if not list(FOLDER.glob(f"{name}.*"))]
+    wanted = names or [
+        name for name in (*COURSES, *INCIDENTS) if not list(FOLDER.glob(f"{name}.*"))
+    ]
     with tempfile.TemporaryDirectory() as folder:
         found = await find_binary(print)
         log = Path(folder) / "log"
@@ -138,7 +191,8 @@ async def record(names: list[str]) -> None:
         async with server:
             client = await Client.connect(server.address, data_converter=pydantic_data_converter)
             for name in wanted:
-                await _record(client, Path(folder) / name, name)
+                work = _record_incident if name in INCIDENTS else _record
+                await work(client, Path(folder) / name, name)
 
 
 async def _record(client: Client, folder: Path, name: str) -> None:
@@ -150,11 +204,26 @@ async def _record(client: Client, folder: Path, name: str) -> None:
             rollback = await course(made)
             await rollback.result()
         for history in await made.histories(rollback):
-            kind = history.workflow_id.split("/")[0]
-            file = FOLDER / f"{name}.{kind}.json"
-            text = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
-            file.write_text(text + "\n", encoding="utf-8")
-            sys.stdout.write(f"{file.name}: {len(history.events)} events, {len(text)} bytes\n")
+            _keep(name, history)
+
+
+async def _record_incident(client: Client, folder: Path, name: str) -> None:
+    folder.mkdir()
+    async with rig.rig(client, folder, cached=1000, manned=False) as unmanned:
+        unmanned.world.shares_now = {"v1": 50, "v2": 50}
+        made = replace(unmanned, decisions=BY_ITSELF)
+        await end_budget(client)
+        async with made.worker():
+            for handle in await INCIDENTS[name](made):
+                _keep(name, await handle.fetch_history())
+
+
+def _keep(name: str, history: WorkflowHistory) -> None:
+    kind = history.workflow_id.split("/")[0]
+    file = FOLDER / f"{name}.{kind}.json"
+    text = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
+    file.write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(f"{file.name}: {len(history.events)} events, {len(text)} bytes\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from temporalio.client import Client
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
 from activities.decisions import DecisionActivities
-from activities.incidents import IncidentActivities, Incidents, Ledger
+from activities.incident_role import Incidents
+from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.sql import SqlRecords, engine_for, upgrade

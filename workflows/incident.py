@@ -1,31 +1,35 @@
 """One release that is said to be bad: alarms join, it is judged, and the way back is taken."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, VersioningBehavior
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, ChildWorkflowError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
 from workflows.options import A_MINUTE
 from workflows.rollback import RollbackWorkflow
-from workflows.short import short
+from workflows.short import FAILED, short
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.incidents import AlarmsOf, IncidentActivities, Judged
-    from rollback_manager.alarms import Alarm, Refused
+    from rollback_manager.alarms import Alarm, Refused, Sighting, collected
     from rollback_manager.client.rollbacks import search_attributes
-    from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, RollbackRequest, rollback_id
+    from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
-    from rollback_manager.incident import Incident, Status, moved
+    from rollback_manager.incident import Status, moved
     from rollback_manager.incident_status import (
+        IncidentCarried,
         IncidentOpening,
         IncidentStatus,
         IncidentVerdict,
+        opened,
+        request_for,
         unwanted,
     )
     from rollback_manager.progress import Result, RollbackOutcome
@@ -34,12 +38,22 @@ with workflow.unsafe.imports_passed_through():
 STATE = SearchAttributeKey.for_keyword("RollbackState")
 COLLECTED = timedelta(seconds=10)
 """Between two judgements of one incident: a storm of alarms is judged once, not 500 times."""
+SELDOM = timedelta(minutes=5)
+"""The same evidence again is judged ever more seldom, up to this."""
 QUIET = timedelta(hours=1)
-"""An incident that is only watched ends when nothing new came for so long."""
+"""An incident that is only watched ends when nothing new came for so long; one that waits for a
+person looks then whether the release has traffic at all."""
+AN_HOUR = timedelta(hours=1)
+"""Patience with records and targets that do not answer."""
 A_WEEK = timedelta(days=7)
 """A person who is asked has so long; then the incident ends as it stands, and says so."""
 MOST_REFUSALS = 20
-NOTHING_DONE = (Result.REJECTED, Result.EXPIRED, Result.BLOCKED, Result.STALE_PLAN)
+MOST_WORDS = 500
+"""Of an error that is not ours."""
+MOST_BLOCKED = 3
+"""Rollbacks that may be blocked before people are asked: what blocks one may pass."""
+LEFT_TO_PEOPLE = (Result.REJECTED, Result.EXPIRED, Result.STALE_PLAN, Result.ABORTED)
+"""A rollback that ends so ended by people, or for want of them."""
 _LEFT_AS = {
     Action.FIX_FORWARD: Status.FIX_FORWARD_INITIATED,
     Action.MONITOR: Status.MONITORING,
@@ -57,90 +71,139 @@ class IncidentWorkflow:
 
     @workflow.init
     def __init__(self, opening: IncidentOpening) -> None:
-        self._incident = Incident(
-            env=opening.env,
-            service=opening.service,
-            version=opening.version,
-            detected_at=workflow.now(),
-        )
-        self._alarms: list[Alarm] = []
+        before = opening.so_far or IncidentCarried(status=opened(opening, workflow.now()))
+        self._incident = before.status.incident
+        self._decision: Decision | None = before.status.decision
+        self._refused: tuple[Refused, ...] = before.status.refused
+        self._rollback, self._because = before.status.rollback, before.status.because
+        self._seen: Sighting = before.seen
+        self._alarms: tuple[Alarm, ...] = before.alarms
+        self._left_to = before.left_to
+        self._judgements, self._blocked = before.judgements, before.blocked
         self._verdict: IncidentVerdict | None = None
-        self._decision: Decision | None = None
-        self._refused: list[Refused] = []
-        self._rollback = ""
-        self._because = "alarms come in"
+        self._shown: Status | None = None
 
     @workflow.run
     async def run(self, opening: IncidentOpening) -> IncidentStatus:
         """From the first alarm to an end; the incident as it stood then."""
-        await workflow.wait_condition(lambda: bool(self._alarms), timeout=A_MINUTE)
-        while await self._goes_on():
-            if not await self._news():
-                break
+        with suppress(TimeoutError):
+            await workflow.wait_condition(self._has_news, timeout=A_MINUTE)
+        while await self._goes_on() and await self._news():
+            if is_long() and self._verdict is None:
+                workflow.continue_as_new(self._carried(opening))
         self._show()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
+
+    def _has_news(self) -> bool:
+        return bool(self._alarms) or self._verdict is not None
 
     async def _goes_on(self) -> bool:
         """Judge what has come in and act on it; whether there is anything left to wait for."""
         verdict, self._verdict = self._verdict, None
         if verdict is not None:
             return await self._by_person(verdict)
-        await self._judge()
-        if self._verdict is not None:
-            return True  # a person spoke meanwhile, and was told that it counts
-        if self._decision is None:
+        judged = await self._judge()
+        if judged is None or self._verdict is not None:
+            return True  # a person who spoke meanwhile was told that it counts
+        if not self._incident.alarms:
             self._because = self._refused[-1].because if self._refused else "no alarm came"
-            return False
-        if self._decision.action is Action.ROLLBACK:
-            return await self._roll_back(self._decision, by=self._incident.id)
-        if self._decision.action is not Action.MANUAL_REVIEW:
-            self._move(_LEFT_AS[self._decision.action])
-        return True
+            return self._has_news()  # what came meanwhile may be better
+        if judged.over:
+            self._because = judged.over
+            return self._has_news()
+        if judged.decision is None or self._left_to:
+            return True
+        return await self._act(judged.decision)
 
-    async def _judge(self) -> None:
-        alarms, self._alarms = tuple(self._alarms), []
-        judged: Judged = await short(
-            IncidentActivities.judge_incident,
-            AlarmsOf(incident=self._incident, alarms=alarms),
-            patience=A_MINUTE,
-            summary=f"{len(alarms)} alarms: analyse, decide",
-        )
-        self._incident = judged.incident
-        self._refused = [*self._refused, *judged.refused][-MOST_REFUSALS:]
-        self._decision = judged.decision or self._decision
+    async def _judge(self) -> Judged | None:
+        """What the alarms so far come to; None where that cannot be said now."""
+        alarms, self._alarms = self._alarms, ()
+        self._judgements += 1
+        try:
+            judged: Judged = await short(
+                IncidentActivities.judge_incident,
+                AlarmsOf(incident=self._incident, alarms=alarms, seen=self._seen),
+                patience=AN_HOUR,
+                summary=f"{sum(one.times for one in alarms)} alarms: analyse, decide",
+            )
+        except FAILED as error:
+            if is_cancelled_exception(error):
+                raise
+            self._fails(f"it could not be judged: {error.cause or error}")
+            return None
+        self._incident, self._seen = judged.incident, judged.seen
+        self._refused = (*self._refused, *judged.refused)[-MOST_REFUSALS:]
         if judged.decision is not None:
-            self._move(Status.ANALYZED)
-            self._move(Status.DECISION_MADE)
-            self._because = f"{judged.decision.action}: {judged.decision.reasons[0]}"
+            self._decide(judged.decision)
+        return judged
+
+    def _decide(self, decision: Decision) -> None:
+        """Said in any case; what a person has settled stays settled."""
+        self._decision = decision
+        if not self._left_to:
+            self._because = f"{decision.action}: {decision.reasons[0]}"
+            self._come_to_a_decision()
         self._show()
+
+    def _come_to_a_decision(self) -> None:
+        """The seed's order: evidence that joins is analysed before anything else follows."""
+        if self._incident.status is Status.DECISION_MADE:
+            return
+        if self._incident.status is not Status.ANALYZED:
+            self._move(Status.ANALYZED)
+        self._move(Status.DECISION_MADE)
+
+    async def _act(self, decision: Decision) -> bool:
+        if decision.action is Action.ROLLBACK:
+            return await self._roll_back(decision, by=self._incident.id)
+        self._move(_LEFT_AS[decision.action])
+        return True
 
     async def _news(self) -> bool:
         """Wait for evidence or a person; False when neither came for long."""
+        await self._wait(lambda: self._verdict is not None, COLLECTED)
+        pause = min(COLLECTED * 2 ** min(self._judgements - 1, 6), SELDOM) - COLLECTED
+        if pause:
+            await self._wait(lambda: self._verdict is not None or self._differs(), pause)
+        if await self._wait(self._has_news, QUIET) or self._has_news():
+            return True
         asked = self._incident.status is Status.DECISION_MADE
+        if asked and workflow.now() - self._incident.detected_at < A_WEEK:
+            return True
+        self._because = "nobody answered" if asked else "quiet for an hour"
+        return False
+
+    async def _wait(self, news: Callable[[], bool], within: timedelta) -> bool:
+        """Whether it came in time."""
         with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._verdict is not None, timeout=COLLECTED)
-        try:
-            await workflow.wait_condition(
-                lambda: bool(self._alarms) or self._verdict is not None,
-                timeout=A_WEEK if asked else QUIET,
-            )
-        except TimeoutError:
-            self._because = "nobody answered" if asked else "quiet for an hour"
-            return False
-        return True
+            await workflow.wait_condition(news, timeout=within)
+            return True
+        return False
+
+    def _differs(self) -> bool:
+        """Whether an alarm says what none has said yet: that does not wait."""
+        known = {
+            (o.newest.trigger, o.newest.source, o.newest.finding) for o in self._incident.joined
+        }
+        said = (one.evidence for one in self._alarms)
+        return any((one.trigger, one.source, one.finding) not in known for one in said)
 
     async def _by_person(self, verdict: IncidentVerdict) -> bool:
-        self._because = f"{verdict.by} says {verdict.action}: {verdict.reason}"
-        if verdict.action == Action.ROLLBACK:
+        """A person's word: from now on nothing is done by itself."""
+        self._because = self._left_to = f"{verdict.by} says {verdict.action}: {verdict.reason}"
+        self._come_to_a_decision()
+        if verdict.action is Action.ROLLBACK:
             return await self._roll_back(self._decision, by=verdict.by)
-        self._move(_LEFT_AS[Action(verdict.action)])
-        return False
+        self._move(_LEFT_AS[verdict.action])
+        return True
 
     async def _roll_back(self, decision: Decision | None, *, by: str) -> bool:
         """The rollback as a child that outlives this; whether the incident goes on after it."""
         self._move(Status.PLANNED)
-        request = self._request(decision, by)
+        request = request_for(
+            self._incident, decision, by, self._because, key=workflow.uuid4().hex[:8]
+        )
         self._rollback = rollback_id(request.env, request.key)
         self._show()
         try:
@@ -152,39 +215,45 @@ class IncidentWorkflow:
                 search_attributes=search_attributes(request),
                 static_summary=f"{request.services[0]}: {request.reason[:150]}",
             )
-        except WorkflowAlreadyStartedError:
-            self._move(Status.DECISION_MADE)
-            self._because = f"{self._rollback} runs already"
+        except ChildWorkflowError as error:
+            if is_cancelled_exception(error) and workflow.cancellation_reason() is not None:
+                raise
+            self._left_to = f"{self._rollback} did not come to its end: {error.cause or error}"
+            self._fails(self._left_to)
             return True
         self._because = f"{outcome.result}: {outcome.because}"
         return self._after(outcome)
 
     def _after(self, outcome: RollbackOutcome) -> bool:
-        """A rollback that touched nothing leaves the decision to people; all others are an end."""
-        if outcome.result in NOTHING_DONE:
+        """What was blocked is tried again a few times; what people ended is theirs from then on."""
+        if outcome.result is Result.BLOCKED:
+            self._blocked += 1
+        if outcome.result in LEFT_TO_PEOPLE or self._blocked >= MOST_BLOCKED:
+            self._left_to = self._because
+        if outcome.result in (*LEFT_TO_PEOPLE, Result.BLOCKED):
             self._move(Status.DECISION_MADE)
-            self._decision = None
             return True
         self._move(Status.EXECUTED)
         well = outcome.result is Result.VERIFIED
         self._move(Status.RESOLVED if well else Status.VERIFICATION_FAILED)
         return False
 
-    def _request(self, decision: Decision | None, by: str) -> RollbackRequest:
-        incident = self._incident
-        fired = incident.joined[0].newest.trigger if incident.joined else "manual"
-        by_itself = by == incident.id
-        return RollbackRequest(
-            env=incident.env,
-            services=(incident.service,),
-            key=f"{incident.service}-{incident.version}-{workflow.uuid4().hex[:8]}",
-            requested_by=by,
-            reason=self._because,
-            to_version=(decision.target_version or None) if decision and by_itself else None,
-            trigger=str(fired) if by_itself else "manual",
-            incident=incident.id,
-            needs_approval=bool(decision and decision.requires_approval and by_itself),
+    def _fails(self, because: str) -> None:
+        """It cannot be handled now: that is said, and waits for better evidence or a person."""
+        self._because = because[:MOST_WORDS]
+        self._move(Status.ERROR)
+
+    def _carried(self, opening: IncidentOpening) -> IncidentOpening:
+        """No rollback is under way here: this is between two judgements."""
+        so_far = IncidentCarried(
+            status=self.status(),
+            seen=self._seen,
+            alarms=self._alarms,
+            left_to=self._left_to,
+            judgements=self._judgements,
+            blocked=self._blocked,
         )
+        return opening.model_copy(update={"so_far": so_far})
 
     def _move(self, status: Status) -> None:
         if status is not self._incident.status:
@@ -192,7 +261,10 @@ class IncidentWorkflow:
         self._show()
 
     def _show(self) -> None:
-        workflow.upsert_search_attributes([STATE.value_set(str(self._incident.status))])
+        """An attribute is an event: only where it differs."""
+        if self._shown is not self._incident.status:
+            self._shown = self._incident.status
+            workflow.upsert_search_attributes([STATE.value_set(str(self._incident.status))])
         workflow.set_current_details(web_ui_incident.details(self.status()))
 
     @workflow.query
@@ -201,7 +273,7 @@ class IncidentWorkflow:
         return IncidentStatus(
             incident=self._incident,
             decision=self._decision,
-            refused=tuple(self._refused),
+            refused=self._refused,
             rollback=self._rollback,
             because=self._because,
         )
@@ -209,7 +281,7 @@ class IncidentWorkflow:
     @workflow.signal(description="The release is worse, or is so no more")
     def alarm(self, alarm: Alarm) -> None:
         """Evidence that joins."""
-        self._alarms.append(alarm)
+        self._alarms = collected(self._alarms, alarm)
 
     @workflow.signal(description="A person decides: rollback, fix_forward or monitor")
     def decide(self, verdict: IncidentVerdict) -> None:
@@ -234,3 +306,8 @@ class IncidentWorkflow:
         if self._verdict is not None:
             return f"{self._verdict.by} said {self._verdict.action} just now"
         return unwanted(self._incident, verdict)
+
+
+def is_long() -> bool:
+    """Whether the history should begin anew."""
+    return workflow.info().is_continue_as_new_suggested()

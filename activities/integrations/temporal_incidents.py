@@ -1,12 +1,15 @@
 """The role `Incidents` over the worker's own Temporal client."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager.alarms import Alarm
 from rollback_manager.client.incidents import TAKEN, give
+from rollback_manager.contract import incident_id
 from rollback_manager.errors import Unreachable
 
 SPARE_S = 1.0
@@ -22,9 +25,14 @@ class TemporalIncidents:
 
     def alarm(self, alarm: Alarm) -> None:
         """Open the release's incident, or join it. Raises Unreachable; then it is given again."""
-        told = asyncio.run_coroutine_threadsafe(
-            give(self._client, self._task_queue, alarm), self._loop
-        )
+        self._wait_for(give(self._client, self._task_queue, alarm))
+
+    def recovered(self, alarm: Alarm) -> None:
+        """Tell the open incident; none is opened by good news. Raises Unreachable."""
+        self._wait_for(self._told_where_open(alarm))
+
+    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        told = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             told.result(TAKEN.total_seconds() + SPARE_S)
         except TimeoutError as error:
@@ -32,6 +40,15 @@ class TemporalIncidents:
             raise _silent("no answer in time") from error
         except RPCError as error:
             raise _silent(error.message) from error
+
+    async def _told_where_open(self, alarm: Alarm) -> None:
+        incident = incident_id(alarm.env, alarm.service, alarm.version)
+        handle = self._client.get_workflow_handle(incident)
+        try:
+            await handle.signal("alarm", alarm, rpc_timeout=TAKEN)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # none was, or it has ended
+                raise
 
 
 def _silent(said: str) -> Unreachable:

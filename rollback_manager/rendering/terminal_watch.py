@@ -29,7 +29,8 @@ def _lines(seen: SeenWatch) -> Iterator[str]:
         yield from labelled("  says:", [foreign(one.says)], indent=9)
     if not known.releases:
         yield "No release is watched: none is young enough, has traffic and is not bad."
-    yield from labelled("cannot read:", map(foreign, known.trouble), indent=15)
+    blind = [foreign(f"{one.service}: {one.because}") for one in known.trouble]
+    yield from labelled("cannot read:", blind, indent=15)
     if known.trouble:
         yield "A service that cannot be read is watched by nobody until it can."
     yield f"incidents:  rollback-manager incident list --env {known.env}"

@@ -43,5 +43,5 @@ def watched(watch: Watch) -> str:
         f"| {one.service} | {one.version} | {one.beside or 'nothing: fixed limits'} |"
         for one in watch.releases
     ]
-    lines += [f"- cannot be read: {one}" for one in watch.trouble]
+    lines += [f"- cannot be read: {one.service}: {one.because}" for one in watch.trouble]
     return "\n".join(lines) or "No release is to be watched."

@@ -80,6 +80,8 @@ class Finding(Value):
     evidence: natural logarithm of how much better "worse than allowed" explains what was seen than
     "within what is allowed"; regressed at `threshold`. effect: how far the new version is above its
     comparator, between `effect_low` and `effect_high` at 99 % each; None where it has no number.
+    usual: what the comparator itself had: effect + usual is what users get. lasted_s: for how long
+    that has been so, as far as the test can tell; None where it cannot.
     fine_up_to: a regression of that size would have been seen; None until that can be said.
     """
 
@@ -93,6 +95,8 @@ class Finding(Value):
     effect: float | None = None
     effect_low: float | None = None
     effect_high: float | None = None
+    usual: float | None = None
+    lasted_s: Seconds | None = None
     fine_up_to: Ratio | None = None
 
 

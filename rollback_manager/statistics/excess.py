@@ -155,7 +155,7 @@ class Excess:
     def finding(self, release: int = 0) -> Finding:
         """The answer for one release."""
         one = self._evidence(release)
-        hits, tries, usual = self._effect_from(release)
+        hits, tries, usual, lasted_s = self._effect_from(release)
         low, high = wilson(round(hits), round(tries))
         share = hits / tries if tries else 0.0
         return one.model_copy(
@@ -163,6 +163,8 @@ class Excess:
                 "effect": share - usual if tries else None,
                 "effect_low": low - usual if tries else None,
                 "effect_high": high - usual if tries else None,
+                "usual": usual if tries else None,
+                "lasted_s": lasted_s,
                 "because": f"{one.because}; {self.knobs.words} {share:.2%}, control {usual:.2%}",
             }
         )
@@ -194,17 +196,23 @@ class Excess:
             return Answer.CANNOT_TELL, f"too few requests: {self.tries[release]:.0f}"
         return Answer.FINE_SO_FAR, f"a regression of {fine_up_to:.0%} would have been seen"
 
-    def _effect_from(self, release: int) -> tuple[float, float, float]:
-        """Hits, tries and the control's rate: since the suspicion arose, else since the start."""
-        row = int(np.argmax((self.suspicion.nats * self._standing())[:, release]))
-        if self._standing()[row, release]:
-            hits, expected, tries = (
+    def _effect_from(self, release: int) -> tuple[float, float, float, float]:
+        """Hits, tries, the control's rate, seconds: since the suspicion arose, else the start.
+
+        A suspicion that does not condemn yet tells the size just as well: since the start a late
+        regression is mixed with the good time before it.
+        """
+        suspicion = self.suspicion
+        row = int(np.argmax((suspicion.nats * (suspicion.age_s > 0) * _LARGE)[:, release]))
+        if suspicion.age_s[row, release] > 0:
+            hits, expected, tries, age_s = (
                 float(one[row, release])
-                for one in (self.suspicion.hits, self.suspicion.expected, self.suspicion.tries)
+                for one in (suspicion.hits, suspicion.expected, suspicion.tries, suspicion.age_s)
             )
-            return hits, tries, expected / max(tries, 1.0)
+            return hits, tries, expected / max(tries, 1.0), age_s
         return (
             float(self.hits[release]),
             float(self.tries[release]),
             float(self.control.usual[release]),
+            max(0.0, float(self.at_s[release])),
         )

@@ -1,7 +1,7 @@
 """One release under watch: the tests side by side, and the one answer that they give together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from rollback_manager.statistics import errors, slow_requests
@@ -74,6 +74,10 @@ class ReleaseWatch:
             of_slow.with_new(slow, at_s, of_slow.seen(slow, at_s, length_s, error_face, held)),
             self.silence.with_more(interval),
         )
+
+    def with_share(self, share: float) -> Self:
+        """After the split was changed: from now on so much of the traffic is sent to it."""
+        return replace(self, silence=replace(self.silence, share=self.silence.share * 0 + share))
 
     def common_mode(self) -> Flags:
         """Where the control is in trouble too, by either counter."""

@@ -31,16 +31,18 @@ def judge_static(
         one for one in minutes[-OF:] if isinstance(one, Reading) and one.requests >= LEAST_REQUESTS
     ]
     bad = sum(_over(one, error_limit, latency_limit_ms) for one in judged)
+    answer = _answer(bad, len(judged))
     return Finding(
         test="static_3_of_5",
-        answer=_answer(bad, len(judged)),
+        answer=answer,
         evidence_nats=float(bad),
         threshold_nats=float(NEEDED),
         requests=sum(one.requests for one in judged),
         comparator=COMPARATOR,
         because=f"{bad} of {len(judged)} judged minutes over {error_limit:.0%} errors"
         + ("" if latency_limit_ms is None else f" or a P95 of {latency_limit_ms:.0f} ms"),
-        fine_up_to=error_limit if _answer(bad, len(judged)) is Answer.FINE_SO_FAR else None,
+        lasted_s=_since_first_bad(minutes[-OF:], error_limit, latency_limit_ms),
+        fine_up_to=error_limit if answer is Answer.FINE_SO_FAR else None,
     )
 
 
@@ -59,3 +61,15 @@ def _over(reading: Reading, error_limit: float, latency_limit_ms: float | None) 
         and reading.latency_p95_ms > latency_limit_ms
     )
     return reading.error_ratio > error_limit or slow
+
+
+def _since_first_bad(
+    minutes: Sequence[Reading | NoReading], error_limit: float, latency_limit_ms: float | None
+) -> float | None:
+    """Seconds from the beginning of the first bad minute to the end of the last one."""
+    for place, one in enumerate(minutes):
+        if not isinstance(one, Reading) or one.requests < LEAST_REQUESTS:
+            continue
+        if _over(one, error_limit, latency_limit_ms):
+            return 60.0 * (len(minutes) - place)
+    return None

@@ -20,6 +20,7 @@ from rollback_manager import (
     deviation,
     gates,
     incident,
+    incident_status,
     indicators,
     operation,
     plan,
@@ -30,6 +31,7 @@ from rollback_manager import (
     tier,
     tree,
     triggers,
+    watching,
 )
 from rollback_manager import verification as verification_module
 from rollback_manager.decision import calibration, caps, engine, factors, facts, ledger
@@ -41,7 +43,7 @@ FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.g
 WHOLE_MODULES = (
     *(budget, claim, contract, plan, progress),
     *(gates, operation, policy, reading, release, tree, verification_module),
-    *(alarms, analysis, deviation, incident, indicators, tier, triggers),
+    *(alarms, analysis, deviation, incident, incident_status, indicators, tier, triggers, watching),
     *(calibration, caps, engine, facts, factors, ledger, model_module),
 )
 NOT_IN_HISTORY = {
@@ -67,6 +69,8 @@ INPUTS_OF_ACTIVITIES = {
     "activities.records.Closing",
     "activities.records.Question",
     "activities.records.Observed",
+    "activities.incidents.AlarmsOf",
+    "activities.incidents.Judged",
 }
 
 each_file = pytest.mark.parametrize("name", FILES)

@@ -119,6 +119,9 @@ class NobodyAsks:
     def alarm(self, alarm: Alarm) -> None:
         raise AssertionError(alarm)
 
+    def recovered(self, alarm: Alarm) -> None:
+        raise AssertionError(alarm)
+
 
 NOBODY = wiring.OfTemporal(NobodyAsks(), NobodyAsks())
 

@@ -3,174 +3,123 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributeKey
+from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.integrations.temporal_incidents import TemporalIncidents
-from rollback_manager.alarms import Alarm, Sighting
-from rollback_manager.contract import (
-    INCIDENT_WORKFLOW,
-    WATCH_WORKFLOW,
-    Answered,
-    incident_id,
-    watch_id,
-)
+from rollback_manager.client import Rollback
+from rollback_manager.contract import INCIDENT_WORKFLOW, Decision, Vote
 from rollback_manager.decision.facts import Action
+from rollback_manager.errors import Unreachable
 from rollback_manager.incident import Resolution, Status
-from rollback_manager.incident_status import IncidentStatus, IncidentVerdict
-from rollback_manager.reading import Reading
-from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
+from rollback_manager.incident_status import IncidentOpening
+from rollback_manager.progress import State
+from rollback_manager.release import Standing
+from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.watching import Watch
 from tests import rig
+from tests.incident_rig import (
+    BY_ITSELF,
+    PATIENCE_S,
+    alarm,
+    decide,
+    end_budget,
+    ended,
+    give,
+    incident,
+    replay_incident,
+    rollbacks,
+    state,
+    tell_well,
+    until,
+    watch_over,
+)
 from tests.rig import Rig
+from workflows import incident as workflow_file
 
-BY_ITSELF: dict[str, object] = {"tier_up_without_evidence": False}
-PATIENCE_S = 40
+HALF = {"v1": 50, "v2": 50}
 
 
 @pytest.fixture
 async def split(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[Rig]:
     """v1 and v2 with half of the traffic each; v2 is not bad yet."""
     async with rig.rig(client, tmp_path, cached=cached, manned=False) as made:
-        made.world.shares_now = {"v1": 50, "v2": 50}
+        made.world.shares_now = dict(HALF)
         one = replace(made, decisions=BY_ITSELF)
+        await end_budget(client)
         async with one.worker():
             yield one
 
 
-def incident(made: Rig) -> WorkflowHandle[Any, Any]:
-    return made.client.get_workflow_handle(incident_id("test", made.service, "v2"))
-
-
-async def status(made: Rig) -> IncidentStatus:
-    answer: IncidentStatus = await incident(made).query("status", result_type=IncidentStatus)
-    return answer
-
-
-async def until(made: Rig, wanted: Status) -> IncidentStatus:
-    """Asked for only while no workflow task is under way: without a cache a query ends that."""
-    async with asyncio.timeout(PATIENCE_S):
-        while await state(made) != wanted:
-            await asyncio.sleep(0.1)
-    return await status(made)
-
-
-async def state(made: Rig) -> str | None:
-    """As Temporal's lists show it."""
-    try:
-        seen = await incident(made).describe()
-    except RPCError:
-        return None  # not begun yet
-    if seen.raw_description.HasField("pending_workflow_task"):
-        return None
-    return seen.typed_search_attributes.get(SearchAttributeKey.for_keyword("RollbackState"))
-
-
-def alarm(made: Rig, size: float | None = 0.3, **more: Any) -> Alarm:
-    now = datetime.now(UTC)
-    new, old = (
-        Reading(
-            version=version,
-            requests=1000,
-            errors=errors,
-            latency_p95_ms=10,
-            window_s=20,
-            taken_at=now,
-        )
-        for version, errors in (("v2", round(1000 * (size or 0.0))), ("v1", 10))
-    )
-    words = {
-        "trigger": TriggerKind.CRITICAL_ERROR_RATE,
-        "finding": Finding.REGRESSED,
-        "words": f"v2 is worse, {size}",
-        "source": Source.DETECTOR,
-        "fired_at": now,
-        "size": size,
-        "nats": 12.0,
-    }
-    return Alarm(
-        env="test",
-        service=made.service,
-        version="v2",
-        evidence=Evidence.model_validate({**words, **more}),
-        seen=Sighting(new=new, old=old, traffic_share=0.5, onset_at=now, worse_than_old="v2 is"),
-    )
-
-
-async def give(made: Rig, one: Alarm) -> None:
-    incidents = TemporalIncidents(made.client, asyncio.get_running_loop(), made.settings.task_queue)
-    await asyncio.to_thread(incidents.alarm, one)
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alarms are collected for a moment only."""
+    monkeypatch.setattr(workflow_file, "COLLECTED", timedelta(seconds=0.5))
 
 
 async def test_a_release_that_breaks_is_seen_and_undone_by_itself(split: Rig) -> None:
-    watch = await split.client.start_workflow(
-        WATCH_WORKFLOW,
-        Watch(env="test"),
-        id=f"{watch_id('test')}-{split.service}",
-        task_queue=split.settings.task_queue,
-    )
-    try:
-        await asyncio.sleep(3)
-        split.world.error_ratio = {"v2": 0.3}
-        seen = await until(split, Status.RESOLVED)
-    finally:
-        await watch.terminate()
+    split.world.error_ratio = {"v2": 0.3}
+    async with watch_over(split):
+        seen = await ended(split)
     assert seen.incident.resolution is Resolution.ROLLBACK_SUCCESSFUL
     assert split.world.shares_now == {"v1": 100}
     assert seen.decision is not None
     assert seen.decision.action is Action.ROLLBACK
     assert seen.rollback
+    await replay_incident(split)
 
 
 async def test_a_healthy_release_is_left_alone(split: Rig) -> None:
-    watch = await split.client.start_workflow(
-        WATCH_WORKFLOW,
-        Watch(env="test"),
-        id=f"{watch_id('test')}-{split.service}",
-        task_queue=split.settings.task_queue,
-    )
-    try:
-        split.world.error_ratio = {"v1": 0.01, "v2": 0.012}
-        await asyncio.sleep(8)
+    split.world.error_ratio = {"v1": 0.01, "v2": 0.012}
+    async with watch_over(split) as watch:
+        await asyncio.sleep(5)
         seen: Watch = await watch.query("watched", result_type=Watch)
-    finally:
-        await watch.terminate()
+        length = (await watch.describe()).history_length
     assert [(one.version, one.beside) for one in seen.releases] == [("v2", "v1")]
-    assert split.world.shares_now == {"v1": 50, "v2": 50}
-    count = await split.client.count_workflows(
-        f"WorkflowType = '{INCIDENT_WORKFLOW}' AND RollbackService = '{split.service}'"
-    )
-    assert count.count == 0
+    assert split.world.shares_now == HALF
+    assert await state(split) is None, "no incident was opened"
+    assert length < 20, "looks leave nothing in history"
+    await rig.replayer().replay_workflow(await watch.fetch_history())
 
 
 async def test_many_alarms_are_one_incident_and_one_rollback(split: Rig) -> None:
     split.world.error_ratio = {"v2": 0.3}
     await asyncio.gather(*(give(split, alarm(split)) for _ in range(50)))
-    async with asyncio.timeout(PATIENCE_S):
-        while split.world.shares_now != {"v1": 100}:
-            await asyncio.sleep(0.2)
-    await give(split, alarm(split))  # too late: it has no traffic any more
-    ended = IncidentStatus.model_validate(await incident(split).result())
-    listed = [
-        one.id
-        async for one in split.client.list_workflows(
-            f"WorkflowType = 'RollbackWorkflow' AND RollbackServices = '{split.service}'"
-        )
-    ]
-    assert len(listed) == 1, ended
+    seen = await ended(split)
+    assert seen.incident.status is Status.RESOLVED
+    assert len(await rollbacks(split)) == 1
+    await replay_incident(split)
+
+
+async def test_good_news_opens_no_incident(split: Rig) -> None:
+    await tell_well(split, alarm(split, finding=Finding.FINE))
+    with pytest.raises(RPCError, match="not found"):
+        await incident(split).describe()
 
 
 async def test_a_stale_alarm_is_refused_with_the_reason(split: Rig) -> None:
     await give(split, alarm(split, fired_at=datetime(2026, 1, 1, tzinfo=UTC)))
-    ended = IncidentStatus.model_validate(await incident(split).result())
-    assert "it fired" in ended.because
-    assert split.world.shares_now == {"v1": 50, "v2": 50}
+    seen = await ended(split)
+    assert "it fired" in seen.because
+    assert split.world.shares_now == HALF
+    await replay_incident(split)
+
+
+async def test_one_that_nothing_is_said_to_ends_by_itself(
+    split: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow_file, "A_MINUTE", timedelta(seconds=0.5))
+    await split.client.start_workflow(
+        INCIDENT_WORKFLOW,
+        IncidentOpening(env="test", service=split.service, version="v2"),
+        id=incident(split).id,
+        task_queue=split.settings.task_queue,
+    )
+    assert (await ended(split)).because == "no alarm came"
 
 
 async def test_a_person_is_asked_where_the_trigger_asks_for_one(split: Rig) -> None:
@@ -178,24 +127,130 @@ async def test_a_person_is_asked_where_the_trigger_asks_for_one(split: Rig) -> N
     seen = await until(split, Status.DECISION_MADE)
     assert seen.decision is not None
     assert seen.decision.action is Action.MANUAL_REVIEW
-    verdict = IncidentVerdict(action=Action.ROLLBACK, by="anna", reason="checkout is broken")
-    await incident(split).signal("decide", verdict)
-    await until(split, Status.RESOLVED)
+    await decide(split, Action.ROLLBACK)
+    assert (await ended(split)).incident.status is Status.RESOLVED
     assert split.world.shares_now == {"v1": 100}
+    await replay_incident(split)
 
 
-async def test_a_word_that_nobody_waits_for_changes_nothing(split: Rig) -> None:
-    """It would be no status that may follow: the workflow must not fail by it."""
+async def test_what_a_person_said_is_not_overridden_by_the_next_alarm_and_can_be_changed(
+    split: Rig, quick: None
+) -> None:
     await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
-    verdict = IncidentVerdict(action=Action.MONITOR, by="anna", reason="too early")
-    await incident(split).signal("decide", verdict.model_copy(update={"action": "manual_review"}))
+    await until(split, Status.DECISION_MADE)
+    await decide(split, Action.MONITOR)
+    await until(split, Status.MONITORING)
+    await give(split, alarm(split))  # by itself this would be a rollback
+    await asyncio.sleep(3)
+    seen = await until(split, Status.MONITORING)
+    assert seen.incident.alarms == 2, "it joined"
+    assert split.world.shares_now == HALF
+    await decide(split, Action.ROLLBACK)  # from "monitoring", which no plan follows directly
+    assert (await ended(split)).incident.status is Status.RESOLVED
+    await replay_incident(split)
+
+
+async def test_a_rollback_that_a_person_rejects_is_not_asked_for_again(
+    split: Rig, quick: None
+) -> None:
+    await give(split, alarm(split, size=0.02))  # shown, and smaller than the limit
+    await until(split, Status.PLANNED)
+    rollback = await _waiting(split)
+    digest = (await rollback.status()).digest
+    await rollback.vote(Decision.REJECT, Vote(plan=digest, by="anna"), vote_id="1")
+    await until(split, Status.DECISION_MADE)
+    await give(split, alarm(split))
+    await asyncio.sleep(3)
     seen = await until(split, Status.DECISION_MADE)
-    assert seen.incident.status is Status.DECISION_MADE
-    answered: Answered = await incident(split).execute_update(
-        "decide", verdict, result_type=Answered
-    )
-    assert answered.applied
-    ended = IncidentStatus.model_validate(await incident(split).result())
-    assert ended.incident.resolution is Resolution.MONITORING_CONTINUE
-    assert ended.because == "anna says monitor: too early"
-    assert split.world.shares_now == {"v1": 50, "v2": 50}
+    assert seen.because.startswith("rejected")
+    assert len(await rollbacks(split)) == 1
+    assert split.world.shares_now == HALF
+
+
+async def test_a_rollback_that_is_terminated_leaves_the_incident_to_people(
+    split: Rig, quick: None
+) -> None:
+    await give(split, alarm(split, size=0.02))
+    await until(split, Status.PLANNED)
+    rollback = await _waiting(split)
+    await split.client.get_workflow_handle(rollback.id).terminate()
+    seen = await until(split, Status.ERROR)
+    assert rollback.id in seen.because
+    await give(split, alarm(split))
+    await asyncio.sleep(2)
+    assert len(await rollbacks(split)) == 1
+    assert (await until(split, Status.ERROR)).incident.alarms == 2
+    await replay_incident(split)
+
+
+async def test_a_release_that_is_replaced_meanwhile_ends_its_incident(
+    split: Rig, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    monkeypatch.setattr(workflow_file, "QUIET", timedelta(seconds=1))
+    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    await until(split, Status.DECISION_MADE)
+    split.world.shares_now = {"v1": 100}
+    seen = await ended(split)
+    assert seen.because == "v2 has no traffic any more"
+    await replay_incident(split)
+
+
+async def test_a_blocked_rollback_leaves_the_decision_to_be_made_again(
+    split: Rig, quick: None
+) -> None:
+    split.records.mark_release("test", split.service, "v1", Standing.CANDIDATE, "", None)
+    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    await until(split, Status.DECISION_MADE)
+    await decide(split, Action.ROLLBACK)
+    await _so_many(split, 1)
+    seen = await until(split, Status.DECISION_MADE)
+    assert seen.because.startswith("blocked")
+
+
+async def test_it_goes_on_as_new_and_forgets_nothing(
+    split: Rig, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    monkeypatch.setattr(workflow_file, "is_long", lambda: True)
+    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    await until(split, Status.DECISION_MADE)
+    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    first = (await incident(split).describe()).raw_description.workflow_execution_info.first_run_id
+    async with asyncio.timeout(PATIENCE_S):
+        while (await incident(split).describe()).run_id == first:
+            await asyncio.sleep(0.1)
+    monkeypatch.undo()
+    seen = await until(split, Status.DECISION_MADE, alarms=2)
+    assert seen.decision is not None
+    await decide(split, Action.ROLLBACK)
+    assert (await ended(split)).incident.resolution is Resolution.ROLLBACK_SUCCESSFUL
+
+
+async def test_alarms_are_judged_once_the_proxy_answers_again(split: Rig) -> None:
+    """What is judged by then is not older than it may be."""
+    target, calls = split.world.shares, []
+
+    def away() -> Any:
+        calls.append(0)
+        if len(calls) < 4:
+            raise Unreachable("Envoy does not answer")
+        return target()
+
+    split.world.shares = away  # type: ignore[method-assign]
+    await give(split, alarm(split))
+    assert (await ended(split)).incident.status is Status.RESOLVED
+
+
+async def _waiting(made: Rig) -> Rollback:
+    """The incident's rollback, once it waits for a person."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := await rollbacks(made)):
+            await asyncio.sleep(0.1)
+    rollback = made.rollbacks.rollback(found[0])
+    await made.until(rollback, State.WAITING_FOR_APPROVAL)
+    return rollback
+
+
+async def _so_many(made: Rig, wanted: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while len(await rollbacks(made)) < wanted:
+            await asyncio.sleep(0.1)

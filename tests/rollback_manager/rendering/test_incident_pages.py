@@ -21,10 +21,12 @@ from rollback_manager.incident_status import (
 from rollback_manager.rendering import terminal_decisions, terminal_incident, terminal_watch
 from rollback_manager.rendering.layout import width
 from rollback_manager.triggers import TriggerKind
-from rollback_manager.watching import SeenWatch, Watch, Watched
+from rollback_manager.watching import SeenWatch, Trouble, Watch, Watched
 from tests.incidents import NOW, POLICY, analysis_facts, facts, incident
 
 ROLLBACK = "rollback/prod/shop-v2-12345678"
+
+BLIND = Trouble(service="stock", because="no answer")
 
 
 def seen(status: Status, ended: str = "", **more: Any) -> SeenIncident:
@@ -72,14 +74,15 @@ def test_a_word_counts_only_while_it_is_waited_for() -> None:
     asks = incident().model_copy(update={"status": Status.DECISION_MADE})
     word = IncidentVerdict(action=Action.MONITOR, by="anna")
     assert unwanted(asks, word) == ""
-    assert "monitoring" in unwanted(asks.model_copy(update={"status": Status.MONITORING}), word)
+    assert "planned" in unwanted(asks.model_copy(update={"status": Status.PLANNED}), word)
+    assert not unwanted(asks.model_copy(update={"status": Status.MONITORING}), word)
     assert "asked for" in unwanted(asks, IncidentVerdict(action=Action.MANUAL_REVIEW, by="anna"))
 
 
 def test_the_watch_says_what_it_compares_and_how_old_that_is() -> None:
     one = Watched(service="shop", version="v2", beside="v1", says="fine so far: 0.1 % of 900")
     alone = Watched(service="cart", version="v7", beside="", says="cannot tell: 12 requests")
-    known = Watch(env="prod", releases=(one, alone), trouble=("stock: no answer",), looked=True)
+    known = Watch(env="prod", releases=(one, alone), trouble=(BLIND,), looked=True)
     text = terminal_watch.watch(SeenWatch(watch=known, looked_at=NOW), NOW + timedelta(seconds=5))
     assert "last beat 5 s ago" in text
     assert "shop   v2 beside v1" in text
@@ -102,9 +105,9 @@ def test_a_beat_renews_what_is_said_and_keeps_the_rest() -> None:
     old = [Watched(service=name, version="v2", beside="v1", says="old") for name in ("a", "b")]
     watch = Watch(env="prod", releases=tuple(old), looked=True)
     new = old[0].model_copy(update={"says": "new"})
-    told = watch.with_news(Watch(env="prod", releases=(new,), trouble=("c: gone",)))
+    told = watch.with_news(Watch(env="prod", releases=(new,), trouble=(BLIND,)))
     assert [one.says for one in told.releases] == ["new", "old"]
-    assert told.trouble == ("c: gone",)
+    assert told.trouble == (BLIND,)
     assert watch.first(1).releases == (old[0],)
 
 

@@ -1,0 +1,155 @@
+"""Alarms become one decision, with everything it was made from."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.incidents import AlarmsOf, IncidentActivities, Judged
+from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from proof.stand_ins import StandInService
+from rollback_manager.alarms import Alarm, Refusal, Sighting, collected
+from rollback_manager.decision.facts import Action
+from rollback_manager.incident import Incident
+from rollback_manager.reading import Reading
+from rollback_manager.release import Standing
+from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
+from tests import rig
+
+NOW = datetime.now(UTC)
+NEW, OLD = (
+    Reading(
+        version=version,
+        requests=1000,
+        errors=errors,
+        latency_p95_ms=10,
+        window_s=20,
+        taken_at=NOW,
+    )
+    for version, errors in (("v2", 300), ("v1", 10))
+)
+SEEN = Sighting(new=NEW, old=OLD, traffic_share=0.5, onset_at=NOW, worse_than_old="v2 is")
+
+
+def alarm(seen: Sighting = SEEN, **more: object) -> Alarm:
+    words = {
+        "trigger": TriggerKind.CRITICAL_ERROR_RATE,
+        "finding": Finding.REGRESSED,
+        "words": "v2 is worse",
+        "source": Source.DETECTOR,
+        "fired_at": datetime.now(UTC),
+        "size": 0.3,
+        "nats": 12.0,
+    }
+    said = Evidence.model_validate({**words, **more})
+    return Alarm(env="test", service="shop", version="v2", evidence=said, seen=seen)
+
+
+Judge = Callable[..., Judged]
+
+
+@pytest.fixture
+def world() -> StandInService:
+    return StandInService(shares_now={"v1": 50, "v2": 50}, running={"v1": 3, "v2": 3})
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> SqlRecords:
+    engine = engine_for(f"sqlite:///{tmp_path / 'records.sqlite'}")
+    upgrade(engine)
+    known = SqlRecords(engine)
+    known.save_release("test", "shop", rig.release("v1", Standing.VERIFIED, 60))
+    known.save_release("test", "shop", rig.release("v2", Standing.CANDIDATE, 5))
+    return known
+
+
+@pytest.fixture
+def judge(world: StandInService, records: SqlRecords) -> Judge:
+    catalogue = rig.catalogue("shop", {}, decisions={"tier_up_without_evidence": False})
+    activities = IncidentActivities(catalogue, records, records, lambda _e, _s: world.target())
+
+    def asked(*alarms: Alarm, before: Judged | None = None, version: str = "v2") -> Judged:
+        new = Incident(env="test", service="shop", version=version, detected_at=NOW)
+        ask = AlarmsOf(
+            incident=before.incident if before else new,
+            alarms=alarms,
+            seen=before.seen if before else Sighting(),
+        )
+        return ActivityEnvironment().run(activities.judge_incident, ask)
+
+    return asked
+
+
+def test_a_regression_is_rolled_back_and_the_decision_is_kept(
+    judge: Judge, records: SqlRecords
+) -> None:
+    judged = judge(alarm())
+    assert judged.decision is not None
+    assert judged.decision.action is Action.ROLLBACK
+    assert judged.decision.target_version == "v1"
+    assert [one.decision for one in records.decisions("test")] == [judged.decision]
+
+
+def test_a_report_without_numbers_takes_none_away(judge: Judge) -> None:
+    """It came last, and what the detector saw is still what the analysis rests on."""
+    report = alarm(
+        Sighting(), trigger=TriggerKind.PERFORMANCE_REGRESSION, source=Source.CLIENT, nats=0
+    )
+    judged = judge(alarm(), report)
+    assert judged.seen == SEEN
+    again = judge(report, before=judged)
+    assert again.decision is not None
+    assert again.decision.action is Action.ROLLBACK
+
+
+def test_a_storm_counts_as_many_alarms_as_came(judge: Judge) -> None:
+    folded: tuple[Alarm, ...] = ()
+    for _ in range(500):
+        folded = collected(folded, alarm())
+    assert len(folded) == 1
+    assert judge(*folded).incident.alarms == 500
+
+
+def test_alarms_that_are_all_refused_decide_nothing_again(judge: Judge) -> None:
+    before = judge(alarm())
+    stale = alarm(fired_at=datetime.now(UTC) - timedelta(hours=1))
+    judged = judge(stale, before=before)
+    assert [one.refusal for one in judged.refused] == [Refusal.STALE]
+    assert judged.decision is None
+    assert judged.incident == before.incident
+
+
+def test_an_incident_is_over_when_its_release_has_no_traffic(
+    judge: Judge, world: StandInService
+) -> None:
+    before = judge(alarm())
+    assert not judge(before=before).over
+    world.shares_now = {"v1": 100}
+    assert judge(before=before).over == "v2 has no traffic any more"
+    late = judge(alarm(), before=before)
+    assert late.over
+    assert late.decision is None, "nothing is rolled back twice"
+
+
+def test_an_unknown_release_is_refused(judge: Judge) -> None:
+    judged = judge(alarm(), version="v9")
+    assert [one.refusal for one in judged.refused] == [Refusal.UNKNOWN_RELEASE]
+    assert judged.decision is None
+
+
+def test_trouble_of_both_that_comes_after_the_alarm_holds_the_rollback(judge: Judge) -> None:
+    before = judge(alarm())
+    both = Sighting(new=NEW, old=OLD, common_mode="v1 is hit as well")
+    held = alarm(both, finding=Finding.CANNOT_TELL, words="v1 is hit as well")
+    judged = judge(held, before=before)
+    assert judged.seen.onset_at == NOW
+    assert judged.decision is not None
+    assert judged.decision.action is Action.MONITOR
+
+
+def test_a_recovery_alone_is_no_incident(judge: Judge) -> None:
+    judged = judge(alarm(finding=Finding.FINE))
+    assert judged.decision is None
+    assert judged.incident.alarms == 0

@@ -1,0 +1,191 @@
+"""What one service's watch says to incidents, and when."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from activities import service_watch
+from activities.integrations.sql import SqlRecords
+from activities.service_watch import ServiceWatch
+from rollback_manager.errors import Unreachable
+from rollback_manager.release import Release, Standing
+from rollback_manager.triggers import Finding, TriggerKind
+from tests.activities.traffic_world import BEGAN, Remembered, Traffic, baseline, release
+
+WEEK_S = 604_800.0
+
+
+class Known(SqlRecords):
+    """The releases of a test; the rest of the records is not asked."""
+
+    def __init__(self, *releases: Release) -> None:
+        self.all = list(releases)
+        self.away = False
+
+    def releases(self, env: str, service: str) -> list[Release]:
+        if self.away:
+            raise Unreachable("the records do not answer")
+        return self.all
+
+
+class Watching:
+    """A service's watch on a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *releases: Release) -> None:
+        self.traffic = Traffic({"v1": 50, "v2": 50})
+        self.records = Known(*releases)
+        self.incidents = Remembered()
+        monkeypatch.setattr(service_watch, "now", lambda: self.traffic.at)
+        monkeypatch.setattr(service_watch, "monotonic", self._monotonic)
+        self.watch = ServiceWatch(
+            "test",
+            "shop",
+            WEEK_S,
+            self.records,
+            lambda _env, _service: self.traffic.target(),
+            self.incidents,
+        )
+
+    def _monotonic(self) -> float:
+        return (self.traffic.at - BEGAN).total_seconds()
+
+    def pass_s(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.traffic.pass_s(1)
+            self.watch.look()
+
+    def breaks(self, *versions: str) -> None:
+        self.traffic.errors = dict.fromkeys(versions, 0.3)
+
+
+Make = Callable[..., Watching]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Make:
+    return lambda *releases: Watching(monkeypatch, *releases)
+
+
+V1, V2 = release("v1", -600, Standing.VERIFIED, baseline()), release("v2")
+
+
+def test_a_regression_is_said_at_once_and_then_ever_more_seldom(make: Make) -> None:
+    one = make(V2, V1)
+    one.breaks("v2")
+    one.pass_s(600)
+    errors = [a for a in one.incidents.alarms if a.evidence.finding is Finding.REGRESSED]
+    assert (errors[0].evidence.fired_at - BEGAN).total_seconds() < 10
+    gaps = [
+        (b.evidence.fired_at - a.evidence.fired_at).total_seconds() for a, b in pairwise(errors)
+    ]
+    assert gaps == [15, 30, 60, 120, 240]
+
+
+def test_an_alarm_that_was_not_taken_is_given_again_by_the_next_look(make: Make) -> None:
+    one = make(V2, V1)
+    one.incidents.fails = 1
+    one.breaks("v2")
+    one.pass_s(12)
+    assert len(one.incidents.alarms) == 1
+
+
+def test_an_end_is_told_of_the_trigger_that_fired_and_once(make: Make) -> None:
+    """The one answer of all tests may be that of another test by then."""
+    one = make(V2, V1)
+    one.breaks("v2")
+    one.pass_s(30)
+    one.breaks()
+    one.pass_s(200)
+    assert [a.evidence.trigger for a in one.incidents.well] == [TriggerKind.CRITICAL_ERROR_RATE]
+    assert one.incidents.well[0].evidence.finding is not Finding.REGRESSED
+
+
+def test_a_release_that_replaces_a_bad_one_is_not_said_to_have_recovered(make: Make) -> None:
+    one = make(V2, V1)
+    one.breaks("v2")
+    one.pass_s(20)
+    said = len(one.incidents.alarms)
+    one.records.all = [release("v3", 0.4), V2, V1]
+    one.traffic.shares_now = {"v1": 50, "v3": 50}
+    one.pass_s(60)
+    assert one.watch.watched is not None
+    assert one.watch.watched.version == "v3"
+    assert len(one.incidents.alarms) == said
+    assert not one.incidents.well
+
+
+def test_while_the_records_are_away_what_they_said_is_watched_on(make: Make) -> None:
+    one = make(V2, V1)
+    one.pass_s(10)
+    one.records.away = True
+    one.breaks("v2")
+    one.pass_s(40)
+    assert one.incidents.alarms
+    assert one.watch.trouble == "the records do not answer"
+    one.records.away = False
+    one.pass_s(6)
+    assert not one.watch.trouble
+
+
+def test_a_proxy_that_was_away_for_a_minute_is_no_regression(make: Make) -> None:
+    one = make(V2, V1)
+    one.pass_s(100)
+    one.traffic.down = "Envoy does not answer"
+    one.pass_s(60)
+    assert one.watch.trouble == "Envoy does not answer"
+    assert one.watch.watched is not None, "it is still the release to be watched"
+    one.traffic.down = ""
+    one.traffic.restart()
+    one.pass_s(60)
+    assert not one.incidents.alarms
+    one.breaks("v2")
+    one.pass_s(30)
+    assert one.incidents.alarms
+
+
+def test_a_release_recorded_long_before_its_first_user_may_warm_up(make: Make) -> None:
+    one = make(V2, V1)
+    one.traffic.shares_now = {"v1": 100}
+    one.pass_s(300)
+    one.traffic.shares_now = {"v1": 50, "v2": 50}
+    for second in range(90):
+        one.traffic.errors["v2"] = 0.01 + 0.1 * 0.9**second
+        one.pass_s(1)
+    assert one.watch.watched is not None
+    assert one.watch.watched.version == "v2"
+    assert not one.incidents.alarms
+
+
+def test_a_service_without_a_young_release_is_not_even_looked_at(make: Make) -> None:
+    one = make(release("v2", -60 * 24 * 8), release("v3", -1, Standing.BAD))
+    one.pass_s(10)
+    assert one.traffic.looks == 0
+    assert one.watch.watched is None
+
+
+def test_a_mistake_of_ours_is_told_and_is_no_end(make: Make) -> None:
+    one = make(V2, V1)
+    one.breaks("v2")
+
+    def broken() -> None:
+        raise ZeroDivisionError("of ours")
+
+    one.incidents.before = broken
+    one.pass_s(10)
+    assert one.watch.trouble == "ZeroDivisionError: of ours"
+    one.incidents.before = lambda: None
+    one.pass_s(2)
+    assert one.incidents.alarms
+
+
+def test_all_users_on_a_bad_release_alone_is_seen_by_fixed_limits(make: Make) -> None:
+    one = make(V2, V1)
+    one.traffic.shares_now = {"v2": 100}
+    one.breaks("v2")
+    one.pass_s(200)
+    assert one.incidents.alarms[0].evidence.trigger is TriggerKind.CRITICAL_ERROR_RATE
+    assert one.incidents.alarms[0].evidence.nats == 0, "a count of minutes is no evidence in nats"
+    assert one.incidents.alarms[0].evidence.size == pytest.approx(0.3, abs=0.01)
+    assert one.incidents.alarms[0].seen.onset_at == BEGAN + timedelta(seconds=1)

@@ -1,0 +1,140 @@
+"""Looks become findings: what is seen, how soon, and what goes with it."""
+
+from datetime import timedelta
+
+import pytest
+
+from activities.under_watch import Told, UnderWatch
+from rollback_manager.detected import ERRORS, SLOWNESS
+from rollback_manager.statistics.evidence import Answer, Finding
+from tests.activities.traffic_world import BEGAN, Traffic, baseline, release
+
+HALF = {"v1": 50, "v2": 50}
+
+
+def begun(traffic: Traffic, since_s: float = 0) -> UnderWatch:
+    traffic.pass_s(1)
+    since = BEGAN - timedelta(seconds=since_s)
+    return UnderWatch(release("v2"), baseline(), since, traffic.look())
+
+
+def watch(one: UnderWatch, traffic: Traffic, seconds: int) -> Told:
+    """A look each second; the last answer."""
+    assert seconds
+    for _ in range(seconds):
+        traffic.pass_s(1)
+        told = one.with_more(traffic.look())
+    return told
+
+
+def until_regressed(one: UnderWatch, traffic: Traffic, at_most_s: int) -> tuple[int, Finding]:
+    for second in range(1, at_most_s + 1):
+        told = watch(one, traffic, 1)
+        if told.verdict.answer is Answer.REGRESSED:
+            return second, told.verdict
+    pytest.fail(f"nothing was seen in {at_most_s} s: {told.verdict}")
+
+
+def test_a_healthy_release_is_never_blamed() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    for _ in range(300):
+        assert watch(one, traffic, 1).verdict.answer is not Answer.REGRESSED
+
+
+def test_a_release_that_warms_up_is_not_blamed() -> None:
+    """12 % errors in its first seconds, and none later: that is what starting looks like."""
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    for second in range(60):
+        traffic.errors["v2"] = 0.01 + 0.1 * 0.9**second
+        assert watch(one, traffic, 1).verdict.answer is not Answer.REGRESSED
+
+
+def test_the_size_of_a_late_regression_is_that_since_it_began() -> None:
+    """Over the whole last minute it would be a quarter of that, and below the trigger's limit."""
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    watch(one, traffic, 150)
+    traffic.errors["v2"] = 0.16
+    began = traffic.at
+    _, finding = until_regressed(one, traffic, 40)
+    assert finding.usual is not None
+    assert finding.effect is not None
+    assert finding.usual + finding.effect == pytest.approx(0.16, abs=0.02)
+    seen = one.seen(finding)
+    assert seen.new is not None
+    assert seen.new.error_ratio > 0.13
+    assert seen.onset_at is not None
+    assert abs(seen.onset_at - began) <= timedelta(seconds=3)
+    assert seen.worse_than_old
+
+
+def test_a_restart_of_the_proxy_is_no_regression_and_blinds_for_one_look_only() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    watch(one, traffic, 100)
+    traffic.restart()
+    told = watch(one, traffic, 1)
+    assert told.verdict.answer is Answer.CANNOT_TELL
+    assert not told.tests
+    traffic.errors["v2"] = 0.3
+    _, finding = until_regressed(one, traffic, 30)
+    seen = one.seen(finding)
+    assert seen.new is not None, "no window reaches over the restart"
+    assert seen.old is not None
+
+
+def test_trouble_of_both_versions_speaks_against_neither() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    watch(one, traffic, 60)
+    traffic.errors = {"v1": 0.3, "v2": 0.3}
+    told = watch(one, traffic, 10)
+    assert told.verdict.test == "common_mode"
+    assert all(finding.answer is not Answer.REGRESSED for finding in told.tests)
+    assert one.seen(told.tests[0]).common_mode
+    assert not one.seen(told.tests[0]).worse_than_old
+
+
+def test_a_changed_split_is_the_same_watch() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    watch(one, traffic, 10)
+    traffic.shares_now = {"v1": 95, "v2": 5}
+    assert one.fits(release("v2"), traffic.look())
+    told = watch(one, traffic, 10)
+    assert one.seen(told.verdict).traffic_share == 0.05
+
+
+def test_after_a_long_gap_it_begins_anew() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    traffic.pass_s(31)
+    assert not one.fits(release("v2"), traffic.look())
+
+
+def test_alone_it_is_held_to_fixed_limits_of_errors() -> None:
+    traffic = Traffic({"v2": 100}, errors={"v2": 0.2})
+    one = begun(traffic)
+    seconds, finding = until_regressed(one, traffic, 300)
+    assert seconds <= 181
+    assert finding.test == ERRORS
+    assert not one.seen(finding).worse_than_old, "there was nothing beside it"
+
+
+def test_alone_and_slow_it_is_the_latency_that_is_blamed() -> None:
+    traffic = Traffic({"v2": 100}, slow={"v2": 0.4})
+    one = begun(traffic)
+    _, finding = until_regressed(one, traffic, 300)
+    assert finding.test == SLOWNESS
+
+
+def test_slowness_is_seen_though_nothing_was_timed_when_it_began() -> None:
+    traffic = Traffic(HALF)
+    traffic.counted = {"v1": [0, 0, 0], "v2": [0, 0, 0]}
+    one = UnderWatch(release("v2"), baseline(), BEGAN, traffic.look())
+    watch(one, traffic, 60)
+    traffic.slow["v2"] = 0.6
+    _, finding = until_regressed(one, traffic, 60)
+    assert finding.test == "latency_p95"
