@@ -53,6 +53,8 @@ NOT_IN_HISTORY = {
     "reading.Counts",  # in heartbeats only: lost with the attempt
     "reading.Snapshot",
     "release.Target",
+    "incident_status.SeenIncident",  # what a caller finds
+    "watching.SeenWatch",
     "triggers.Trigger",  # a row of the table, made anew from the policy
     "decision.calibration.Calibrated",
     "decision.model.Foretold",

@@ -1,5 +1,6 @@
 """A bad release is reported, seen and decided from a shell, on a real server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -74,15 +75,22 @@ async def test_what_a_person_reports_is_asked_decided_and_undone(split: Rig) -> 
     assert f"rollback-manager start {split.service}" in talk or document["error"] == "NotFound"
 
 
-async def test_a_word_that_nobody_waits_for_is_ignored_with_the_reason(split: Rig) -> None:
+async def test_a_person_may_leave_it_to_be_watched(split: Rig) -> None:
     await opened(split)
     decide = ("incident", "decide", split.service, "v2")
     code, document, _ = await typed(split, *decide, "monitor", "--reason", "one customer only")
     assert (code, document["applied"]) == (0, True)
-    await split.client.get_workflow_handle(incident_id("test", split.service, "v2")).result()
+    async with asyncio.timeout(20):
+        while (await shown(split))["status"]["incident"]["status"] != "monitoring":
+            await asyncio.sleep(0.3)
+    assert (await shown(split))["status"]["incident"]["resolution"] == "monitoring_continue"
     assert split.world.shares_now == {"v1": 50, "v2": 50}
-    code, document, _ = await typed(split, "incident", "show", split.service, "v2")
-    assert (code, document["status"]["incident"]["resolution"]) == (0, "monitoring_continue")
+
+
+async def shown(made: Rig) -> dict[str, Any]:
+    code, document, _ = await typed(made, "incident", "show", made.service, "v2")
+    assert code == 8, "it still takes evidence"
+    return document
 
 
 async def test_a_report_of_an_unknown_release_is_refused(split: Rig) -> None:
