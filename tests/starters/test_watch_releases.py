@@ -24,7 +24,7 @@ async def split(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
         made.world.shares_now = {"v1": 50, "v2": 50}
         await ended(client)  # a worker of another test may have left one on its own queue
         yield made
-        await ended(client)
+    await ended(client)
 
 
 async def ended(client: Client) -> None:
