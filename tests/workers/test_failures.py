@@ -9,12 +9,13 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 from temporalio.worker import Worker
 
 from rollback_manager.errors import (
     Blocked,
     CatalogueError,
+    HandedOver,
     NotFound,
     PermanentError,
     RollbackError,
@@ -27,6 +28,14 @@ from workers.failures import LONGEST, Failures, as_application_error
 
 NEVER_BY_ITSELF = timedelta(seconds=100)
 """The policy's own pause: whoever is tried again sooner was told so by the error."""
+
+
+def test_an_attempt_that_ends_with_its_worker_is_tried_again_and_alarms_nobody() -> None:
+    """Else each end of a worker is a traceback in its log."""
+    ended = as_application_error(HandedOver("taken away", retry_after_s=0.1))
+    assert (ended.non_retryable, ended.category) == (False, ApplicationErrorCategory.BENIGN)
+    failed = as_application_error(TemporaryError("no answer"))
+    assert failed.category is ApplicationErrorCategory.UNSPECIFIED
 
 
 @pytest.mark.parametrize(
