@@ -125,7 +125,7 @@ class UnderWatch:
         return Told(verdict, tests)
 
     def _common_mode(self) -> str:
-        held = self._watch is not None and self._watch.common_mode()[0]
+        held = self._watch is not None and self._watch.common_mode[0]
         return "the old version got worse too: not the release, hold" if held else ""
 
     def _alone(self) -> Told:

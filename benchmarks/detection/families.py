@@ -32,7 +32,7 @@ class Shipped:
     def alarms(self, second: Second) -> Flags:
         """Of errors or slowness."""
         self._watch = self._watch.with_more(second.interval)
-        return self._watch.regressed()
+        return self._watch.regressed
 
 
 class Eager(Shipped):

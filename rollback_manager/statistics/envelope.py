@@ -1,13 +1,16 @@
 """What a good new version may do worse in its first minutes: caches are cold, pools are empty."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rollback_manager.statistics.evidence import Amounts
 
+Places: TypeAlias = NDArray[np.int_]
 EDGES_S = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 130.0, 160.0)
 """Bins of the learning, in seconds since start: narrow where a warm-up changes quickly."""
 
@@ -35,6 +38,31 @@ class Envelope:
         """`first` at the start, falling by e every `time_constant_s`: for want of history."""
         seconds = tuple(np.linspace(0, 8 * time_constant_s, 65))
         return cls(seconds, tuple(first * np.exp(-s / time_constant_s) for s in seconds))
+
+
+@dataclass(frozen=True)
+class Envelopes:
+    """One of each release, in their order."""
+
+    each: tuple[Envelope, ...]
+
+    def __call__(self, at_s: Amounts) -> Amounts:
+        """Forgiven excess of each release at its own moment; few envelopes serve many releases."""
+        forgiven = np.empty(len(self.each))
+        for envelope, places in self._places.items():
+            forgiven[places] = envelope(at_s[places])
+        return forgiven
+
+    @cached_property
+    def _places(self) -> dict[Envelope, Places]:
+        places: dict[Envelope, list[int]] = {}
+        for place, envelope in enumerate(self.each):
+            places.setdefault(envelope, []).append(place)
+        return {envelope: np.array(found) for envelope, found in places.items()}
+
+
+Forgiven = Envelope | Envelopes
+"""Of all releases alike, or of each its own."""
 
 
 @dataclass(frozen=True)

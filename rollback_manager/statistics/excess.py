@@ -5,6 +5,7 @@ restarting CUSUM, for what begins late.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -12,11 +13,10 @@ import numpy as np
 from rollback_manager.statistics.common_mode import common_mode
 from rollback_manager.statistics.comparator import Control, Margin
 from rollback_manager.statistics.cusum import Seen, Suspicion
-from rollback_manager.statistics.envelope import Envelope
-from rollback_manager.statistics.evidence import Amounts, Answer, Finding, Flags
+from rollback_manager.statistics.envelope import Forgiven
+from rollback_manager.statistics.evidence import Amounts, Flags
 from rollback_manager.statistics.passing_trouble import SETTLED_S, Face, cannot_be_passing
 from rollback_manager.statistics.sequential import FORGIVING_S, SIZES, Mixture, gains
-from rollback_manager.verification import wilson
 
 CONFIRM_S = 13.0
 """A late suspicion must stand for so long: noise of one version drifts, and swings back. As long as
@@ -66,7 +66,7 @@ class Excess:
     """State of the test. hits, tries: of the new version since its start, judged or not."""
 
     knobs: Knobs
-    envelope: Envelope
+    envelope: Forgiven
     control: Control
     mixture: Mixture
     suspicion: Suspicion
@@ -76,7 +76,7 @@ class Excess:
     tries: Amounts
 
     @classmethod
-    def fresh(cls, knobs: Knobs, envelope: Envelope, usual: float, releases: int = 1) -> Self:
+    def fresh(cls, knobs: Knobs, envelope: Forgiven, usual: float, releases: int = 1) -> Self:
         """Nothing seen; `usual`: the rate of the records, before any release."""
         none = np.zeros(releases)
         return cls(
@@ -131,88 +131,38 @@ class Excess:
             counts=~held & (at_s > 0),
         )
 
+    # What many answers rest on is worked out once per interval, for all releases.
+    @cached_property
     def early_nats(self) -> Amounts:
         """Evidence of a regression since the start; none before there are enough hits."""
         nats = self.mixture.nats(np.array(self.knobs.weights))
         return np.where(self.hits >= self.knobs.least_hits, nats, np.minimum(nats, 0))
 
+    @cached_property
     def late_nats(self) -> Amounts:
         """Evidence of a regression that began at some time, of those that stand."""
-        return np.asarray((self.suspicion.nats * self._standing()).max(axis=0))
+        return np.asarray((self.suspicion.nats * self._standing).max(axis=0))
 
+    @cached_property
     def regressed(self) -> Flags:
         """Whether either part says so; once settled, the early one on a standing suspicion only."""
-        early = self.early_nats() >= self.knobs.early_nats
-        early &= (self.at_s <= SETTLED_S) | self._standing().any(axis=0)
-        return np.asarray(early | (self.late_nats() >= self.knobs.late_nats))
+        early = self.early_nats >= self.knobs.early_nats
+        early &= (self.at_s <= SETTLED_S) | self._standing.any(axis=0)
+        return np.asarray(early | (self.late_nats >= self.knobs.late_nats))
 
+    @cached_property
+    def fine_up_to(self) -> Amounts:
+        """A regression of that size would have been seen; NaN where that cannot be said."""
+        return self.mixture.fine_up_to()
+
+    @cached_property
+    def suspected(self) -> Amounts:
+        """Evidence of late regressions that are neither ruled out nor shown, a row per size."""
+        return np.asarray(self.suspicion.nats * (self.suspicion.age_s > 0) * _LARGE)
+
+    @cached_property
     def _standing(self) -> Flags:
         suspicion = self.suspicion
         relevant = suspicion.effect() >= self.knobs.relevant
         lasting = (suspicion.age_s >= CONFIRM_S) & (suspicion.hits >= self.knobs.least_hits)
         return cannot_be_passing(suspicion, self.knobs.outage) & relevant & lasting & _LARGE
-
-    def finding(self, release: int = 0) -> Finding:
-        """The answer for one release."""
-        one = self._evidence(release)
-        hits, tries, usual, lasted_s = self._effect_from(release)
-        low, high = wilson(round(hits), round(tries))
-        share = hits / tries if tries else 0.0
-        return one.model_copy(
-            update={
-                "effect": share - usual if tries else None,
-                "effect_low": low - usual if tries else None,
-                "effect_high": high - usual if tries else None,
-                "usual": usual if tries else None,
-                "lasted_s": lasted_s,
-                "because": f"{one.because}; {self.knobs.words} {share:.2%}, control {usual:.2%}",
-            }
-        )
-
-    def _evidence(self, release: int) -> Finding:
-        early, late = float(self.early_nats()[release]), float(self.late_nats()[release])
-        knobs, size = self.knobs, float(self.mixture.fine_up_to()[release])
-        is_late = late / knobs.late_nats > early / knobs.early_nats
-        answer, because = self._answer(release, size)
-        return Finding(
-            test=knobs.test,
-            answer=answer,
-            evidence_nats=late if is_late else early,
-            threshold_nats=knobs.late_nats if is_late else knobs.early_nats,
-            requests=round(float(self.tries[release])),
-            comparator="the old version at the same time",
-            because=because,
-            fine_up_to=None if np.isnan(size) else size,
-        )
-
-    def _answer(self, release: int, fine_up_to: float) -> tuple[Answer, str]:
-        if self.common[release]:
-            return Answer.CANNOT_TELL, "the old version got worse too: not the release, hold"
-        if self.regressed()[release]:
-            return Answer.REGRESSED, "worse than the old version beside it by more than is allowed"
-        if self.suspicion.age_s[_LARGE[:, 0], release].any():
-            return Answer.CANNOT_TELL, "something is suspected that may pass"
-        if np.isnan(fine_up_to):
-            return Answer.CANNOT_TELL, f"too few requests: {self.tries[release]:.0f}"
-        return Answer.FINE_SO_FAR, f"a regression of {fine_up_to:.0%} would have been seen"
-
-    def _effect_from(self, release: int) -> tuple[float, float, float, float]:
-        """Hits, tries, the control's rate, seconds: since the suspicion arose, else the start.
-
-        A suspicion that does not condemn yet tells the size just as well: since the start a late
-        regression is mixed with the good time before it.
-        """
-        suspicion = self.suspicion
-        row = int(np.argmax((suspicion.nats * (suspicion.age_s > 0) * _LARGE)[:, release]))
-        if suspicion.age_s[row, release] > 0:
-            hits, expected, tries, age_s = (
-                float(one[row, release])
-                for one in (suspicion.hits, suspicion.expected, suspicion.tries, suspicion.age_s)
-            )
-            return hits, tries, expected / max(tries, 1.0), age_s
-        return (
-            float(self.hits[release]),
-            float(self.tries[release]),
-            float(self.control.usual[release]),
-            max(0.0, float(self.at_s[release])),
-        )

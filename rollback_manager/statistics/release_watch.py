@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from rollback_manager.statistics import errors, slow_requests
 from rollback_manager.statistics.envelope import Envelope, WarmUp, learn
 from rollback_manager.statistics.evidence import Answer, Finding, Flags, Interval, cannot_tell
 from rollback_manager.statistics.excess import Excess, Knobs
+from rollback_manager.statistics.excess_finding import excess_finding
 from rollback_manager.statistics.silence import Silence
 
 
@@ -79,22 +81,24 @@ class ReleaseWatch:
         """After the split was changed: from now on so much of the traffic is sent to it."""
         return replace(self, silence=replace(self.silence, share=self.silence.share * 0 + share))
 
+    @cached_property
     def common_mode(self) -> Flags:
         """Where the control is in trouble too, by either counter."""
         return self.errors.common | self.slow.common
 
+    @cached_property
     def regressed(self) -> Flags:
         """Where a test says so and the control is well."""
-        return (self.errors.regressed() | self.slow.regressed()) & ~self.common_mode()
+        return (self.errors.regressed | self.slow.regressed) & ~self.common_mode
 
     def findings(self, release: int = 0) -> tuple[Finding, ...]:
         """Every test's answer for one release."""
-        tests = (self.errors, self.slow, self.silence)
-        return tuple(test.finding(release) for test in tests)
+        of_errors, of_slow = (excess_finding(one, release) for one in (self.errors, self.slow))
+        return of_errors, of_slow, self.silence.finding(release)
 
     def verdict(self, release: int = 0, others: Sequence[Finding] = ()) -> Finding:
         """The one answer; `others`: findings of tests that need no control, e.g. of instances."""
-        if self.common_mode()[release]:
+        if self.common_mode[release]:
             because = "the old version got worse too: not the release, hold"
             return cannot_tell("common_mode", "the old version before the release", because)
         return together((*self.findings(release), *others))

@@ -42,7 +42,7 @@ def first_alarm(rates: Rates, seconds: int = 600, history: History = HISTORY) ->
     watch = ReleaseWatch.begin(history, SHARE)
     for interval in story(rates, seconds):
         watch = watch.with_more(interval)
-        if watch.regressed()[0]:
+        if watch.regressed[0]:
             return int(interval.at_s[0])
     return None
 
@@ -161,7 +161,7 @@ def test_the_margin_forgives_twice_the_control(monkeypatch: pytest.MonkeyPatch) 
     watch = ReleaseWatch.begin(HISTORY, SHARE, knobs=(exact, slow_requests.KNOBS))
     for interval in story(twice, 60):
         watch = watch.with_more(interval)
-    assert watch.regressed()[0]
+    assert watch.regressed[0]
 
 
 def test_few_failures_never_condemn() -> None:
@@ -169,9 +169,9 @@ def test_few_failures_never_condemn() -> None:
     for at_s in range(-60, 30):
         new = Arm.of(1, 1) if 0 < at_s <= 4 else Arm.of(0, 0)
         watch = watch.with_more(Interval.of(at_s, 1.0, new, Arm.of(9, 0)))
-    assert not watch.regressed()[0]
+    assert not watch.regressed[0]
     watch = watch.with_more(Interval.of(30, 1.0, Arm.of(1, 1), Arm.of(9, 0)))
-    assert watch.regressed()[0]
+    assert watch.regressed[0]
 
 
 def test_no_data_is_never_fine_and_never_regressed() -> None:
@@ -181,14 +181,14 @@ def test_no_data_is_never_fine_and_never_regressed() -> None:
         none = Arm.of(0, 0)
         watch = watch.with_more(Interval.of(at_s, 1.0, none, none))
         assert watch.verdict().answer is Answer.CANNOT_TELL
-        assert not watch.regressed()[0]
+        assert not watch.regressed[0]
 
 
 def test_the_new_version_alone_without_a_control_is_judged_by_the_records() -> None:
     watch = ReleaseWatch.begin(HISTORY, SHARE)
     for at_s in range(1, 30):
         watch = watch.with_more(Interval.of(at_s, 1.0, Arm.of(100, 30, 5), Arm.of(0, 0)))
-    assert watch.regressed()[0]
+    assert watch.regressed[0]
 
 
 @settings(max_examples=10, deadline=None)
@@ -230,7 +230,7 @@ def test_many_releases_at_once_get_the_answers_of_each_alone(
             )
             for n, watch in enumerate(alone)
         ]
-        assert list(together.regressed()) == [bool(one.regressed()[0]) for one in alone]
+        assert list(together.regressed) == [bool(one.regressed[0]) for one in alone]
 
 
 def test_counts_that_cannot_be_are_refused() -> None:
