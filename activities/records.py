@@ -1,5 +1,6 @@
 """The role of the records: releases, and how earlier rollbacks ended; activities on them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -33,6 +34,9 @@ class Records(Protocol):
 
     def releases(self, env: str, service: str) -> list[Release]:
         """All recorded releases, newest first."""
+
+    def young(self, env: str, since: datetime) -> Mapping[str, Sequence[Release]]:
+        """By service, of those with a release since then: the newest ones, newest first."""
 
     def save_release(self, env: str, service: str, release: Release) -> None:
         """Remember a release. The same version again replaces what was recorded, standing too."""

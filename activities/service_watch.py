@@ -1,20 +1,19 @@
-"""The watch of one service: which release, beside what, and what was said of it last."""
+"""The watch of one service: which release, beside what, and what is said of it."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from time import monotonic
 
+from activities.alarms_given import AlarmsGiven
 from activities.incident_role import Incidents
-from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
-from activities.under_watch import Told, TrafficLook, UnderWatch
-from rollback_manager.alarms import Alarm
-from rollback_manager.detected import evidence
+from activities.under_watch import Due, Told, TrafficLook, UnderWatch
+from activities.young_releases import YoungReleases
 from rollback_manager.errors import RollbackError
 from rollback_manager.release import Release
-from rollback_manager.statistics.evidence import Answer, Finding
+from rollback_manager.statistics.release_watch import ReleaseWatch
+from rollback_manager.statistics.rows import stacked
 from rollback_manager.watching import (
     Watched,
     beside,
@@ -23,92 +22,87 @@ from rollback_manager.watching import (
     usual,
 )
 
-RECORDS_EVERY_S = 5.0
-"""How long a new release may go unnoticed."""
-AGAIN_S, SELDOM_S = 15.0, 300.0
-"""An alarm that lasts is repeated after so long, then after twice as long, and so on up to that:
-the incident may have missed the first, or ended."""
-WELL_S = 15.0
-"""So long a test must say nothing bad before the incident is told that it has recovered."""
-
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Said:
-    """One test's alarm. due_at: when it is repeated. well_since: None while it says "regressed"."""
-
-    due_at: float
-    again_s: float = AGAIN_S
-    well_since: float | None = None
-
-
 class ServiceWatch:
-    """Looks at one service whenever it is asked to; never twice at once."""
+    """Looks at one service, hears what comes of it, and speaks: one of these at a time."""
 
     def __init__(
         self,
         env: str,
         service: str,
         watched_s: float,
-        records: Records,
+        young: YoungReleases,
         targets: Targets,
         incidents: Incidents,
     ) -> None:
         self._env, self._service, self._watched_s = env, service, watched_s
-        self._records, self._targets, self._incidents = records, targets, incidents
+        self._young, self._targets = young, targets
+        self._alarms = AlarmsGiven(env, service, incidents)
         self._under_watch: UnderWatch | None = None
-        self._releases: list[Release] = []
-        self._read_at = float("-inf")
-        self._records_away = ""
         self._carrying: dict[str, datetime | None] | None = None
-        self._said: dict[str, Said] = {}
+        self._told: Told | None = None
+        self._blind, self._unheard = "", ""
+        self.due: Due | None = None
+        """What the last look wants to have judged (`judge_together`), and nobody has yet."""
         self.watched: Watched | None = None
         """The release that is watched, as of the last look that could be taken."""
-        self.trouble = ""
-        """Why the last look could not be taken; empty if it could."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot look, or its alarms are not taken; empty if all is well."""
+        away = self._young.away
+        return self._blind or self._unheard or (away.what if away and self._under_watch else "")
+
+    @property
+    def has_to_speak(self) -> bool:
+        """Whether the incident should know of the last answer."""
+        return self._told is not None and self._alarms.concerns(self._told)
 
     def look(self) -> None:
-        """Take a look, and give the alarms that come of it; what fails is kept in words."""
-        before, self.trouble = self.trouble, ""
-        try:
-            self.watched = self._looked()
-            self.trouble = self._records_away
-        except RollbackError as error:  # told to people as it is: not "all is well"
-            self.trouble = error.what
-        except Exception as error:  # a mistake of ours here must not blind the other services
-            self.trouble = f"{type(error).__name__}: {error}"
-            log.exception("a look failed", extra={"env": self._env, "service": self._service})
+        """Take a look; what comes of it is judged beside the looks at other services."""
+        before, self._told = self.trouble, None
+        self._blind = self._tried(self._look)
         if self.trouble and not before:
             log.warning("not seen", extra={"service": self._service, "because": self.trouble})
 
-    def _looked(self) -> Watched | None:
-        self._read_releases()
-        if not any(may_be_watched(one, now(), self._watched_s) for one in self._releases):
-            self._under_watch = self._carrying = None
-            return None
+    def hear(self, judged: ReleaseWatch, place: int) -> None:
+        """The answer to what was due."""
+        self.due = None
+        if self._under_watch is not None:
+            self._tell(self._under_watch, self._under_watch.settled(judged, place))
+
+    def speak(self) -> None:
+        """Give the alarms that come of the last answer."""
+        one, told = self._under_watch, self._told
+        if one is not None and told is not None:
+            self._unheard = self._tried(lambda: self._alarms.give(one, told))
+
+    def _tried(self, part: Callable[[], None]) -> str:
+        """Why it failed, in words: told to people as it is, never "all is well"."""
+        try:
+            part()
+        except RollbackError as error:
+            return error.what
+        except Exception as error:  # a mistake of ours here must not blind the other services
+            log.exception("a look failed", extra={"env": self._env, "service": self._service})
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _look(self) -> None:
+        releases = self._young.of(self._service)
+        if not any(may_be_watched(one, now(), self._watched_s) for one in releases):
+            self._under_watch = self._carrying = self.watched = None
+            return
         traffic = self._targets(self._env, self._service).traffic
         shares = traffic.shares().shares
         self._note_first_users(shares)
-        release = to_be_watched(self._releases, shares, now(), self._watched_s)
+        release = to_be_watched(list(releases), shares, now(), self._watched_s)
         if release is None:
-            self._under_watch = None
-            return None
-        return self._judged(release, TrafficLook(shares, traffic.snapshot()))
-
-    def _read_releases(self) -> None:
-        """While the records are away, what they said last is watched on."""
-        if monotonic() - self._read_at < RECORDS_EVERY_S:
+            self._under_watch = self.watched = None
             return
-        try:
-            self._releases = list(self._records.releases(self._env, self._service))
-        except RollbackError as error:
-            if not self._releases:
-                raise
-            self._records_away = error.what
-        else:
-            self._records_away = ""
-        self._read_at = monotonic()
+        self._take(release, TrafficLook(shares, traffic.snapshot()))
 
     def _note_first_users(self, shares: dict[str, int]) -> None:
         """Since when each version has traffic: known of those that were seen without it."""
@@ -118,67 +112,40 @@ class ServiceWatch:
             version: known.get(version, first) for version, part in shares.items() if part
         }
 
-    def _judged(self, release: Release, look: TrafficLook) -> Watched:
+    def _take(self, release: Release, look: TrafficLook) -> None:
         one = self._under_watch
         if one is None or not one.fits(release, look):
             one = self._under_watch = self._begun(release, look)
-            return self._in_words(one, "watched from now on")
-        told = one.with_more(look)
-        for finding in told.tests:
-            self._maybe_alarm(one, finding)
-        return self._in_words(one, _words(told))
+            self.watched = self._in_words(one, "watched from now on")
+            return
+        match one.take(look):
+            case Due() as due:
+                self.due = due
+            case Told() as told:
+                self._tell(one, told)
 
     def _begun(self, release: Release, look: TrafficLook) -> UnderWatch:
-        """Nothing is said of it yet: what was said of another release is over."""
-        self._said = {}
+        self._alarms.begin_anew()
         since = (self._carrying or {}).get(release.version) or release.recorded_at
         control = beside(release.version, look.shares)
-        return UnderWatch(release, usual(self._releases, release.version, control), since, look)
+        usually = usual(list(self._young.of(self._service)), release.version, control)
+        return UnderWatch(release, usually, since, look)
+
+    def _tell(self, one: UnderWatch, told: Told) -> None:
+        words = f"{told.verdict.answer}: {told.verdict.because}"
+        self._told, self.watched = told, self._in_words(one, words)
 
     def _in_words(self, one: UnderWatch, says: str) -> Watched:
         return Watched(
             service=self._service, version=one.release.version, beside=one.beside, says=says
         )
 
-    def _maybe_alarm(self, one: UnderWatch, finding: Finding) -> None:
-        """A regression at once, and again while it lasts; its end once, when it stays away."""
-        said, at = self._said.get(finding.test), monotonic()
-        if finding.answer is Answer.REGRESSED:
-            self._regressed(one, finding, said, at)
-        elif said is not None and said.well_since is None:
-            said.well_since = at
-        elif said is not None and said.well_since is not None and at >= said.well_since + WELL_S:
-            alarm = self._alarm(one, finding)
-            if alarm is not None:
-                self._incidents.recovered(alarm)
-            del self._said[finding.test]
 
-    def _regressed(self, one: UnderWatch, finding: Finding, said: Said | None, at: float) -> None:
-        if said is not None:
-            said.well_since = None
-            if at < said.due_at:
-                return
-        alarm = self._alarm(one, finding)
-        if alarm is None:
-            return
-        self._incidents.alarm(alarm)
-        again_s = min(2 * said.again_s, SELDOM_S) if said else AGAIN_S
-        self._said[finding.test] = Said(at + again_s, again_s)
-        log.info("alarm", extra={"service": self._service, "because": alarm.evidence.words})
-
-    def _alarm(self, one: UnderWatch, finding: Finding) -> Alarm | None:
-        seen = one.seen(finding)
-        said = evidence(finding, seen, one.usual, now())
-        if said is None:
-            return None
-        return Alarm(
-            env=self._env,
-            service=self._service,
-            version=one.release.version,
-            evidence=said,
-            seen=seen,
-        )
-
-
-def _words(told: Told) -> str:
-    return f"{told.verdict.answer}: {told.verdict.because}"
+def judge_together(services: Iterable[ServiceWatch]) -> None:
+    """All that is due, at once: for arrays a thousand releases are hardly more work than one."""
+    due = [(one, one.due) for one in services if one.due is not None]
+    if due:
+        watches = stacked([asked.watch for _, asked in due])
+        judged = watches.with_more(stacked([asked.interval for _, asked in due]))
+        for place, (service, _) in enumerate(due):
+            service.hear(judged, place)

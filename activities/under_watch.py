@@ -11,6 +11,7 @@ from rollback_manager.reading import NoReading, Reading, Snapshot, between, slow
 from rollback_manager.release import Baseline, Release
 from rollback_manager.statistics.evidence import Answer, Arm, Finding, Interval, cannot_tell
 from rollback_manager.statistics.release_watch import History, ReleaseWatch, together
+from rollback_manager.statistics.rows import row
 from rollback_manager.statistics.slow_requests import slow_limit_ms
 from rollback_manager.statistics.static import judge_static
 from rollback_manager.watching import beside
@@ -43,6 +44,13 @@ class Told(NamedTuple):
     tests: tuple[Finding, ...] = ()
 
 
+class Due(NamedTuple):
+    """One more interval of a comparison, to be judged beside those of other releases."""
+
+    watch: ReleaseWatch
+    interval: Interval
+
+
 class UnderWatch:
     """Beside a version that has traffic too it is compared; alone it is held to fixed limits."""
 
@@ -62,6 +70,7 @@ class UnderWatch:
         errors = usual.error_ratio if usual else USUAL_ERRORS
         compared = bool(self.beside) and 0 < self._share < 1
         self._watch = ReleaseWatch.begin(History(errors), self._share) if compared else None
+        self._held = False
 
     def fits(self, release: Release, look: TrafficLook) -> bool:
         """Whether it still is this release beside that version, and was looked at just now."""
@@ -71,8 +80,8 @@ class UnderWatch:
         )
         return same and look.snapshot.taken_at - self._looks[-1].snapshot.taken_at <= MOST_UNSEEN
 
-    def with_more(self, look: TrafficLook) -> Told:
-        """What is to be said after another look."""
+    def take(self, look: TrafficLook) -> Due | Told:
+        """Another look: what is to be judged, then `settled`; or said at once."""
         before = self._looks[-1].snapshot
         if not self._counted_on(before, look.snapshot):
             self._begin_anew(look)
@@ -81,7 +90,18 @@ class UnderWatch:
         while look.snapshot.taken_at - self._looks[0].snapshot.taken_at > SIGHT:
             self._looks.popleft()
         self._keep_minute(look.snapshot)
-        return self._alone() if self._watch is None else self._compared(self._watch, before, look)
+        return self._alone() if self._watch is None else self._due(self._watch, before, look)
+
+    def settled(self, judged: ReleaseWatch, place: int) -> Told:
+        """What is to be said after the last look; this release is at that place of `judged`."""
+        self._watch = row(judged, place)
+        self._held = bool(judged.common_mode[place])
+        tests = judged.findings(place)
+        verdict = judged.verdict_of(tests, place)
+        if self._held:  # then none of them speaks against the release
+            held = {"answer": Answer.CANNOT_TELL, "because": verdict.because}
+            tests = tuple(one.model_copy(update=held) for one in tests)
+        return Told(verdict, tests)
 
     def seen(self, finding: Finding) -> Sighting:
         """What goes with an alarm: readings of the time since it began."""
@@ -111,22 +131,16 @@ class UnderWatch:
         self._looks = deque([look])
         self._minute_began = look.snapshot
 
-    def _compared(self, watch: ReleaseWatch, before: Snapshot, look: TrafficLook) -> Told:
+    def _due(self, watch: ReleaseWatch, before: Snapshot, look: TrafficLook) -> Due:
         if self._limit_ms is None:  # nothing was timed when it began
             self._limit_ms = _slow_from(look, self.beside)
         if self._share_in(look) != self._share:
             self._share = self._share_in(look)
             watch = watch.with_share(self._share)
-        self._watch = watch = watch.with_more(self._interval(before, look.snapshot))
-        verdict, tests = watch.verdict(), watch.findings()
-        if self._common_mode():  # then none of them speaks against the release
-            held = {"answer": Answer.CANNOT_TELL, "because": verdict.because}
-            tests = tuple(one.model_copy(update=held) for one in tests)
-        return Told(verdict, tests)
+        return Due(watch, self._interval(before, look.snapshot))
 
     def _common_mode(self) -> str:
-        held = self._watch is not None and self._watch.common_mode[0]
-        return "the old version got worse too: not the release, hold" if held else ""
+        return "the old version got worse too: not the release, hold" if self._held else ""
 
     def _alone(self) -> Told:
         """Errors and slowness apart: they are different triggers, with different sizes."""

@@ -12,9 +12,10 @@ from temporalio import activity
 
 from activities.incident_role import Incidents
 from activities.records import Records
-from activities.service_watch import ServiceWatch
+from activities.service_watch import ServiceWatch, judge_together
 from activities.step import asked_to_stop
 from activities.targets import Targets
+from activities.young_releases import YoungReleases
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.watching import Trouble, Watch
 
@@ -44,8 +45,11 @@ class WatchActivities:
         self._targets = targets
         self._incidents = incidents
         self._services: dict[tuple[str, str], _Watcher] = {}
+        self._young: dict[str, YoungReleases] = {}
+        self._reading: dict[str, Future[None]] = {}
         # Not READERS: a look that waits there for reads of its own could wait for ever.
         self._threads = ThreadPoolExecutor(WATCHERS, thread_name_prefix="watch")
+        self._one_round = threading.Lock()  # an attempt that was given up may still be in one
 
     @activity.defn(no_thread_cancel_exception=True)
     def watch_releases(self, before: Watch) -> Watch:
@@ -63,23 +67,42 @@ class WatchActivities:
     def _look(self, env: str) -> Watch:
         names = [name for name, one in self._catalogue.services.items() if env in one.environments]
         watchers = [self._of(env, name) for name in names]
-        wait_for([one.look(self._threads) for one in watchers], timeout=PATIENCE_S)
+        with self._one_round:
+            self._read(env)
+            wait_for([one.look(self._threads) for one in watchers], timeout=PATIENCE_S)
+            judge_together(one.watch for one in watchers if one.rests)
+            for one in watchers:
+                one.maybe_speak(self._threads)
         return Watch(
             env=env,
             releases=tuple(one.watch.watched for one in watchers if one.watch.watched is not None),
-            trouble=tuple(one for watcher in watchers if (one := watcher.trouble()) is not None),
+            trouble=tuple(that for one in watchers if (that := one.trouble()) is not None),
             looked=True,
         )
 
     def _of(self, env: str, service: str) -> "_Watcher":
         key = env, service
         if key not in self._services:
-            watched_s = self._catalogue.environments[env].decisions.watched_s
-            watch = ServiceWatch(
-                env, service, watched_s, self._records, self._targets, self._incidents
-            )
-            self._services.setdefault(key, _Watcher(service, watch))
+            watched_s, young = self._watched_s(env), self._releases_of(env)
+            watch = ServiceWatch(env, service, watched_s, young, self._targets, self._incidents)
+            self._services[key] = _Watcher(service, watch)
         return self._services[key]
+
+    def _read(self, env: str) -> None:
+        """Waited for until they were read once: records that hang must not stop the looks."""
+        young, under_way = self._releases_of(env), self._reading.get(env)
+        if under_way is None or under_way.done():
+            self._reading[env] = under_way = self._threads.submit(young.read)
+        if not young.known:
+            wait_for([under_way], timeout=PATIENCE_S)
+
+    def _releases_of(self, env: str) -> YoungReleases:
+        if env not in self._young:
+            self._young[env] = YoungReleases(self._records, env, self._watched_s(env))
+        return self._young[env]
+
+    def _watched_s(self, env: str) -> float:
+        return self._catalogue.environments[env].decisions.watched_s
 
 
 class _Watcher:
@@ -88,21 +111,29 @@ class _Watcher:
     def __init__(self, service: str, watch: ServiceWatch) -> None:
         self._service = service
         self.watch = watch
-        self._lock = threading.Lock()  # an attempt that was given up may still be looking
         self._under_way: Future[None] | None = None
         self._blind_since: float | None = None
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing of it is under way."""
+        return self._under_way is None or self._under_way.done()
+
     def look(self, threads: ThreadPoolExecutor) -> Future[None]:
-        """The look that is under way; a new one if the last has ended."""
-        with self._lock:
-            if self._under_way is None or self._under_way.done():
-                self._under_way = threads.submit(self.watch.look)
-            return self._under_way
+        """The look that is under way, or that came late and waits to be judged; else a new one."""
+        if self._under_way is None or (self.rests and self.watch.due is None):
+            self._under_way = threads.submit(self.watch.look)
+        return self._under_way
+
+    def maybe_speak(self, threads: ThreadPoolExecutor) -> None:
+        """Beside the other services: Temporal may be slow to take an alarm."""
+        if self.rests and self.watch.has_to_speak:
+            self._under_way = threads.submit(self.watch.speak)
 
     def trouble(self) -> Trouble | None:
         """Why it cannot look, once that has lasted."""
         because = self.watch.trouble
-        if self._under_way is not None and not self._under_way.done():
+        if not self.rests:
             because = because or "it does not answer"
         if not because:
             self._blind_since = None

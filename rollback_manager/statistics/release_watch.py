@@ -96,12 +96,16 @@ class ReleaseWatch:
         of_errors, of_slow = (excess_finding(one, release) for one in (self.errors, self.slow))
         return of_errors, of_slow, self.silence.finding(release)
 
-    def verdict(self, release: int = 0, others: Sequence[Finding] = ()) -> Finding:
-        """The one answer; `others`: findings of tests that need no control, e.g. of instances."""
+    def verdict(self, release: int = 0) -> Finding:
+        """The one answer for one release."""
+        return self.verdict_of(self.findings(release), release)
+
+    def verdict_of(self, findings: Sequence[Finding], release: int = 0) -> Finding:
+        """The same of findings that were made already."""
         if self.common_mode[release]:
             because = "the old version got worse too: not the release, hold"
             return cannot_tell("common_mode", "the old version before the release", because)
-        return together((*self.findings(release), *others))
+        return together(findings)
 
 
 def together(findings: Sequence[Finding]) -> Finding:

@@ -1,14 +1,15 @@
 """What one service's watch says to incidents, and when."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
-from activities import service_watch
+from activities import alarms_given, service_watch, young_releases
 from activities.integrations.sql import SqlRecords
-from activities.service_watch import ServiceWatch
+from activities.service_watch import ServiceWatch, judge_together
+from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
 from rollback_manager.release import Release, Standing
 from rollback_manager.triggers import Finding, TriggerKind
@@ -24,10 +25,10 @@ class Known(SqlRecords):
         self.all = list(releases)
         self.away = False
 
-    def releases(self, env: str, service: str) -> list[Release]:
+    def young(self, env: str, since: datetime) -> dict[str, list[Release]]:
         if self.away:
             raise Unreachable("the records do not answer")
-        return self.all
+        return {"shop": self.all}
 
 
 class Watching:
@@ -37,13 +38,16 @@ class Watching:
         self.traffic = Traffic({"v1": 50, "v2": 50})
         self.records = Known(*releases)
         self.incidents = Remembered()
-        monkeypatch.setattr(service_watch, "now", lambda: self.traffic.at)
-        monkeypatch.setattr(service_watch, "monotonic", self._monotonic)
+        for module in (service_watch, young_releases, alarms_given):
+            monkeypatch.setattr(module, "now", lambda: self.traffic.at)
+        for module in (young_releases, alarms_given):
+            monkeypatch.setattr(module, "monotonic", self._monotonic)
+        self.young = YoungReleases(self.records, "test", WEEK_S)
         self.watch = ServiceWatch(
             "test",
             "shop",
             WEEK_S,
-            self.records,
+            self.young,
             lambda _env, _service: self.traffic.target(),
             self.incidents,
         )
@@ -54,7 +58,10 @@ class Watching:
     def pass_s(self, seconds: int) -> None:
         for _ in range(seconds):
             self.traffic.pass_s(1)
+            self.young.read()
             self.watch.look()
+            judge_together([self.watch])
+            self.watch.speak()
 
     def breaks(self, *versions: str) -> None:
         self.traffic.errors = dict.fromkeys(versions, 0.3)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.under_watch import Told, UnderWatch
+from activities.under_watch import Due, Told, UnderWatch
 from rollback_manager.detected import ERRORS, SLOWNESS
 from rollback_manager.statistics.evidence import Answer, Finding
 from tests.activities.traffic_world import BEGAN, Traffic, baseline, release
@@ -23,8 +23,16 @@ def watch(one: UnderWatch, traffic: Traffic, seconds: int) -> Told:
     assert seconds
     for _ in range(seconds):
         traffic.pass_s(1)
-        told = one.with_more(traffic.look())
+        told = _told(one, traffic)
     return told
+
+
+def _told(one: UnderWatch, traffic: Traffic) -> Told:
+    match one.take(traffic.look()):
+        case Due(watch, interval):
+            return one.settled(watch.with_more(interval), 0)
+        case told:
+            return told
 
 
 def until_regressed(one: UnderWatch, traffic: Traffic, at_most_s: int) -> tuple[int, Finding]:

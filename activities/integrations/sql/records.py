@@ -28,6 +28,8 @@ from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.values import Value
 
 MOST_PAST = 100
+MOST_YOUNG = 20
+"""Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
 class SqlRecords:
@@ -49,6 +51,25 @@ class SqlRecords:
         )
         with answered(self._engine), self._engine.connect() as connection:
             return [_release(dict(row)) for row in connection.execute(asked).mappings()]
+
+    def young(self, env: str, since: datetime) -> dict[str, list[Release]]:
+        """By service, of those with a release since then: the newest MOST_YOUNG, newest first."""
+        latest = select(releases.c.service).where(
+            releases.c.env == env, releases.c.recorded_at >= since
+        )
+        order = (releases.c.recorded_at.desc(), releases.c.version.desc())
+        place = func.row_number().over(partition_by=releases.c.service, order_by=order)
+        numbered = (
+            select(releases, place.label("place"))
+            .where(releases.c.env == env, releases.c.service.in_(latest))
+            .subquery()
+        )
+        asked = select(numbered).where(numbered.c.place <= MOST_YOUNG).order_by(numbered.c.place)
+        found: dict[str, list[Release]] = {}
+        with answered(self._engine), self._engine.connect() as connection:
+            for row in connection.execute(asked).mappings():
+                found.setdefault(row["service"], []).append(_release(dict(row)))
+        return found
 
     def save_release(self, env: str, service: str, release: Release) -> None:
         """Remember a release. The same version again replaces what was recorded, standing too."""

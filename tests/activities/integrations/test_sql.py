@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from activities.claims import Claims
 from activities.integrations.sql import SqlRecords, engine, engine_for, schema, upgrade
+from activities.integrations.sql import records as sql_records
 from activities.integrations.sql.tables import claims, metadata, outcomes
 from activities.records import PastRollback, Records
 from rollback_manager.claim import Purpose
@@ -126,6 +127,22 @@ def test_releases_of_other_environments_and_services_are_not_shown(records: SqlR
     records.save_release("staging", "shop", release("v2"))
     records.save_release("prod", "search", release("v3"))
     assert [one.version for one in records.releases("prod", "shop")] == ["v1"]
+
+
+def test_young_releases_come_by_service_with_those_that_they_replaced(
+    records: SqlRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_records, "MOST_YOUNG", 3)
+    for day in range(5):
+        records.save_release("prod", "shop", release(f"v{day}", NOON + timedelta(days=day)))
+    records.save_release("prod", "search", release("v9", NOON))
+    records.save_release("staging", "shop", release("v7", NOON + timedelta(days=9)))
+    since = NOON + timedelta(days=4)
+    found = records.young("prod", since)
+    assert {name: [one.version for one in row] for name, row in found.items()} == {
+        "shop": ["v4", "v3", "v2"]
+    }
+    assert found["shop"][0] == release("v4", since)
 
 
 def test_the_same_version_again_replaces_all_that_was_recorded(records: SqlRecords) -> None:
