@@ -16,8 +16,6 @@ from rollback_manager.statistics.slow_requests import slow_limit_ms
 from rollback_manager.statistics.static import judge_static
 from rollback_manager.watching import beside
 
-USUAL_ERRORS = 0.01
-"""Of a service that was never measured."""
 SIGHT = timedelta(seconds=60)
 """Readings that go with an alarm are over so long at most."""
 LEAST_SIGHT = timedelta(seconds=5)
@@ -55,7 +53,12 @@ class UnderWatch:
     """Beside a version that has traffic too it is compared; alone it is held to fixed limits."""
 
     def __init__(
-        self, release: Release, usual: Baseline | None, since: datetime, look: TrafficLook
+        self,
+        release: Release,
+        usual: Baseline | None,
+        history: History,
+        since: datetime,
+        look: TrafficLook,
     ) -> None:
         """since: when it met its first users, as far as that is known."""
         self.release = release
@@ -67,9 +70,8 @@ class UnderWatch:
         self._minute_began = look.snapshot
         self._limit_ms = _slow_from(look, self.beside)
         self._share = self._share_in(look)
-        errors = usual.error_ratio if usual else USUAL_ERRORS
         compared = bool(self.beside) and 0 < self._share < 1
-        self._watch = ReleaseWatch.begin(History(errors), self._share) if compared else None
+        self._watch = ReleaseWatch.begin(history, self._share) if compared else None
         self._held = False
 
     def fits(self, release: Release, look: TrafficLook) -> bool:

@@ -29,6 +29,7 @@ from activities.releases import ReleaseActivities
 from activities.slices import SliceActivities
 from activities.targets import Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
+from activities.warm_ups import WarmUps
 from activities.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import (
@@ -46,7 +47,7 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 
 
-class Store(Records, Claims, Ledger, Protocol):
+class Store(Records, Claims, Ledger, WarmUps, Protocol):
     """All roles that one database plays."""
 
 

@@ -7,6 +7,7 @@ import pytest
 from activities.under_watch import Due, Told, UnderWatch
 from rollback_manager.detected import ERRORS, SLOWNESS
 from rollback_manager.statistics.evidence import Answer, Finding
+from rollback_manager.statistics.release_watch import History
 from tests.activities.traffic_world import BEGAN, Traffic, baseline, release
 
 HALF = {"v1": 50, "v2": 50}
@@ -15,7 +16,7 @@ HALF = {"v1": 50, "v2": 50}
 def begun(traffic: Traffic, since_s: float = 0) -> UnderWatch:
     traffic.pass_s(1)
     since = BEGAN - timedelta(seconds=since_s)
-    return UnderWatch(release("v2"), baseline(), since, traffic.look())
+    return UnderWatch(release("v2"), baseline(), History(0.01), since, traffic.look())
 
 
 def watch(one: UnderWatch, traffic: Traffic, seconds: int) -> Told:
@@ -141,7 +142,7 @@ def test_alone_and_slow_it_is_the_latency_that_is_blamed() -> None:
 def test_slowness_is_seen_though_nothing_was_timed_when_it_began() -> None:
     traffic = Traffic(HALF)
     traffic.counted = {"v1": [0, 0, 0], "v2": [0, 0, 0]}
-    one = UnderWatch(release("v2"), baseline(), BEGAN, traffic.look())
+    one = UnderWatch(release("v2"), baseline(), History(0.01), BEGAN, traffic.look())
     watch(one, traffic, 60)
     traffic.slow["v2"] = 0.6
     _, finding = until_regressed(one, traffic, 60)

@@ -7,18 +7,17 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
-    Table,
     case,
     delete,
     func,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.integrations.sql.engine import answered
+from activities.integrations.sql.statements import insert, put
 from activities.integrations.sql.tables import claims, decisions, epochs, outcomes, releases
+from activities.integrations.sql.warm_ups import SqlWarmUps
 from activities.records import PastRollback
 from rollback_manager.claim import UNSAID, Claim, Purpose
 from rollback_manager.decision.ledger import Entry, Label
@@ -32,15 +31,11 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords:
+class SqlRecords(SqlWarmUps):
     """Releases, epochs, claims and outcomes in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._writing = engine.execution_options(writes=True)
 
     def releases(self, env: str, service: str) -> list[Release]:
         """All recorded releases, newest first."""
@@ -82,7 +77,7 @@ class SqlRecords:
             "baseline": _json(release.baseline),
         }
         with answered(self._engine), self._writing.begin() as connection:
-            _put(connection, releases, row)
+            put(connection, releases, row)
 
     def mark_release(
         self,
@@ -119,7 +114,7 @@ class SqlRecords:
         with answered(self._engine), self._writing.begin() as connection:
             epoch = _draw(connection, key, above)
             claim = {"rollback": rollback, "epoch": epoch, "claimed_at": datetime.now(UTC)}
-            _put(connection, claims, key | claim | purpose.model_dump())
+            put(connection, claims, key | claim | purpose.model_dump())
         return epoch
 
     def claims(self, env: str, service: str | None = None) -> list[Claim]:
@@ -138,7 +133,7 @@ class SqlRecords:
         key = {"env": env, "service": outcome.service, "rollback": rollback}
         row = key | past.model_dump() | {"outcome": outcome.model_dump_json()}
         with answered(self._engine), self._writing.begin() as connection:
-            _put(connection, outcomes, row)
+            put(connection, outcomes, row)
             connection.execute(delete(claims).filter_by(**key))
             if outcome.adopted and outcome.epoch is not None:  # it held the lock: they run no more
                 older = (claims.c.env == env) & (claims.c.service == outcome.service)
@@ -168,7 +163,7 @@ class SqlRecords:
             "entry": entry.model_dump_json(exclude={"label"}),
         }
         with answered(self._engine), self._writing.begin() as connection:
-            _put(connection, decisions, row)
+            put(connection, decisions, row)
 
     def decisions(
         self,
@@ -214,7 +209,7 @@ def _of(env: str, service: str | None) -> list[ColumnElement[bool]]:
 
 def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
     """One statement: whoever comes second waits for the row, then counts on from the first."""
-    first = _insert(connection, epochs).values(**key, epoch=above + 1)
+    first = insert(connection, epochs).values(**key, epoch=above + 1)
     last = case((epochs.c.epoch < above, above), else_=epochs.c.epoch)
     drawn = first.on_conflict_do_update(
         index_elements=list(key), set_={"epoch": last + 1}
@@ -226,21 +221,6 @@ def _entry(row: dict[str, Any]) -> Entry:
     entry = Entry.model_validate_json(row["entry"])
     label = row["label"]
     return entry.model_copy(update={"label": Label.model_validate_json(label) if label else None})
-
-
-def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
-    """Insert the row, or replace the one of the same primary key."""
-    key = [column.name for column in table.primary_key]
-    rest = {name: value for name, value in row.items() if name not in key}
-    inserted = _insert(connection, table).values(row)
-    connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=rest))
-
-
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Both can say what happens on conflict; SQLAlchemy spells it per database."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
 
 
 def _claim(row: dict[str, Any]) -> Claim:

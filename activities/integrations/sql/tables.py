@@ -105,3 +105,14 @@ decisions = Table(
     Column("label", Text),
 )
 """Append-only but for the label, which a person adds later."""
+
+warm_ups = Table(
+    "warm_ups",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("version", String(63), primary_key=True),
+    Column("warmed_up_at", Utc, nullable=False),
+    Column("counts", Text, nullable=False),
+    Index("warm_ups_newest", "env", "warmed_up_at"),
+)
