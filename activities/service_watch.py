@@ -102,7 +102,7 @@ class ServiceWatch:
             self._under_watch = self._carrying = self.watched = None
             return
         traffic = self._targets(self._env, self._service).traffic
-        shares = traffic.shares().shares
+        shares = traffic.split()
         self._note_first_users(shares)
         release = to_be_watched(list(releases), shares, now(), self._watched_s)
         if release is None:

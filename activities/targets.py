@@ -40,6 +40,12 @@ class Traffic(Protocol):
     def shares(self) -> SharesAsSet:
         """How the traffic is split now, read from the target."""
 
+    def split(self) -> dict[str, int]:
+        """The same shares as they were written, without asking whether they are in force.
+
+        For who looks every second, at many services: what is not taken up yet will be.
+        """
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Write the split unless a newer mark stands there (StaleWrite); returns once written.
 

@@ -210,6 +210,10 @@ class DoomedTraffic:
         """As the real one."""
         return self._real.shares()
 
+    def split(self) -> dict[str, int]:
+        """As the real one."""
+        return self._real.split()
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """As the real one, struck before or after it. The route file has no proxy: it raises."""
         lost = self._doom.point.fault is Fault.LOST and IN_STEP.get()

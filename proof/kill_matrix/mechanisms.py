@@ -82,6 +82,9 @@ class _Forgetful:
     def shares(self) -> SharesAsSet:
         return self._real.shares().model_copy(update={"mark": None})
 
+    def split(self) -> dict[str, int]:
+        return self._real.split()
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         self._real.set_shares(shares, mark, seen)
 

@@ -35,6 +35,7 @@ class Envoy:
         self._admin = Admin(target.admin, client)
         self._file = Path(target.routes)
         self._rotation = counters.Rotation()
+        self._split: tuple[str, dict[str, int]] | None = None
 
     def shares(self) -> SharesAsSet:
         """The split as written, without versions that get nothing.
@@ -51,6 +52,13 @@ class Envoy:
             and self._weights_in_force() == written.weights(),
             token=token,
         )
+
+    def split(self) -> dict[str, int]:
+        """Read again when the file was replaced: only a rename makes Envoy read it, too."""
+        token = self._token()
+        if self._split is None or self._split[0] != token:
+            self._split = (token, self._read().shares())
+        return dict(self._split[1])
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Replace the weights in the route file unless a newer mark stands there (StaleWrite).

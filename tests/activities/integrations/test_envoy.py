@@ -113,6 +113,15 @@ def test_set_shares_move_the_users_and_say_who_did_it(
     assert visit(world, client) == {"v2": 20}
 
 
+def test_the_split_follows_every_writer_at_once(world: World, envoy: Envoy) -> None:
+    assert envoy.split() == {"v1": 100}
+    envoy.set_shares({"v1": 40, "v2": 60}, mark(1, 2))
+    assert envoy.split() == {"v1": 40, "v2": 60}
+    edit(world, lambda document: split_of(document)["clusters"].reverse())
+    edit(world, lambda document: split_of(document)["clusters"][0].update(weight=0))
+    assert envoy.split() in ({"v1": 100}, {"v2": 100})
+
+
 def test_a_split_is_given_as_it_was_set(envoy: Envoy) -> None:
     envoy.set_shares({"v1": 33, "v2": 67}, mark(1, 2))
     assert taken_up(envoy)
