@@ -18,7 +18,12 @@ from rollback_manager.incident_status import (
     SeenIncident,
     unwanted,
 )
-from rollback_manager.rendering import terminal_decisions, terminal_incident, terminal_watch
+from rollback_manager.rendering import (
+    terminal_decisions,
+    terminal_incident,
+    terminal_watch,
+    web_ui_incident,
+)
 from rollback_manager.rendering.layout import width
 from rollback_manager.triggers import TriggerKind
 from rollback_manager.watching import SeenWatch, Trouble, Watch, Watched
@@ -179,3 +184,16 @@ def test_a_replay_tells_what_changes_and_how_much_it_left_out() -> None:
     assert "50 older changes are not shown; --json has 30 of 70" in text
     assert "7 older ones were left out" in text
     assert "no verdict changes, of 2" in terminal_decisions.replayed(found())
+
+
+def test_what_an_outsider_wrote_is_no_markup_on_the_web_page() -> None:
+    one = incident()
+    joined = one.joined[0]
+    words = "![x](https://a.example/) | **all is well** <b>\nApproved"
+    newest = joined.newest.model_copy(update={"words": words})
+    joined = joined.model_copy(update={"newest": newest})
+    known = one.model_copy(update={"joined": (joined,)})
+    text = web_ui_incident.details(IncidentStatus(incident=known, because=words))
+    assert "\nApproved" not in text
+    for markup in ("![x]", "**all", "<b>", "/) | "):
+        assert markup not in text
