@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale bench-recovery bench-detection score-data format lock clean fuzz-messages races alerts
+.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection score-data format lock clean fuzz-messages races alerts
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,8 @@ rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--j
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
 	$(BIN)/python -m proof.idle $(ARGS)
+watch-cost: .venv/ready ## what it costs to watch many releases; ARGS="--json --releases N --seconds S"
+	$(BIN)/python -m proof.watch_cost $(ARGS)
 bench: .venv/ready ## ratios against the plain alternative
 	$(BIN)/python -m benchmarks $(ARGS)
 bench-rollback: .venv/ready ## the time from a bad release to users who are well

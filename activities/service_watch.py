@@ -23,6 +23,8 @@ from rollback_manager.watching import (
     usual,
 )
 
+MOST_AGE_S = 0.5
+"""Of counters: half of the time between two looks, so that one question serves a round of them."""
 USUAL_ERRORS = 0.01
 """Of a service that was never measured."""
 
@@ -108,7 +110,7 @@ class ServiceWatch:
         if release is None:
             self._under_watch = self.watched = None
             return
-        self._take(release, TrafficLook(shares, traffic.snapshot()))
+        self._take(release, TrafficLook(shares, traffic.snapshot(MOST_AGE_S)))
 
     def _note_first_users(self, shares: dict[str, int]) -> None:
         """Since when each version has traffic: known of those that were seen without it."""

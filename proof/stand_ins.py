@@ -153,7 +153,7 @@ class StandInService:
             self.carrying.append(self._carrying())
         self.after_write("set_shares")
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         with self._lock:
             for version, part in self.shares_now.items():
                 grown = self.requests_per_look * part / 100

@@ -223,9 +223,9 @@ class DoomedTraffic:
         if lost and self._doom.is_now(Moment.EFFECT):
             self._doom.lose_call()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """As the real one."""
-        return self._real.snapshot()
+        return self._real.snapshot(max_age_s)
 
     def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
         """As the real one."""

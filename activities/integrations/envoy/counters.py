@@ -18,6 +18,8 @@ UNREACHED = (
     "upstream_rq_active_overflow",
 )
 """No healthy instance; the connection was refused; too many waited; too many were answered."""
+NO_CLUSTER = "no_cluster"
+"""5xx for routes to a cluster that is not there; one counter per listener's stat_prefix."""
 COUNTERS = (
     "membership_healthy",
     "upstream_rq_active",
@@ -122,7 +124,7 @@ class Rotation:
 
 
 def _no_cluster(stat_prefix: str) -> str:
-    return f"http.{stat_prefix}.no_cluster"
+    return f"http.{stat_prefix}.{NO_CLUSTER}"
 
 
 def _value(values: Mapping[str, Any], name: str) -> int:
