@@ -72,7 +72,7 @@ class WatchActivities:
             seen = self._look(before.env)
             if _differs(seen, before, began - first) or began - first >= ROUND_S:
                 return seen
-            if _breathe(seen, began + EVERY_S):
+            if _breathe(seen, _rested(began)):
                 return before
 
     def _look(self, env: str) -> Watch:
@@ -174,6 +174,12 @@ def _differs(seen: Watch, before: Watch, looked_for_s: float) -> bool:
 def _beat(seen: Watch) -> None:
     """With what was seen: people read it there, and it never enters history."""
     activity.heartbeat(seen.first(MOST_TOLD))
+
+
+def _rested(began: float) -> float:
+    """When to look again: a rest is as long as the round, so that looks never fill a core."""
+    at = time.monotonic()
+    return max(began + EVERY_S, at + min(at - began, PATIENCE_S))
 
 
 def _breathe(seen: Watch, until: float) -> bool:

@@ -94,7 +94,8 @@ async def _all_watched(client: Client, releases: int) -> None:
         if len(seen.watch.releases) == releases:
             return
         await asyncio.sleep(1)
-    raise SystemExit(f"{len(seen.watch.releases)} of {releases} releases are watched")
+    because = {one.because for one in seen.watch.trouble}
+    raise SystemExit(f"{len(seen.watch.releases)} of {releases} releases are watched: {because}")
 
 
 async def _measured(

@@ -29,7 +29,11 @@ class Stats(NamedTuple):
 
 
 class SharedStats:
-    """The last answer, for as long as somebody who asks may have one of that age."""
+    """The last answer, for as long after it came as whoever asks may have an older one.
+
+    Not after it was asked for: a question that takes longer than that would be asked by each of
+    those who wait for it.
+    """
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
@@ -43,7 +47,7 @@ class SharedStats:
         """What concerns the route. Raises what the question raised, for all who waited for it."""
         came_s = time.monotonic()
         with self._lock:
-            if self._asked_s < came_s - max_age_s and self._answered_s < came_s:
+            if self._answered_s < came_s - max_age_s:
                 self._ask()
             if self._failed is not None:
                 raise self._failed.with_traceback(None)
@@ -53,7 +57,7 @@ class SharedStats:
     def _ask(self) -> None:
         self._asked_s, self._taken_at = time.monotonic(), datetime.now(UTC)
         try:
-            self._by_route = _by_route(*self._admin.stats(EVERYTHING))
+            self._by_route = _by_route(*self._admin.stats(EVERYTHING, used=True))
             self._failed = None
         except RollbackError as error:
             self._failed = error

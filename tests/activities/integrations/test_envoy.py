@@ -620,10 +620,10 @@ class Counting(Admin):
 
     asked = 0
 
-    def stats(self, pattern: str) -> Any:
+    def stats(self, pattern: str, *, used: bool = False) -> Any:
         self.asked += 1
         time.sleep(0.2)
-        return super().stats(pattern)
+        return super().stats(pattern, used=used)
 
 
 def test_all_who_look_at_once_share_one_question(world: World, client: httpx.Client) -> None:
@@ -670,7 +670,7 @@ def test_a_cluster_counts_for_every_route_that_its_name_may_belong_to(
         "http.ingress.no_cluster": 4,
     }
     admin = Admin("http://127.0.0.1:9", client)
-    monkeypatch.setattr(admin, "stats", lambda _: (values, {}))
+    monkeypatch.setattr(admin, "stats", lambda _, *, used: (values, {}))
     shared = SharedStats(admin)
     door = {"http.ingress.no_cluster"}
     first, second, *_ = values
