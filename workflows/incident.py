@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
+    from rollback_manager.evidence_trace import EvidenceTrace
     from rollback_manager.incident import Status, moved
     from rollback_manager.incident_status import (
         IncidentCarried,
@@ -156,7 +157,7 @@ class IncidentWorkflow:
 
     async def _act(self, decision: Decision) -> bool:
         if decision.action is Action.ROLLBACK:
-            return await self._roll_back(decision, by=self._incident.id)
+            return await self._roll_back(by=self._incident.id)
         self._move(_LEFT_AS[decision.action])
         return True
 
@@ -194,16 +195,14 @@ class IncidentWorkflow:
         self._because = self._left_to = f"{verdict.by} says {verdict.action}: {verdict.reason}"
         self._come_to_a_decision()
         if verdict.action is Action.ROLLBACK:
-            return await self._roll_back(self._decision, by=verdict.by)
+            return await self._roll_back(by=verdict.by)
         self._move(_LEFT_AS[verdict.action])
         return True
 
-    async def _roll_back(self, decision: Decision | None, *, by: str) -> bool:
+    async def _roll_back(self, *, by: str) -> bool:
         """The rollback as a child that outlives this; whether the incident goes on after it."""
         self._move(Status.PLANNED)
-        request = request_for(
-            self._incident, decision, by, self._because, key=workflow.uuid4().hex[:8]
-        )
+        request = request_for(self.status(), by, key=workflow.uuid4().hex[:8])
         self._rollback = rollback_id(request.env, request.key)
         self._show()
         try:
@@ -246,7 +245,7 @@ class IncidentWorkflow:
     def _carried(self, opening: IncidentOpening) -> IncidentOpening:
         """No rollback is under way here: this is between two judgements."""
         so_far = IncidentCarried(
-            status=self.status(),
+            status=self.status().model_copy(update={"trace": EvidenceTrace()}),
             seen=self._seen,
             alarms=self._alarms,
             left_to=self._left_to,
@@ -276,6 +275,7 @@ class IncidentWorkflow:
             refused=self._refused,
             rollback=self._rollback,
             because=self._because,
+            trace=self._seen.trace,
         )
 
     @workflow.signal(description="The release is worse, or is so no more")

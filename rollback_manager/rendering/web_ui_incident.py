@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.rendering import evidence_line
 from rollback_manager.rendering.web_ui import cell
 from rollback_manager.watching import Watch
 
@@ -27,6 +28,8 @@ def _lines(status: IncidentStatus) -> Iterator[str]:
             f"| {newest.trigger} | {newest.source} | {newest.finding} | {cell(newest.words)}"
             f" | {one.alarms} |"
         )
+    if status.trace.points:
+        yield f"\nEvidence: {evidence_line.line(status.trace)}"
     if status.decision is not None:
         yield f"\nDecision: **{status.decision.action}**, by {status.decision.method}"
         yield from (f"- {cell(reason)}" for reason in status.decision.reasons)

@@ -94,6 +94,7 @@ def test_a_regression_is_said_at_once_and_then_ever_more_seldom(make: Make) -> N
     one.pass_s(600)
     errors = [a for a in one.incidents.alarms if a.evidence.finding is Finding.REGRESSED]
     assert (errors[0].evidence.fired_at - BEGAN).total_seconds() < 10
+    assert max(len(one.model_dump_json()) for one in one.incidents.alarms) < 8_000
     gaps = [
         (b.evidence.fired_at - a.evidence.fired_at).total_seconds() for a, b in pairwise(errors)
     ]

@@ -19,6 +19,7 @@ from rollback_manager.incident_status import (
     unwanted,
 )
 from rollback_manager.rendering import (
+    evidence_line,
     terminal_decisions,
     terminal_incident,
     terminal_watch,
@@ -28,6 +29,7 @@ from rollback_manager.rendering.layout import width
 from rollback_manager.triggers import TriggerKind
 from rollback_manager.watching import SeenWatch, Trouble, Watch, Watched
 from tests.incidents import NOW, POLICY, analysis_facts, facts, incident
+from tests.traces import trace
 
 ROLLBACK = "rollback/prod/shop-v2-12345678"
 
@@ -73,6 +75,30 @@ def test_the_next_line_fits_the_moment(one: SeenIncident, state: str, line: str)
     assert state in text.splitlines()[0]
     assert f"rollback-manager {line}" in text
     assert "incident decide" not in text
+
+
+def test_the_evidence_until_the_alarm_is_one_line() -> None:
+    rose = trace(NOW)
+    text = text_of(seen(Status.PLANNED, trace=rose))
+    bars = "▁" * 20 + "▂▃▃▅▆│█"
+    assert f"over time:   {bars}  25 s until 14:07:00Z; │ threshold\n" in text
+    assert "over time" not in text_of(seen(Status.PLANNED))
+    told = IncidentStatus(incident=incident(), trace=rose)
+    assert f"Evidence: {bars}" in web_ui_incident.details(told)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "bars"),
+    [
+        ((1.2,), "│█"),
+        ((0.2, 0.3), "▂▃│"),
+        ((*[0.0] * 270, *[1.1] * 30), "▁" * 27 + "│███"),
+        ((-0.5, 0.99, 1.0), "▁▇│█"),
+    ],
+    ids=["at once", "never", "after long", "from below nothing"],
+)
+def test_a_bar_is_full_at_the_threshold_only(evidence: tuple[float, ...], bars: str) -> None:
+    assert evidence_line.bars(trace(NOW, *evidence)) == bars
 
 
 def test_a_word_counts_only_while_it_is_waited_for() -> None:
