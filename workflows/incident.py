@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         opened,
         request_for,
         unwanted,
+        with_late,
     )
     from rollback_manager.progress import Result, RollbackOutcome
     from rollback_manager.rendering import web_ui_incident
@@ -91,6 +92,7 @@ class IncidentWorkflow:
         while await self._goes_on() and await self._news():
             if is_long() and self._verdict is None:
                 workflow.continue_as_new(self._carried(opening))
+        self._incident = with_late(self._incident, self._alarms)
         self._show()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
