@@ -17,7 +17,7 @@ from rollback_manager.alarms import Alarm, Sighting
 from rollback_manager.client.incidents import Incidents, give
 from rollback_manager.contract import INCIDENT_WORKFLOW, ROLLBACK_WORKFLOW, incident_id
 from rollback_manager.incident import Status
-from rollback_manager.incident_status import SeenIncident
+from rollback_manager.incident_status import UNDONE, SeenIncident
 from rollback_manager.reading import Reading
 from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
 from rollback_manager.values import Value
@@ -88,7 +88,7 @@ async def storm(
             sending = time.monotonic()
             took = await _given(made, service, alarms, kinds, within_s)
             sending_s = time.monotonic() - sending
-            seen = await _ended(made, service)
+            seen = await _ended(made, service, len(took))
             handle = client.get_workflow_handle(incident_id(made.env, service, "v2"))
             events = (await handle.describe()).history_length
             counts = [await _runs(made, kind, 1) for kind in (INCIDENT_WORKFLOW, ROLLBACK_WORKFLOW)]
@@ -160,10 +160,14 @@ def _alarm(env: str, service: str, trigger: TriggerKind, source: Source) -> Alar
     )
 
 
-async def _ended(made: Fleet, service: str) -> SeenIncident:
+async def _ended(made: Fleet, service: str, given: int) -> SeenIncident:
+    """Once it is over and knows of all alarms, or will not get to know of more."""
     incidents = Incidents(made.client, made.settings.task_queue)
     async with asyncio.timeout(PATIENCE_S):
         while not (seen := await incidents.seen(made.env, service, "v2")).ended:
+            incident = seen.status.incident
+            if incident.status in UNDONE and incident.alarms >= given:
+                break
             await asyncio.sleep(0.2)
     return seen
 

@@ -65,8 +65,12 @@ def opened(opening: IncidentOpening, at: datetime) -> IncidentStatus:
     return IncidentStatus(incident=incident, because="alarms come in")
 
 
+UNDONE = (Status.RESOLVED, Status.VERIFICATION_FAILED)
+"""The rollback has ended: nothing follows from an alarm any more."""
+
+
 def with_late(incident: Incident, alarms: Iterable[Alarm]) -> Incident:
-    """With what came while it was being undone: nothing follows from it, and it is kept."""
+    """With what came while it was being undone, or just after: it is kept."""
     for alarm in sorted(alarms, key=lambda one: one.evidence.fired_at):
         incident = join(incident, alarm.evidence, alarm.times)
     return incident
