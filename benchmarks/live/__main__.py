@@ -67,7 +67,7 @@ def _show(found: Figures) -> None:
             times.add_row(f"{name}, {kind.runs}", *(_cell(kind, stage) for stage in names))
     console.print(times)
     ends = Table(title=f"Ends; the shortest watch of a good release: {found.watched_well_s} s")
-    counts = ("runs", "failed", "wrong", "incidents", "rolled_back", "false_rollbacks")
+    counts = ("runs", "failed", "wrong", "disturbed", "incidents", "rolled_back", "false_rollbacks")
     for column in ("", *counts, "lost requests", "slow answers"):
         ends.add_column(column)
     for name, kind in found.scenarios.items():

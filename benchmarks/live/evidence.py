@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
 
-from benchmarks.live.plan import Users
+from benchmarks.live.plan import LATE_MS, Users
 from demo.load import Answer, read
 from demo.scenarios import Scenario
 from demo.world import World
@@ -71,7 +71,14 @@ def users(answers: Iterable[Answer], scenario: Scenario, well_at: datetime | Non
         by_us=sum(one.is_by_us for one in sent),
         unsent=len(every) - len(sent),
         failed_when_well=sum(one.is_error for one in sent if well_at and one.sent_at >= well_at),
+        late_of_good=None if scenario.good else _late_of_good(sent),
     )
+
+
+def _late_of_good(sent: list[Answer]) -> float | None:
+    theirs = [one for one in sent if one.version in ("v1", "")]
+    late = sum(not one.version or one.latency_ms > LATE_MS for one in theirs)
+    return round(late / len(theirs), 4) if theirs else None
 
 
 def since(load: Path, released: datetime) -> list[Answer]:

@@ -9,7 +9,7 @@ from rollback_manager.values import Count, Ratio, Value
 
 LIMITS_S = {"incident": 60, "decision": 120, "change": 300, "verified": 600}
 """The seed's: noticed in 1 minute, decided in 2, carried out in 5, users well in 10."""
-BAD = "all bad"
+BAD, UNDISTURBED = "all bad", "all bad, machine not too busy"
 
 
 class Spread(Value):
@@ -37,12 +37,14 @@ class Kind(Value):
     """All runs of one scenario.
 
     within: by stage, the share inside the seed's limit, of all runs, also those that failed.
-    lost: users' requests that failed, of each run; late: those of a fault that makes them slow.
+    disturbed: those in which the machine was too busy. lost: users' requests that failed, of each
+    run; late: those of a fault that makes them slow.
     """
 
     runs: Count
     failed: Count
     wrong: Count
+    disturbed: Count
     incidents: Count
     rolled_back: Count
     false_rollbacks: Count
@@ -78,6 +80,7 @@ def figures(runs: Sequence[Run]) -> Figures:
     """Each scenario, then all that should be rolled back together."""
     by_name = {name: [run for run in runs if run.scenario == name] for name in SCENARIOS}
     by_name[BAD] = [run for run in runs if _is_bad(run)]
+    by_name[UNDISTURBED] = [run for run in by_name[BAD] if not (run.users and run.users.disturbed)]
     watched = (run.watched_s for run in runs if not _is_bad(run))
     return Figures(
         runs=len(runs),
@@ -96,6 +99,7 @@ def _kind(runs: Sequence[Run]) -> Kind:
         runs=len(runs),
         failed=sum(bool(run.failure) for run in runs),
         wrong=sum(bool(run.wrong) for run in runs),
+        disturbed=sum(one.disturbed for one in users),
         incidents=sum(run.incident for run in runs),
         rolled_back=sum(run.rolled_back for run in runs),
         false_rollbacks=sum(_is_false(run) for run in runs),

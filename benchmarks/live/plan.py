@@ -5,12 +5,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from rollback_manager.values import Count, Value
+from rollback_manager.values import Count, Ratio, Value
 
 UP_BY_S = 16.0
 """From the world's start until v2 has met its first users, about: v1 is measured for 8 s of it."""
 LATEST_S = 60.0
 """The fault begins at any moment from v2's first users until so long after them."""
+
+LATE_MS = 100.0
+"""Of an answer of v1, which takes 5 ms."""
+DISTURBED = 0.05
+"""With more late answers of v1 its P95 is over LATE_MS: then the machine is what users wait for."""
 
 
 class Asked(NamedTuple):
@@ -47,6 +52,8 @@ class Users(Value):
     failed: answered with an error by a version. slow: answered, but as late as the fault makes it.
     by_us: failed without an answer of any version. unsent: more than 0 spoils the run.
     failed_when_well: failed after users were said to be well, the same count again.
+    late_of_good: share of the answers of v1, and of what nobody answered, that came after more than
+    LATE_MS or never; None where v1 has a fault itself.
     """
 
     total: Count
@@ -55,6 +62,12 @@ class Users(Value):
     by_us: Count
     unsent: Count
     failed_when_well: Count = 0
+    late_of_good: Ratio | None = None
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the machine was too busy for this world: a version without a fault was slow."""
+        return self.late_of_good is not None and self.late_of_good > DISTURBED
 
 
 class Run(Value):

@@ -70,7 +70,8 @@ def told(run: Run) -> str:
         return f"{run.name}: FAILED: {run.failure}"
     stages = run.stages.model_dump(exclude_none=True)
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages.items())
-    return f"{run.name}: {run.wrong or 'as it should be'}; {times or run.because}"
+    busy = ", machine too busy" if run.users and run.users.disturbed else ""
+    return f"{run.name}: {run.wrong or 'as it should be'}{busy}; {times or run.because}"
 
 
 async def _played(one: Asked) -> Run:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.live.evidence import first_bad_at, since, users
-from benchmarks.live.figures import BAD, figures
+from benchmarks.live.figures import BAD, UNDISTURBED, figures
 from benchmarks.live.once import wrong
 from benchmarks.live.plan import Run, Stages, Users, runs
 from benchmarks.live.series import kept, series, still_to_make
@@ -77,7 +77,9 @@ def test_users_are_counted_by_what_they_got(tmp_path: Path) -> None:
         (1, {"ms": 5, "failed": "unsent"}),
     )
     seen = users(since(file, RELEASED), SCENARIOS["latency"])
-    assert seen == Users(total=5, failed=1, slow=1, by_us=2, unsent=1)
+    assert seen == Users(total=5, failed=1, slow=1, by_us=2, unsent=1, late_of_good=0.6667)
+    assert seen.disturbed, "of the three that v1 answered, or nobody, two were lost"
+    assert not users(since(file, RELEASED), SCENARIOS["common_mode"]).disturbed, "v1 is slow there"
     well = users(since(file, RELEASED), SCENARIOS["latency"], RELEASED + timedelta(seconds=1))
     assert well.failed_when_well == 3
 
@@ -108,6 +110,14 @@ def test_a_missed_and_a_failed_run_count_in_every_share() -> None:
     assert [one.run for one in found.failed] == ["1/2 error_rate"]
     assert [one.run for one in found.wrong] == ["1/1 error_rate"]
     assert found.scenarios[BAD] == errors
+
+
+def test_a_run_on_too_busy_a_machine_counts_and_is_told_apart() -> None:
+    busy = WELL.model_copy(update={"late_of_good": 0.3})
+    found = figures([run(), run(1, users=busy, stages=Stages(incident=70), wrong="ended mixed")])
+    assert found.scenarios[BAD].within["incident"] == 0.5
+    assert found.scenarios[BAD].disturbed == 1
+    assert found.scenarios[UNDISTURBED].within["incident"] == 1
 
 
 def test_a_rollback_is_false_of_a_good_release_and_before_the_fault() -> None:
