@@ -9,8 +9,9 @@ from rollback_manager.values import Count, Ratio, Value
 
 UP_BY_S = 16.0
 """From the world's start until v2 has met its first users, about: v1 is measured for 8 s of it."""
-LATEST_S = 60.0
-"""The fault begins at any moment from v2's first users until so long after them."""
+LATEST_S = 120.0
+"""The fault begins at any moment from v2's first users until so long after them: also after the
+90 s within which a release may be warming up, for the detector then goes by other rules."""
 
 LATE_MS = 100.0
 """Of an answer of v1, which takes 5 ms."""

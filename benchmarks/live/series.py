@@ -15,8 +15,8 @@ from benchmarks.live.plan import Asked, Run
 from demo.processes import with_parent
 
 PATIENCE_S = 720.0
-"""The longest run that can be: 16 s to come up, the fault 60 s later, 240 s to a rollback of 240 s;
-one that takes longer hangs."""
+"""The longest run that can be: 16 s to come up, the fault 120 s later, 240 s to a rollback of
+240 s; one that takes longer hangs."""
 ENDING_S = 40.0
 WORDS = 1500
 """Of the end of a failed run's output."""
