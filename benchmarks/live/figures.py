@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from benchmarks.figures import Figure
 from benchmarks.live.plan import Run, Stages
 from demo.scenarios import SCENARIOS
+from rollback_manager.statistics.passing_trouble import SETTLED_S
 from rollback_manager.values import Count, Ratio, Value
 
 LIMITS_S = {"incident": 60, "decision": 120, "change": 300, "verified": 600}
 """The seed's: noticed in 1 minute, decided in 2, carried out in 5, users well in 10."""
 BAD, UNDISTURBED = "all bad", "all bad, machine not too busy"
+EARLY, LATER = "all bad, from the first 90 s", "all bad, from later"
+"""A fault that begins after `SETTLED_S` and both fails and slows is held for `PATIENCE_S`."""
 
 
 class Spread(Value):
@@ -81,6 +84,9 @@ def figures(runs: Sequence[Run]) -> Figures:
     by_name = {name: [run for run in runs if run.scenario == name] for name in SCENARIOS}
     by_name[BAD] = [run for run in runs if _is_bad(run)]
     by_name[UNDISTURBED] = [run for run in by_name[BAD] if not (run.users and run.users.disturbed)]
+    begun = [run for run in by_name[BAD] if run.first_bad_s is not None]
+    by_name[EARLY] = [run for run in begun if (run.first_bad_s or 0) <= SETTLED_S]
+    by_name[LATER] = [run for run in begun if (run.first_bad_s or 0) > SETTLED_S]
     watched = (run.watched_s for run in runs if not _is_bad(run))
     return Figures(
         runs=len(runs),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.live.evidence import first_bad_at, since, users
-from benchmarks.live.figures import BAD, UNDISTURBED, figures
+from benchmarks.live.figures import BAD, EARLY, LATER, UNDISTURBED, figures
 from benchmarks.live.once import wrong
 from benchmarks.live.plan import Run, Stages, Users, runs
 from benchmarks.live.series import kept, series, still_to_make
@@ -118,6 +118,13 @@ def test_a_run_on_too_busy_a_machine_counts_and_is_told_apart() -> None:
     assert found.scenarios[BAD].within["incident"] == 0.5
     assert found.scenarios[BAD].disturbed == 1
     assert found.scenarios[UNDISTURBED].within["incident"] == 1
+
+
+def test_what_begins_after_the_warm_up_is_told_apart() -> None:
+    late = run(1, first_bad_s=101, stages=Stages(incident=100, decision=100, change=101))
+    found = figures([run(), late])
+    assert found.scenarios[EARLY].within["incident"] == 1
+    assert found.scenarios[LATER].within["incident"] == 0
 
 
 def test_a_rollback_is_false_of_a_good_release_and_before_the_fault() -> None:
