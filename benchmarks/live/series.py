@@ -53,8 +53,8 @@ async def series(asked: Iterable[Asked], out: Path, at_once: int, within_s: floa
 
 def _cut_last(out: Path) -> None:
     """The half line of an interrupted write would spoil the next one."""
-    if out.exists():
-        text = out.read_text()
+    text = out.read_text() if out.exists() else ""
+    if text and not text.endswith("\n"):
         out.write_text(text[: text.rfind("\n") + 1])
 
 
