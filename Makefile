@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection score-data format lock clean fuzz-messages races alerts
+.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-live score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,8 @@ races: .venv/ready ## double starts, one winner each; ARGS="--json --races N"
 	$(BIN)/python -m proof.races $(ARGS)
 alerts: .venv/ready ## many alerts within ten seconds are one question; ARGS="--json --alerts N --budget N"
 	$(BIN)/python -m proof.alerts $(ARGS)
+storm: .venv/ready ## 500 alarms about one release within ten seconds are one incident; ARGS="--json --alarms N"
+	$(BIN)/python -m proof.storm $(ARGS)
 rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--json --runs N"
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
@@ -41,6 +43,8 @@ bench-recovery: .venv/ready ## the worker killed with 100 rollbacks in flight; A
 	$(BIN)/python -m benchmarks.recovery $(ARGS)
 bench-detection: .venv/ready ## false rollbacks and delays in simulated releases; ARGS="--json --quick"
 	$(BIN)/python -m benchmarks.detection $(ARGS)
+bench-live: .venv/ready ## from the first bad answer to users who are well, live; ARGS="--json --runs N --scenario error_rate,healthy"
+	$(BIN)/python -m benchmarks.live $(ARGS)
 score-data: .venv/ready ## test rows of other judges with which ours agree; ARGS="--json --data DIR"
 	$(BIN)/python -m benchmarks.score_data $(ARGS)
 format: .venv/ready ## mend what ruff can mend

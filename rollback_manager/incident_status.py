@@ -1,5 +1,6 @@
 """What is said to an incident, and what it answers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from rollback_manager.alarms import Alarm, Refused, Sighting
@@ -8,7 +9,7 @@ from rollback_manager.contract import RollbackRequest
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
 from rollback_manager.evidence_trace import EvidenceTrace
-from rollback_manager.incident import Incident, Status
+from rollback_manager.incident import Incident, Status, join
 from rollback_manager.values import Count, Value
 
 
@@ -65,6 +66,17 @@ def opened(opening: IncidentOpening, at: datetime) -> IncidentStatus:
         env=opening.env, service=opening.service, version=opening.version, detected_at=at
     )
     return IncidentStatus(incident=incident, because="alarms come in")
+
+
+UNDONE = (Status.RESOLVED, Status.VERIFICATION_FAILED)
+"""The rollback has ended: nothing follows from an alarm any more."""
+
+
+def with_late(incident: Incident, alarms: Iterable[Alarm]) -> Incident:
+    """With what came while it was being undone, or just after: it is kept."""
+    for alarm in sorted(alarms, key=lambda one: one.evidence.fired_at):
+        incident = join(incident, alarm.evidence, alarm.times)
+    return incident
 
 
 def request_for(status: IncidentStatus, by: str, key: str) -> RollbackRequest:

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.evidence_trace import EvidenceTrace
     from rollback_manager.incident import Status, moved
     from rollback_manager.incident_status import (
+        UNDONE,
         IncidentCarried,
         IncidentOpening,
         IncidentStatus,
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         opened,
         request_for,
         unwanted,
+        with_late,
     )
     from rollback_manager.progress import Result, RollbackOutcome
     from rollback_manager.rendering import web_ui_incident
@@ -44,6 +46,10 @@ SELDOM = timedelta(minutes=5)
 QUIET = timedelta(hours=1)
 """An incident that is only watched ends when nothing new came for so long; one that waits for a
 person looks then whether the release has traffic at all."""
+LATE = timedelta(seconds=30)
+"""Alarms of the same storm that come after the release was taken back join within this time: each
+would begin an incident of its own, only to be refused, and hide this one. No longer: the release
+may go out again, and an alarm then is news."""
 AN_HOUR = timedelta(hours=1)
 """Patience with records and targets that do not answer."""
 A_WEEK = timedelta(days=7)
@@ -93,6 +99,8 @@ class IncidentWorkflow:
             if is_long() and self._verdict is None:
                 workflow.continue_as_new(self._carried(opening))
         self._show()
+        if self._incident.status in UNDONE and workflow.patched("late alarms join"):
+            await self._wait(is_long, LATE)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
@@ -269,8 +277,9 @@ class IncidentWorkflow:
     @workflow.query
     def status(self) -> IncidentStatus:
         """The incident, what was decided and why, and the rollback that came of it."""
+        undone = self._incident.status in UNDONE
         return IncidentStatus(
-            incident=self._incident,
+            incident=with_late(self._incident, self._alarms) if undone else self._incident,
             decision=self._decision,
             refused=self._refused,
             rollback=self._rollback,

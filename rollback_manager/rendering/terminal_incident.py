@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
 from rollback_manager.incident import Incident, Joined
-from rollback_manager.incident_status import SeenIncident
+from rollback_manager.incident_status import UNDONE, SeenIncident
 from rollback_manager.rendering import evidence_line, words
 from rollback_manager.rendering.layout import foreign, labelled, pad, page
 
@@ -93,7 +93,7 @@ def _next(seen: SeenIncident) -> Iterator[str]:
         for action in (Action.ROLLBACK, Action.FIX_FORWARD, Action.MONITOR):
             yield decide_line(known, action)
     elif seen.status.rollback:
-        verb = "report" if seen.ended else "watch"
+        verb = "report" if seen.ended or known.status in UNDONE else "watch"
         yield f"rollback-manager {verb} {seen.status.rollback}"
     elif seen.ended:
         yield f"If it is still bad: rollback-manager start {known.service} --env {known.env}"

@@ -60,6 +60,12 @@ async def split(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[Ri
             yield one
 
 
+@pytest.fixture(autouse=True)
+def soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test but those of late alarms waits for them."""
+    monkeypatch.setattr(workflow_file, "LATE", timedelta(seconds=0.1))
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alarms are collected for a moment only."""
@@ -116,6 +122,26 @@ async def test_many_alarms_are_one_incident_and_one_rollback(split: Rig) -> None
     await asyncio.gather(*(give(split, alarm(split)) for _ in range(50)))
     seen = await ended(split)
     assert seen.incident.status is Status.RESOLVED
+    assert len(await rollbacks(split)) == 1
+    await replay_incident(split)
+
+
+async def test_alarms_just_after_the_end_join_and_open_no_other_incident(
+    split: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow_file, "LATE", timedelta(seconds=5))
+    split.world.error_ratio = {"v2": 0.3}
+    await give(split, alarm(split))
+    first = await until(split, Status.RESOLVED)
+    for _ in range(3):
+        await give(split, alarm(split))
+    late = alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None)
+    await give(split, late)
+    shown = await until(split, Status.RESOLVED, alarms=5)
+    seen = await ended(split)
+    assert seen == shown
+    assert (seen.because, seen.rollback) == (first.because, first.rollback)
+    assert len(seen.incident.joined) == 2
     assert len(await rollbacks(split)) == 1
     await replay_incident(split)
 

@@ -66,6 +66,7 @@ def test_an_incident_that_asks_shows_its_evidence_and_the_three_answers() -> Non
         (seen(Status.DETECTED), "DETECTED", "incident show shop v2 --env prod"),
         (seen(Status.PLANNED, rollback=ROLLBACK), "PLANNED", f"watch {ROLLBACK}"),
         (seen(Status.RESOLVED, "completed", rollback=ROLLBACK), "RESOLVED, ENDED", "report"),
+        (seen(Status.RESOLVED, rollback=ROLLBACK), "RESOLVED", "report"),
         (seen(Status.MONITORING, "completed"), "MONITORING, ENDED", "start shop --env prod"),
         (seen(Status.DECISION_MADE, "terminated"), "DECISION MADE, TERMINATED", "start shop"),
     ],
