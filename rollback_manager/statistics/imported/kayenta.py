@@ -4,6 +4,7 @@ Kayenta asks at the end of hours; here the newest minutes are scored again each 
 of fixed size that is asked again errs more often than its confidence says (judge.py).
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,6 @@ from rollback_manager.statistics.kayenta.rules import (
     MetricRules,
 )
 from rollback_manager.statistics.kayenta.scores import (
-    TOO_MUCH_MISSING,
     Grade,
     Judged,
     grade,
@@ -63,7 +63,8 @@ def judge_kayenta(
     """One finding per subject of its metrics, always the same ones.
 
     Both lists are of the same minutes. A failing score blames the subjects whose metrics are
-    worse. No data lowers no score here and is no pass either: then nobody can tell.
+    worse. No data lowers no score, however much is missing (Kayenta's own is 0 from one half on),
+    and leaves no pass: then nobody can tell.
     age_minutes: since the new version's first users, to the end of the newest minute.
     """
     length = min(judge.minutes, max(0, age_minutes - judge.after_minutes), len(new), len(old))
@@ -123,9 +124,7 @@ def _graded(judge: KayentaJudge, compared: Sequence[Compared]) -> tuple[float, A
         )
         for one in compared
     ]
-    points = score(judged, judge.weights).summary
-    if _mostly_unknown(compared):
-        return points, Answer.CANNOT_TELL
+    points = score(judged, judge.weights, too_much_missing=math.inf).summary
     match grade(points, judge.pass_at, judge.marginal_at):
         case Grade.FAIL:
             return points, Answer.REGRESSED
@@ -133,10 +132,6 @@ def _graded(judge: KayentaJudge, compared: Sequence[Compared]) -> tuple[float, A
             return points, Answer.FINE_SO_FAR
         case _:
             return points, Answer.CANNOT_TELL
-
-
-def _mostly_unknown(compared: Sequence[Compared]) -> bool:
-    return sum(not one.is_known for one in compared) / len(compared) >= TOO_MUCH_MISSING
 
 
 def _finding(

@@ -121,6 +121,10 @@ def test_a_metric_without_data_leaves_no_pass_and_hides_no_failure() -> None:
     judge = kayenta(metrics=metrics)
     assert answers(judge, [*untimed], noisy(30)) == ["CANNOT_TELL", "CANNOT_TELL"]
     assert answers(judge, [*bad], noisy(30)) == ["REGRESSED", "CANNOT_TELL"]
+    assert answers(kayenta(), [*bad], noisy(30)) == ["REGRESSED", "CANNOT_TELL"], "one of two"
+    assert answers(kayenta(), [*untimed], noisy(30)) == ["CANNOT_TELL", "CANNOT_TELL"]
+    light = kayenta(weights={"errors": 10, "latency": 90})
+    assert answers(light, [*bad], noisy(30)) == ["CANNOT_TELL", "CANNOT_TELL"], "nor adds to one"
 
 
 def test_kayenta_looks_at_the_newest_minutes_after_the_delay() -> None:
