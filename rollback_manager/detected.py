@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from rollback_manager.alarms import Sighting
+from rollback_manager.judges import trigger_of
 from rollback_manager.release import Baseline
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.triggers import Evidence, Source, TriggerKind
@@ -35,7 +36,7 @@ def evidence(
     finding: Finding, seen: Sighting, usually: Baseline | None, at: datetime
 ) -> Evidence | None:
     """What the finding says to an incident; None for a test that fires no trigger."""
-    trigger = TRIGGERS.get(finding.test)
+    trigger = TRIGGERS.get(finding.test) or trigger_of(finding.test)
     if trigger is None:
         return None
     size, high = _size(trigger, finding, seen, usually)

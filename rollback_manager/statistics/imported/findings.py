@@ -26,22 +26,21 @@ class Heard(NamedTuple):
 class Judging:
     """The judges of one release under watch, and the minutes that they look back over."""
 
-    def __init__(self, judges: Sequence[KayentaJudge | ArgoJudge]) -> None:
+    def __init__(self, judges: Sequence[KayentaJudge | ArgoJudge], age_minutes: int = 0) -> None:
+        """age_minutes: since the new version's first users, before the first minute is taken."""
         self._judges, kept = tuple(judges), minutes_kept(judges)
         self._new: deque[Reading | NoReading] = deque(maxlen=kept)
         self._old: deque[Reading | NoReading] = deque(maxlen=kept)
+        self._age_minutes = age_minutes
         self._said = Heard()
 
-    def take(
-        self, new: Reading | NoReading, old: Reading | NoReading | None, age_minutes: int
-    ) -> None:
-        """One more minute of both versions; old: None where nothing runs beside.
-
-        age_minutes: since the new version's first users, to the end of this minute.
-        """
+    def take(self, new: Reading | NoReading, old: Reading | NoReading | None) -> None:
+        """One more minute of both versions; old: None where nothing runs beside."""
         self._new.append(new)
         self._old.append(old or NoReading(version="", because="nothing runs beside"))
-        self._said = judged(self._judges, tuple(self._new), tuple(self._old), age_minutes)
+        self._age_minutes += 1
+        both = tuple(self._new), tuple(self._old)
+        self._said = judged(self._judges, *both, self._age_minutes)
 
     def heard(self, common_mode: str = "") -> Heard:
         """What they said of the last minute; empty before the first.

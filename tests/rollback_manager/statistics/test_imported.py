@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from rollback_manager.alarms import Sighting
+from rollback_manager.detected import evidence
 from rollback_manager.judges import ArgoJudge, ArgoMetric, KayentaJudge, Signal, trigger_of
+from rollback_manager.policy import TriggerLimits
 from rollback_manager.reading import NoReading, Reading
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.argo import measurements
 from rollback_manager.statistics.imported.findings import Judging, in_words, judged
 from rollback_manager.statistics.imported.signals import measured, value
-from rollback_manager.triggers import TriggerKind
+from rollback_manager.triggers import TriggerKind, fired
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 NOTHING = NoReading(version="v2", because="stale")
@@ -237,17 +240,37 @@ def test_while_a_release_is_watched_its_minutes_are_kept_and_no_more() -> None:
     judging = Judging([argo(count=3), kayenta(minutes=12)])
     assert judging.heard() == ((), ())
     for age in range(1, 13):
-        judging.take(minute(90 if age == 1 else 1), minute(1), age)
+        judging.take(minute(90 if age == 1 else 1), minute(1))
     assert {one.answer for one in judging.heard().advising} <= {
         Answer.FINE_SO_FAR,
         Answer.CANNOT_TELL,
     }
-    judging.take(minute(90), None, 13)
+    judging.take(minute(90), None)
     assert judging.heard().advising[0].answer is Answer.REGRESSED
 
 
 def test_trouble_of_the_old_version_too_blames_nobody() -> None:
     judging = Judging([argo()])
-    judging.take(minute(90), minute(90), 1)
+    judging.take(minute(90), minute(90))
     (held,) = judging.heard("the old version got worse too").advising
     assert (held.answer, held.because) == (Answer.CANNOT_TELL, "the old version got worse too")
+
+
+def test_a_watch_that_begins_late_waits_for_no_delay_that_is_over() -> None:
+    judge = argo(after_minutes=3)
+    for age, answer in ((0, Answer.CANNOT_TELL), (3, Answer.REGRESSED)):
+        judging = Judging([judge], age)
+        judging.take(minute(90), None)
+        assert judging.heard().advising[0].answer is answer
+
+
+def test_an_alarm_of_a_judge_fires_the_trigger_of_its_subject() -> None:
+    judging = Judging([argo().model_copy(update={"role": "alarms"})])
+    judging.take(minute(200), None)
+    (finding,) = judging.heard().alarming
+    said = evidence(finding, Sighting(new=minute(200)), None, NOW)
+    assert said is not None
+    assert (said.trigger, said.size, said.nats) == (TriggerKind.CRITICAL_ERROR_RATE, 0.2, 0)
+    fires = fired(said, TriggerLimits())
+    assert fires is not None
+    assert fires.at_limit
