@@ -103,6 +103,7 @@ class WatchActivities:
                 histories,
                 self._targets,
                 self._incidents,
+                self._catalogue.placement(env, service).judges,
             )
             self._services[key] = _Watcher(service, watch)
         return self._services[key]
