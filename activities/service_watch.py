@@ -6,6 +6,7 @@ from datetime import datetime
 
 from activities.alarms_given import AlarmsGiven
 from activities.incident_role import Incidents
+from activities.other_tests import OtherTests
 from activities.step import now
 from activities.targets import Targets
 from activities.under_watch import Due, Told, TrafficLook, UnderWatch
@@ -43,9 +44,11 @@ class ServiceWatch:
         histories: Histories,
         targets: Targets,
         incidents: Incidents,
+        others: OtherTests,
     ) -> None:
         self._env, self._service, self._watched_s = env, service, watched_s
         self._young, self._histories, self._targets = young, histories, targets
+        self._others = others
         self._alarms = AlarmsGiven(env, service, incidents)
         self._under_watch: UnderWatch | None = None
         self._warming = Warming()
@@ -145,6 +148,7 @@ class ServiceWatch:
         return UnderWatch(release, usually, history, since, look)
 
     def _tell(self, one: UnderWatch, told: Told) -> None:
+        told = self._others.with_theirs(told, one.release, one.beside, now())
         words = f"{told.verdict.answer}: {told.verdict.because}"
         self._told, self.watched = told, self._in_words(one, words)
 

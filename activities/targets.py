@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from rollback_manager.operation import Mark
@@ -32,6 +33,21 @@ class VersionState(Value):
     running: int
     ready: int
     maximum: int
+
+
+class InstanceState(Value):
+    """One instance that is meant to run, dead or alive.
+
+    ready: answers its readiness check, asked now. started_at: when its process began; None where
+    it has none, or nobody can tell. address: base URL at which it answers itself, past the proxy;
+    empty where it cannot be asked.
+    """
+
+    name: str
+    version: str
+    ready: bool
+    started_at: datetime | None = None
+    address: str = ""
 
 
 class Traffic(Protocol):
@@ -70,6 +86,9 @@ class Workloads(Protocol):
 
     def versions(self) -> dict[str, VersionState]:
         """Every version that is defined, running or not; readiness is asked of each instance."""
+
+    def instances(self) -> tuple[InstanceState, ...]:
+        """Every instance that nobody stopped, also one that died; readiness is asked of each."""
 
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         """Run exactly `instances` of `version` unless a newer mark stands there (StaleWrite).

@@ -12,6 +12,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.incident_role import Incidents
+from activities.other_tests import OtherTests
 from activities.records import Records
 from activities.service_watch import ServiceWatch, judge_together
 from activities.step import asked_to_stop
@@ -19,6 +20,7 @@ from activities.targets import Targets
 from activities.warm_ups import Histories, WarmUps
 from activities.young_releases import YoungReleases
 from rollback_manager.catalogue import Catalogue
+from rollback_manager.policy import DecisionPolicy
 from rollback_manager.watching import Trouble, Watch
 
 EVERY_S = 1.0
@@ -103,6 +105,7 @@ class WatchActivities:
                 histories,
                 self._targets,
                 self._incidents,
+                OtherTests(env, service, self._decisions(env), self._targets),
             )
             self._services[key] = _Watcher(service, watch)
         return self._services[key]
@@ -121,7 +124,10 @@ class WatchActivities:
         return self._young[env]
 
     def _watched_s(self, env: str) -> float:
-        return self._catalogue.environments[env].decisions.watched_s
+        return self._decisions(env).watched_s
+
+    def _decisions(self, env: str) -> DecisionPolicy:
+        return self._catalogue.environments[env].decisions
 
 
 class _Watcher:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from activities.integrations.sql import SqlRecords
 from activities.records import PastRollback
-from activities.targets import SharesAsSet, Target, VersionState
+from activities.targets import InstanceState, SharesAsSet, Target, VersionState
 from rollback_manager.claim import UNSAID, Purpose
 from rollback_manager.errors import StaleWrite
 from rollback_manager.operation import Mark
@@ -189,6 +189,18 @@ class StandInService:
                 )
                 for version, running in self.running.items()
             }
+
+    def instances(self) -> tuple[InstanceState, ...]:
+        with self._lock:
+            return tuple(
+                InstanceState(
+                    name=f"{version}-{number}",
+                    version=version,
+                    ready=number < self.able(version),
+                )
+                for version, running in self.running.items()
+                for number in range(running)
+            )
 
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         self.before_write("scale")

@@ -24,6 +24,13 @@ TRIGGERS = {
 COMPARING = ("error_ratio", "latency_p95")
 """Tests that compare both versions at the same time; their evidence is in nats."""
 
+
+def worse_than_old(finding: Finding) -> str:
+    """Why the release is worse than the old version was at the same time; empty where it is not."""
+    compared = finding.compared or finding.test in COMPARING
+    return finding.because if finding.answer is Answer.REGRESSED and compared else ""
+
+
 _SAYS = {
     Answer.REGRESSED: Said.REGRESSED,
     Answer.FINE_SO_FAR: Said.FINE,

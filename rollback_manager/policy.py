@@ -178,6 +178,8 @@ class DecisionPolicy(Value):
     """An alarm that fired longer ago is refused: 5 minutes (Teletraan; field 3.13)."""
     watched_s: Seconds = 604_800
     """How old a release may be: 7 days (ours; the seed still judges what is older than one)."""
+    probe_every_s: Timeout = 10
+    """Between two probes of each instance; three that fail in a row count (detection A.6)."""
     start_within_s: Seconds = 300
     """How long "it is still starting" excuses a release: the seed's time-out of a deploy."""
 

@@ -1,8 +1,10 @@
 """Traffic of two versions that a test moves on by hand, and incidents that remember."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from activities.targets import SharesAsSet, Target
 from activities.under_watch import TrafficLook
@@ -56,6 +58,11 @@ class Traffic:
     counted: dict[str, list[float]] = field(default_factory=dict)
     down: str = ""
     looks: int = 0
+    workloads: StandInService = field(
+        default_factory=lambda: StandInService(
+            shares_now={"v1": 50, "v2": 50}, running={"v1": 4, "v2": 4}
+        )
+    )
 
     def pass_s(self, seconds: float) -> None:
         """Let so much time pass under this traffic."""
@@ -86,8 +93,7 @@ class Traffic:
         )
 
     def target(self) -> Target:
-        other = StandInService(shares_now={"v1": 100}, running={"v1": 1})
-        return Target(traffic=_Traffic(self), workloads=other, journeys=other)
+        return Target(traffic=_Traffic(self), workloads=self.workloads, journeys=self.workloads)
 
 
 class _Traffic(StandInService):
@@ -131,3 +137,15 @@ class Remembered:
 
     def recovered(self, alarm: Alarm) -> None:
         self.well.append(alarm)
+
+
+class AtOnce(Executor):
+    """Reads in the thread of the look, so that a test need not wait."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            done.set_exception(error)
+        return done
