@@ -28,6 +28,11 @@ SCENARIOS = {
         True,
         bad={"slow_ratio": 0.4, "slow_ms": 250},
     ),
+    "unhealthy": Scenario(
+        "at a moment that nobody knows two of its four instances say that they are not ready",
+        True,
+        bad={"unready_ratio": 0.5},
+    ),
     "healthy": Scenario("it is as good as v1", False),
     "common_mode": Scenario(
         "at a moment that nobody knows both versions begin to fail: what they depend on is out",
@@ -36,4 +41,4 @@ SCENARIOS = {
         bad=ERRORS,
     ),
 }
-"""Not yet: unhealthy, silence, business_drop."""
+"""Not yet: silence, business_drop."""

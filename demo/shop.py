@@ -30,7 +30,9 @@ class Behaviour(NamedTuple):  # a dataclass costs 9 ms of imports
     warm_up_s: float
     """From the start until `/ready` says so; pages answer before that too."""
     faults_from: float
-    """Unix seconds; until then no request fails or is slow."""
+    """Unix seconds; until then no request fails or is slow, and every instance is ready."""
+    unready_ratio: float
+    """Share of the instances whose `/ready` says no from then on, while their pages answer."""
     drain_s: float
     """From TERM, when `/ready` says no more, until it ends: the proxy looks elsewhere meanwhile."""
 
@@ -51,7 +53,7 @@ class Shop(socketserver.ThreadingTCPServer):
     def answer(self, path: bytes) -> bytes:
         """The whole answer to `GET path`, after the time that it takes this version."""
         if path == b"/ready":
-            warm = time.monotonic() >= self.warm_at and not self.draining
+            warm = time.monotonic() >= self.warm_at and not self.draining and not self._unready()
             return self._written(HTTPStatus.OK if warm else HTTPStatus.SERVICE_UNAVAILABLE, "ready")
         if path not in PAGES:
             return self._written(HTTPStatus.NOT_FOUND, "none")
@@ -61,9 +63,16 @@ class Shop(socketserver.ThreadingTCPServer):
             HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK, PAGES[path]
         )
 
+    def _broken(self) -> bool:
+        return time.time() >= self.behaviour.faults_from
+
     def _strikes(self, ratio: float) -> bool:
-        broken = time.time() >= self.behaviour.faults_from
-        return broken and random.random() < ratio  # noqa: S311 - a fault, no secret
+        return self._broken() and random.random() < ratio  # noqa: S311 - a fault, no secret
+
+    def _unready(self) -> bool:
+        """By the port: of four neighbours exactly two at a ratio of 0.5."""
+        port: int = self.server_address[1]
+        return self._broken() and port % 4 < 4 * self.behaviour.unready_ratio
 
     def _duration_s(self) -> float:
         slow = self._strikes(self.behaviour.slow_ratio)
@@ -139,7 +148,7 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
         parser.add_argument(f"--{option}", type=float, default=default)
-    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from"):
+    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from", "unready-ratio"):
         parser.add_argument(f"--{option}", type=float, default=0)
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}

@@ -104,7 +104,8 @@ class World:
         """Bring up a version beside the others, without traffic, and wait until it could serve.
 
         Options are those of shop.py: `error_ratio`, `latency_ms`, `slow_ratio`, `slow_ms`,
-        `warm_up_s`, `drain_s`, `faults_from` (Unix seconds: until then it answers well).
+        `warm_up_s`, `drain_s`, `unready_ratio`, `faults_from` (Unix seconds: until then it answers
+        well).
 
         Raises:
             WorldError: it did not get ready, or its ports are taken.

@@ -75,6 +75,16 @@ def test_a_request_in_flight_is_answered_before_the_end(port: int) -> None:
     assert statuses == [200]
 
 
+def test_of_four_neighbours_two_are_not_ready_and_answer_on() -> None:
+    ports = PortBlock()
+    first = ports.take(4)
+    instances = [start(first + n, "--unready-ratio", "0.5") for n in range(4)]
+    assert sorted(envoy_admin.get(first + n, "/ready")[0] for n in range(4)) == [200, 200, 503, 503]
+    assert [envoy_admin.get(first + n, "/")[0] for n in range(4)] == [200] * 4
+    assert [end(one) for one in instances] == [0] * 4
+    ports.close()
+
+
 def test_a_version_can_be_broken_on_purpose(port: int) -> None:
     instance = start(port, "--error-ratio", "1", "--slow-ratio", "1", "--slow-ms", "100")
     began = time.monotonic()
