@@ -11,10 +11,12 @@ from activities.targets import Targets
 from activities.timed import OTHERS
 from activities.under_watch import Told
 from activities.watched_instances import WatchedInstances
+from rollback_manager.detected import speaks
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.release_watch import together
+from rollback_manager.statistics.unknown import Unknown
 
 
 class OtherTests:
@@ -28,15 +30,41 @@ class OtherTests:
         targets: Targets,
         threads: Executor = OTHERS,
     ) -> None:
+        self._policy = policy
         self._instances = WatchedInstances(lambda: targets(env, service).workloads, policy, threads)
+        self._version = ""
+        self._unknown = Unknown()
 
     def with_theirs(self, told: Told, release: Release, beside: str, at: datetime) -> Told:
-        """What the looks told, with these tests' answers; the most evident regression is said."""
-        tests = (*told.tests, *self.findings(release, beside, at))
-        worse = [one for one in tests if one.answer is Answer.REGRESSED]
-        held = told.verdict.answer is Answer.CANNOT_TELL and told.verdict.test == "common_mode"
-        return Told(told.verdict if held or not worse else together(worse), tests)
+        """What the looks told, with these tests' answers; the most evident regression is said.
 
-    def findings(self, release: Release, beside: str, at: datetime) -> tuple[Finding, ...]:
-        """One answer per test. beside: the old version that has traffic too; empty: none."""
+        beside: the old version that has traffic too; empty: none.
+        """
+        if release.version != self._version:
+            self._version, self._unknown = release.version, Unknown()
+        own = self._findings(release, beside, at)
+        unknown = self._not_known((*(told.tests or (told.verdict,)), *own), at)
+        tests = (*told.tests, *own, unknown)
+        return Told(_verdict(told.verdict, (*own, unknown)), tests)
+
+    def _findings(self, release: Release, beside: str, at: datetime) -> tuple[Finding, ...]:
+        """One answer per test."""
         return (self._instances.finding(release.version, beside, at),)
+
+    def _not_known(self, findings: tuple[Finding, ...], at: datetime) -> Finding:
+        """Nothing can be known of a release that still comes up, and that is no news."""
+        if self._instances.starting(self._version):
+            self._unknown = Unknown()
+        else:
+            self._unknown = self._unknown.with_more(findings, at)
+        return self._unknown.finding(self._policy.cannot_tell_s)
+
+
+def _verdict(of_looks: Finding, others: tuple[Finding, ...]) -> Finding:
+    """The one answer. Trouble of the old version comes first; one regression outweighs the rest."""
+    if of_looks.test == "common_mode":
+        return of_looks
+    worse = [one for one in others if one.answer is Answer.REGRESSED]
+    if of_looks.answer is Answer.REGRESSED or worse:
+        return together((of_looks, *worse))
+    return next((one for one in others if speaks(one)), of_looks)

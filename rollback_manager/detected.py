@@ -4,6 +4,7 @@ from datetime import datetime
 
 from rollback_manager.alarms import Sighting
 from rollback_manager.release import Baseline
+from rollback_manager.statistics import unknown
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.triggers import Evidence, Source, TriggerKind
 from rollback_manager.triggers import Finding as Said
@@ -18,11 +19,21 @@ TRIGGERS = {
     ERRORS: TriggerKind.CRITICAL_ERROR_RATE,
     SLOWNESS: TriggerKind.LATENCY_DEGRADATION,
     "instances": TriggerKind.HEALTH_CHECK_FAILURE,
+    unknown.TEST: TriggerKind.PERFORMANCE_REGRESSION,
 }
-"""The trigger of each test. Silence is no regression and common mode no alarm: neither is here."""
+"""The trigger of each test. Silence is no regression and common mode no alarm: neither is here.
+
+What nothing is known of is told under the trigger of what it does: nothing, as far as anybody can
+tell. Never under that of another test, whose "regressed" it would seem to take back.
+"""
 
 COMPARING = ("error_ratio", "latency_p95")
 """Tests that compare both versions at the same time; their evidence is in nats."""
+
+
+def speaks(finding: Finding) -> bool:
+    """Whether an incident should know of it: worse, or unknown for too long."""
+    return finding.answer is Answer.REGRESSED or unknown.asks(finding)
 
 
 def worse_than_old(finding: Finding) -> str:

@@ -82,6 +82,44 @@ def test_what_failed_before_a_gap_is_not_counted_on_after_it() -> None:
     assert one.of("instances", 2).answer is CANNOT_TELL
 
 
+SILENT = cannot_tell("silence", "the old version's traffic", "99 requests expected", 14.0)
+SILENT = SILENT.model_copy(update={"evidence_nats": 99.0})
+
+
+def test_a_silent_release_with_healthy_instances_is_a_persons_business_in_time() -> None:
+    one, told = Watching(cannot_tell_s=30), Told(SILENT, (SILENT,))
+    assert one.pass_s(30, told).verdict is SILENT
+    said = one.pass_s(2, told)
+    assert said.verdict.test == "unknown"
+    assert said.verdict.answer is CANNOT_TELL, "silence never rolls back alone"
+    assert "99 requests expected" in said.verdict.because
+    heard = SILENT.model_copy(update={"evidence_nats": 0.0, "answer": FINE})
+    assert one.pass_s(1, Told(heard, (heard,))).tests[-1].answer is FINE
+
+
+def test_where_its_instances_are_unhealthy_too_those_decide() -> None:
+    one, told = Watching(cannot_tell_s=30, probe_every_s=3), Told(SILENT, (SILENT,))
+    one.pass_s(5, told)
+    one.world.not_ready = {"v2": 4}
+    said = one.pass_s(60, told)
+    assert (said.verdict.test, said.verdict.answer) == ("instances", REGRESSED)
+    assert said.tests[-1].answer is FINE, "what it is, is known"
+
+
+def test_of_the_next_release_nothing_is_unknown_yet() -> None:
+    one, told = Watching(cannot_tell_s=30), Told(SILENT, (SILENT,))
+    one.pass_s(40, told)
+    seen = one.tests.with_theirs(told, release("v3"), "v1", one.at + timedelta(seconds=1))
+    assert seen.tests[-1].evidence_nats == 0
+
+
+def test_a_release_that_still_comes_up_is_not_unknown() -> None:
+    one = Watching(cannot_tell_s=30, probe_every_s=1, start_within_s=300)
+    one.world.not_ready = {"v2": 4}
+    assert one.pass_s(200).tests[-1].answer is FINE
+    assert one.pass_s(150).verdict.test == "instances", "and then it does not come up"
+
+
 def test_common_mode_of_the_traffic_is_what_is_said_first() -> None:
     one = Watching(probe_every_s=1)
     one.pass_s(5)
