@@ -13,7 +13,7 @@ import threading
 import time
 from http import HTTPStatus
 from io import BufferedIOBase
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 PAGES = {b"/": "front", b"/checkout": "checkout"}
 
@@ -31,6 +31,8 @@ class Behaviour(NamedTuple):  # a dataclass costs 9 ms of imports
     """From the start until `/ready` says so; pages answer before that too."""
     faults_from: float
     """Unix seconds; until then no request fails or is slow, and every instance is ready."""
+    hang_ratio: float
+    """Share of the requests to its pages that are never answered from then on."""
     unready_ratio: float
     """Share of the instances whose `/ready` says no from then on, while their pages answer."""
     drain_s: float
@@ -48,6 +50,7 @@ class Shop(socketserver.ThreadingTCPServer):
         self.warm_at = time.monotonic() + behaviour.warm_up_s
         self._open: set[socket.socket] = set()
         self.draining = False
+        self._ending = threading.Event()
         super().__init__(("127.0.0.1", port), Connection)
 
     def answer(self, path: bytes) -> bytes:
@@ -57,6 +60,8 @@ class Shop(socketserver.ThreadingTCPServer):
             return self._written(HTTPStatus.OK if warm else HTTPStatus.SERVICE_UNAVAILABLE, "ready")
         if path not in PAGES:
             return self._written(HTTPStatus.NOT_FOUND, "none")
+        if self._strikes(self.behaviour.hang_ratio):
+            self._hang()
         time.sleep(self._duration_s())
         failed = self._strikes(self.behaviour.error_ratio)
         return self._written(
@@ -68,6 +73,11 @@ class Shop(socketserver.ThreadingTCPServer):
 
     def _strikes(self, ratio: float) -> bool:
         return self._broken() and random.random() < ratio  # noqa: S311 - a fault, no secret
+
+    def _hang(self) -> NoReturn:
+        """Until it is told to end: nobody is still there then who could read an answer."""
+        self._ending.wait()
+        raise ConnectionAbortedError
 
     def _unready(self) -> bool:
         """By the port: of four neighbours exactly two at a ratio of 0.5."""
@@ -89,6 +99,7 @@ class Shop(socketserver.ThreadingTCPServer):
     def drain(self) -> None:
         """Not ready any more, and answering on, until the proxy has had time to see it."""
         self.draining = True
+        self._ending.set()
         time.sleep(self.behaviour.drain_s)
 
     def finish(self) -> None:
@@ -148,7 +159,7 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
         parser.add_argument(f"--{option}", type=float, default=default)
-    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from", "unready-ratio"):
+    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from", "hang-ratio", "unready-ratio"):
         parser.add_argument(f"--{option}", type=float, default=0)
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}

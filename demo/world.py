@@ -36,7 +36,15 @@ class World:
         WorldError: the folder's path is too long for a socket in it, or no ports are free.
     """
 
-    def __init__(self, folder: Path, *, service: str = "shop", maximum: int = 4) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        service: str = "shop",
+        maximum: int = 4,
+        patience_s: float = envoy_config.ROUTE_TIMEOUT_S,
+    ) -> None:
+        """patience_s: how long Envoy waits for an instance's answer."""
         self.folder = folder.absolute()
         self.service = service
         self.maximum = maximum
@@ -51,7 +59,7 @@ class World:
         self._children = Children(self.folder / "logs")
         self._ports = PortBlock()
         ports, log = (self._ports.take(), self._ports.take()), self._children.log("envoy")
-        self._door = FrontDoor(service, self.folder, ports, log, self._children.check)
+        self._door = FrontDoor(service, self.folder, ports, log, self._children.check, patience_s)
         self.routes_file = self._door.routes_file
         self.front_url, self.admin_url = (f"http://127.0.0.1:{port}" for port in ports)
 
@@ -104,8 +112,8 @@ class World:
         """Bring up a version beside the others, without traffic, and wait until it could serve.
 
         Options are those of shop.py: `error_ratio`, `latency_ms`, `slow_ratio`, `slow_ms`,
-        `warm_up_s`, `drain_s`, `unready_ratio`, `faults_from` (Unix seconds: until then it answers
-        well).
+        `warm_up_s`, `drain_s`, `hang_ratio`, `unready_ratio`, `faults_from` (Unix seconds: until
+        then it answers well).
 
         Raises:
             WorldError: it did not get ready, or its ports are taken.

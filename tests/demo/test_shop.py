@@ -92,3 +92,14 @@ def test_a_version_can_be_broken_on_purpose(port: int) -> None:
     assert time.monotonic() - began >= 0.1
     assert envoy_admin.get(port, "/ready")[0] == 200  # it fails its users, not its checks
     assert end(instance) == 0
+
+
+def test_a_version_can_hang_and_still_end(port: int) -> None:
+    instance = start(port, "--hang-ratio", "1")
+    assert envoy_admin.get(port, "/ready")[0] == 200
+    user = http.client.HTTPConnection("127.0.0.1", port, timeout=0.3)
+    user.request("GET", "/checkout")
+    with pytest.raises(TimeoutError):
+        user.getresponse()
+    assert end(instance) == 0
+    user.close()
