@@ -4,19 +4,37 @@ Each has its own interval and its own reads, bounded in time and in other thread
 what it has seen last is judged at every look.
 """
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import datetime
 
-from activities.targets import Targets
+from activities.kept_numbers import Measure
+from activities.numbers import Numbers
+from activities.targets import Target, Targets
+from activities.throughput import NAME, UNIT, Throughput
 from activities.timed import OTHERS
 from activities.under_watch import Told
 from activities.watched_instances import WatchedInstances
+from activities.watched_numbers import WatchedNumber, all_of
+from rollback_manager.business import NoNumber, Number
+from rollback_manager.catalogue import Placement
 from rollback_manager.detected import speaks
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
+from rollback_manager.statistics.business import BUSINESS, THROUGHPUT, Declared
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.release_watch import together
 from rollback_manager.statistics.unknown import Unknown
+
+
+@dataclass(frozen=True)
+class Place:
+    """One service in one environment, and what the catalogue says of it there."""
+
+    env: str
+    service: str
+    placement: Placement
 
 
 class OtherTests:
@@ -24,14 +42,23 @@ class OtherTests:
 
     def __init__(
         self,
-        env: str,
-        service: str,
+        place: Place,
         policy: DecisionPolicy,
         targets: Targets,
+        numbers: Numbers,
         threads: Executor = OTHERS,
     ) -> None:
         self._policy = policy
-        self._instances = WatchedInstances(lambda: targets(env, service).workloads, policy, threads)
+
+        def target() -> Target:
+            return targets(place.env, place.service)
+
+        def watched(measure: Measure) -> WatchedNumber:
+            return WatchedNumber(place.env, place.service, measure, numbers, threads)
+
+        self._instances = WatchedInstances(lambda: target().workloads, policy, threads)
+        self._business = [watched(one) for one in _business(place.placement, target)]
+        self._throughput = watched(_throughput(target))
         self._version = ""
         self._unknown = Unknown()
 
@@ -42,14 +69,25 @@ class OtherTests:
         """
         if release.version != self._version:
             self._version, self._unknown = release.version, Unknown()
-        own = self._findings(release, beside, at)
+        own = self._of_the_release(release, beside, at)
         unknown = self._not_known((*(told.tests or (told.verdict,)), *own), at)
-        tests = (*told.tests, *own, unknown)
-        return Told(_verdict(told.verdict, (*own, unknown)), tests)
+        others = (*own, *self._of_the_service(release, at), unknown)
+        return Told(_verdict(told.verdict, others), (*told.tests, *others))
 
-    def _findings(self, release: Release, beside: str, at: datetime) -> tuple[Finding, ...]:
-        """One answer per test."""
+    def _of_the_release(self, release: Release, beside: str, at: datetime) -> tuple[Finding, ...]:
+        """What is known of the new version alone."""
         return (self._instances.finding(release.version, beside, at),)
+
+    def _of_the_service(self, release: Release, at: datetime) -> tuple[Finding, ...]:
+        """What both versions have a part in, and what says nothing of a small share."""
+        business = [one.finding(release, at) for one in self._business]
+        whole = [all_of(business)] if business else []
+        return (*whole, self._throughput.finding(release, at))
+
+    def read_on(self, at: datetime) -> None:
+        """Also while nothing is under watch: what is usual is learnt then."""
+        for one in (*self._business, self._throughput):
+            one.take(at)
 
     def _not_known(self, findings: tuple[Finding, ...], at: datetime) -> Finding:
         """Nothing can be known of a release that still comes up, and that is no news."""
@@ -68,3 +106,26 @@ def _verdict(of_looks: Finding, others: tuple[Finding, ...]) -> Finding:
     if of_looks.answer is Answer.REGRESSED or worse:
         return together((of_looks, *worse))
     return next((one for one in others if speaks(one)), of_looks)
+
+
+def _business(placement: Placement, target: Callable[[], Target]) -> Iterator[Measure]:
+    for place, source in enumerate(placement.business):
+        floor, better = source.floor, source.better
+        yield Measure(
+            name=f"business: {source.name}",
+            label=f"{source.name} ({source.unit})",
+            read=_reading(target, place),
+            every_s=source.every_s,
+            floor=BUSINESS,
+            declared=None if floor is None else Declared(floor, better),
+            has_season=better == "higher",  # what should be low has no floor to fall below
+        )
+
+
+def _reading(target: Callable[[], Target], place: int) -> Callable[[datetime], Number | NoNumber]:
+    return lambda _due_at: target().business[place].read()
+
+
+def _throughput(target: Callable[[], Target]) -> Measure:
+    read = Throughput(lambda: target().traffic).read
+    return Measure(name=NAME, label=UNIT, read=read, every_s=60.0, floor=THROUGHPUT)

@@ -102,6 +102,7 @@ class ServiceWatch:
         return ""
 
     def _look(self) -> None:
+        self._others.read_on(now())
         releases = self._young.of(self._service)
         if not any(may_be_watched(one, now(), self._watched_s) for one in releases):
             self._under_watch = self._carrying = self.watched = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from rollback_manager.business import NoNumber, Number
 from rollback_manager.operation import Mark
 from rollback_manager.reading import Snapshot
 from rollback_manager.values import Value
@@ -107,13 +108,24 @@ class Journeys(Protocol):
         """One verdict per journey, check named `journey: <name>`."""
 
 
+class BusinessNumber(Protocol):
+    """One number that says how the business does."""
+
+    def read(self) -> Number | NoNumber:
+        """The number, or the reason why there is none; every outage is a reason."""
+
+
 @dataclass(frozen=True)
 class Target:
-    """Everything that belongs to one service in one environment."""
+    """Everything that belongs to one service in one environment.
+
+    business: in the order of the catalogue.
+    """
 
     traffic: Traffic
     workloads: Workloads
     journeys: Journeys
+    business: tuple[BusinessNumber, ...] = ()
 
 
 Targets = Callable[[str, str], Target]

@@ -27,9 +27,15 @@ class News(NamedTuple, Generic[T]):
 
 
 class Timed(Generic[T]):
-    """One read, again and again; never twice at once."""
+    """One read, again and again; never twice at once. It is given the time at which it was due.
 
-    def __init__(self, read: Callable[[], T], every_s: float, threads: Executor = OTHERS) -> None:
+    Those times keep their distance, however late each look comes: a reading a minute leaves no
+    minute out.
+    """
+
+    def __init__(
+        self, read: Callable[[datetime], T], every_s: float, threads: Executor = OTHERS
+    ) -> None:
         self._read, self._threads = read, threads
         self._every = timedelta(seconds=every_s)
         self._under_way: Future[T] | None = None
@@ -37,12 +43,17 @@ class Timed(Generic[T]):
 
     def news(self, at: datetime) -> News[T] | None:
         """What came since it was asked last, once; begins the next read where it is due."""
-        came = self._came()
-        due = self._asked_at is None or at - self._asked_at >= self._every
-        if due and self._under_way is None:
-            self._asked_at = at
-            self._under_way = self._threads.submit(self._read)
+        came, due_at = self._came(), self._due_at(at)
+        if at >= due_at and self._under_way is None:
+            self._asked_at = due_at
+            self._under_way = self._threads.submit(self._read, due_at)
         return came
+
+    def _due_at(self, at: datetime) -> datetime:
+        """After a pause from now on: what was missed is not made up for."""
+        if self._asked_at is None or at - self._asked_at >= 2 * self._every:
+            return at
+        return self._asked_at + self._every
 
     def late(self, at: datetime) -> str:
         """That a read does not come back; empty while all is well."""

@@ -24,7 +24,7 @@ class WatchedInstances:
         threads: Executor = OTHERS,
     ) -> None:
         self._gap = timedelta(seconds=IN_A_ROW * policy.probe_every_s)
-        self._rounds = Timed(lambda: workloads().instances(), policy.probe_every_s, threads)
+        self._rounds = Timed(lambda _: workloads().instances(), policy.probe_every_s, threads)
         self._probes = Probes(policy.start_within_s)
         self._trouble = ""
 

@@ -12,7 +12,8 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.incident_role import Incidents
-from activities.other_tests import OtherTests
+from activities.numbers import Numbers
+from activities.other_tests import OtherTests, Place
 from activities.records import Records
 from activities.service_watch import ServiceWatch, judge_together
 from activities.step import asked_to_stop
@@ -38,8 +39,8 @@ WATCHERS = 300
 """Services that are looked at at once, and so silent ones that nobody else has to wait for."""
 
 
-class Kept(Records, WarmUps, Protocol):
-    """What is kept of releases."""
+class Kept(Records, WarmUps, Numbers, Protocol):
+    """What is kept of releases, and of the numbers of their services."""
 
 
 class WatchActivities:
@@ -105,10 +106,15 @@ class WatchActivities:
                 histories,
                 self._targets,
                 self._incidents,
-                OtherTests(env, service, self._decisions(env), self._targets),
+                self._others(env, service),
             )
             self._services[key] = _Watcher(service, watch)
         return self._services[key]
+
+    def _others(self, env: str, service: str) -> OtherTests:
+        """Tests that need other eyes than the traffic's counters."""
+        placement, policy = self._catalogue.placement(env, service), self._decisions(env)
+        return OtherTests(Place(env, service, placement), policy, self._targets, self._records)
 
     def _read(self, env: str) -> None:
         """Waited for until they were read once: records that hang must not stop the looks."""

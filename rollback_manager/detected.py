@@ -5,6 +5,7 @@ from datetime import datetime
 from rollback_manager.alarms import Sighting
 from rollback_manager.release import Baseline
 from rollback_manager.statistics import unknown
+from rollback_manager.statistics.business import BUSINESS, THROUGHPUT
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.triggers import Evidence, Source, TriggerKind
 from rollback_manager.triggers import Finding as Said
@@ -19,6 +20,8 @@ TRIGGERS = {
     ERRORS: TriggerKind.CRITICAL_ERROR_RATE,
     SLOWNESS: TriggerKind.LATENCY_DEGRADATION,
     "instances": TriggerKind.HEALTH_CHECK_FAILURE,
+    BUSINESS.name: TriggerKind.BUSINESS_METRIC_DROP,
+    THROUGHPUT.name: TriggerKind.PERFORMANCE_REGRESSION,
     unknown.TEST: TriggerKind.PERFORMANCE_REGRESSION,
 }
 """The trigger of each test. Silence is no regression and common mode no alarm: neither is here.
@@ -75,12 +78,18 @@ def _size(
     """In the trigger's own measure, and the upper end of its interval where there is one."""
     if trigger is TriggerKind.HEALTH_CHECK_FAILURE:
         return finding.effect, None
+    if trigger in _LOST:
+        return None if finding.effect is None else -finding.effect, None
     if trigger is TriggerKind.CRITICAL_ERROR_RATE:
         return _failing(finding, seen)
     old = seen.old.latency_p95_ms if seen.old else usually.latency_p95_ms if usually else None
     if not old or seen.new is None or seen.new.latency_p95_ms is None:
         return None, None
     return seen.new.latency_p95_ms / old, None
+
+
+_LOST = (TriggerKind.BUSINESS_METRIC_DROP, TriggerKind.PERFORMANCE_REGRESSION)
+"""Triggers whose measure is the share that is lost; the tests say by how much it is off."""
 
 
 def _failing(finding: Finding, seen: Sighting) -> tuple[float | None, float | None]:

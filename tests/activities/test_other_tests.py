@@ -2,37 +2,59 @@
 
 import threading
 import time
+from dataclasses import dataclass, replace
 from datetime import timedelta
+
+import pytest
 
 from activities.other_tests import OtherTests
 from activities.targets import Target
 from activities.timed import Timed
 from activities.under_watch import Told
 from proof.stand_ins import StandInService
+from rollback_manager.business import NoNumber, Number
 from rollback_manager.errors import Unreachable
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
-from tests.activities.traffic_world import BEGAN, AtOnce, release
+from tests.activities.traffic_world import BEGAN, AtOnce, KeptInMemory, Traffic, place, release
 
 REGRESSED, FINE, CANNOT_TELL = Answer
 NOTHING = Told(cannot_tell("none", "nothing", "nothing was counted"))
 
 
-class Watching:
-    """The other tests of a service whose instances a test breaks; a second for each look."""
+@dataclass
+class Business:
+    """A number that a test sets, or the reason why there is none."""
 
-    def __init__(self, **policy: float) -> None:
+    value: float = 100
+    trouble: str = ""
+
+    def read(self) -> Number | NoNumber:
+        if self.trouble:
+            return NoNumber(name="orders", because=self.trouble)
+        return Number(name="orders", value=self.value, unit="per minute", taken_at=BEGAN)
+
+
+class Watching:
+    """The other tests of a service that a test breaks; a second for each look."""
+
+    def __init__(self, placement: dict[str, object] | None = None, **policy: float) -> None:
         self.world = StandInService(shares_now={"v1": 50, "v2": 50}, running={"v1": 4, "v2": 4})
+        self.business, self.kept = Business(), KeptInMemory()
         self.down = ""
         self.at = BEGAN
         self.tests = OtherTests(
-            "test", "shop", DecisionPolicy.model_validate(policy), self.target, AtOnce()
+            place(**(placement or {})),
+            DecisionPolicy.model_validate(policy),
+            self.target,
+            self.kept,
+            AtOnce(),
         )
 
     def target(self, _env: str, _service: str) -> Target:
         if self.down:
             raise Unreachable(self.down)
-        return self.world.target()
+        return replace(self.world.target(), business=(self.business,))
 
     def pass_s(self, seconds: int, told: Told = NOTHING) -> Told:
         for _ in range(seconds):
@@ -130,7 +152,7 @@ def test_common_mode_of_the_traffic_is_what_is_said_first() -> None:
 
 def test_a_read_that_hangs_holds_up_no_look_and_is_told() -> None:
     hangs = threading.Event()
-    read = Timed(lambda: hangs.wait(30), every_s=1)
+    read = Timed(lambda _: hangs.wait(30), every_s=1)
     began = time.monotonic()
     assert read.news(BEGAN) is None
     for second in range(60):
@@ -141,8 +163,129 @@ def test_a_read_that_hangs_holds_up_no_look_and_is_told() -> None:
 
 
 def test_a_mistake_of_ours_in_a_read_is_told_as_trouble() -> None:
-    read = Timed(lambda: 1 / 0, every_s=1, threads=AtOnce())
+    read = Timed(lambda _: 1 / 0, every_s=1, threads=AtOnce())
     read.news(BEGAN)
     news = read.news(BEGAN + timedelta(seconds=1))
     assert news is not None
     assert news.trouble == "ZeroDivisionError: division by zero"
+
+
+ORDERS: dict[str, object] = {
+    "business": [
+        {
+            "kind": "http_json",
+            "name": "orders",
+            "url": "http://127.0.0.1:1/numbers",
+            "pointer": "/orders",
+            "unit": "orders per minute",
+            "floor": 80,
+            "every_s": 5,
+        }
+    ]
+}
+
+
+def test_three_readings_below_the_declared_floor_are_a_drop_and_two_are_not() -> None:
+    one = Watching(ORDERS)
+    assert one.of("business_metric", 20).answer is FINE
+    one.business.value = 60
+    assert one.of("business_metric", 11).answer is CANNOT_TELL
+    found = one.of("business_metric", 5)
+    assert found.answer is REGRESSED
+    assert found.because == "orders (orders per minute): 60, 60, 60 with a usual 80"
+    assert found.effect == -0.25
+
+
+def test_a_number_that_was_as_low_before_the_release_is_not_its_doing() -> None:
+    one = Watching(ORDERS)
+    one.business.value = 60
+    out = release("v2", 1)
+    for second in range(120):
+        seen = one.tests.with_theirs(NOTHING, out, "v1", BEGAN + timedelta(seconds=second))
+    found = next(one for one in seen.tests if one.test == "business_metric")
+    assert found.answer is CANNOT_TELL
+    assert "before the release as well" in found.because
+
+
+def test_a_number_that_cannot_be_read_is_neither_well_nor_a_drop() -> None:
+    one = Watching(ORDERS)
+    one.pass_s(20)
+    one.business.trouble = "unavailable: 503"
+    found = one.of("business_metric", 30)
+    assert found.answer is CANNOT_TELL
+    assert "unavailable: 503" in found.because
+
+
+def season(one: Watching, name: str, days: int, level: float = 100.0) -> None:
+    """A week of readings: so many days, each minute, of the same level with a little scatter."""
+    minutes = range(-days * 1440 - 120, 0)
+    one.kept.all[name] = {
+        BEGAN + timedelta(minutes=minute): level * (1 + 0.02 * (minute * 7919 % 13 - 6) / 6)
+        for minute in minutes
+    }
+
+
+def without_floor() -> Watching:
+    described = dict(ORDERS["business"][0], floor=None)  # type: ignore[index] # a list, as written
+    return Watching({"business": [described]})
+
+
+def test_without_a_floor_former_days_tell_and_too_few_of_them_do_not() -> None:
+    for days, answer in ((7, REGRESSED), (3, REGRESSED), (2, CANNOT_TELL)):
+        one = without_floor()
+        season(one, "business: orders", days)
+        one.business.value = 60
+        assert one.of("business_metric", 360).answer is answer, days
+    assert "too little history" in one.of("business_metric", 1).because
+
+
+def test_a_number_as_on_former_days_is_fine() -> None:
+    one = without_floor()
+    season(one, "business: orders", 7)
+    found = one.of("business_metric", 360)
+    assert found.answer is FINE
+    assert "former days" in found.comparator
+
+
+def test_former_days_that_cannot_be_read_are_asked_for_again() -> None:
+    one = without_floor()
+    season(one, "business: orders", 7)
+    one.kept.away = "the records do not answer"
+    one.business.value = 60
+    found = one.of("business_metric", 100)
+    assert found.answer is CANNOT_TELL
+    assert "the records do not answer" in found.because
+    one.kept.away = ""
+    assert one.of("business_metric", 300).answer is REGRESSED
+
+
+def test_a_reading_a_minute_is_kept_also_while_nothing_is_watched() -> None:
+    one = without_floor()
+    for second in range(620):
+        one.tests.read_on(BEGAN + timedelta(seconds=second * 1.017))
+    kept = list(one.kept.all["business: orders"])
+    assert kept == [BEGAN + timedelta(minutes=minute) for minute in range(9)], "none left out"
+
+
+@pytest.mark.parametrize(("per_s", "answer"), [(200, FINE), (140, FINE), (80, REGRESSED)])
+def test_more_than_half_of_the_usual_throughput_lost_is_a_regression(
+    per_s: float, answer: Answer
+) -> None:
+    one, traffic = Watching(), Traffic({"v1": 50, "v2": 50})
+    season(one, "throughput", 7, level=60 * 200)
+    tests = OtherTests(
+        place(), DecisionPolicy(), lambda _e, _s: traffic.target(), one.kept, AtOnce()
+    )
+    for _ in range(400):
+        traffic.pass_s(1)
+        seen = tests.with_theirs(NOTHING, release("v2"), "v1", traffic.at)
+        traffic.per_s = per_s
+    found = next(one for one in seen.tests if one.test == "throughput")
+    assert found.answer is answer
+
+
+def test_whole_service_numbers_say_nothing_of_a_silent_release() -> None:
+    one = Watching(ORDERS, cannot_tell_s=30)
+    one.down = "supervisord does not answer"
+    one.pass_s(10)
+    assert one.pass_s(40).verdict.test == "unknown"

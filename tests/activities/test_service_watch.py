@@ -18,7 +18,16 @@ from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release, Standing
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.warm_up import BINS, Compared, WarmedUp
-from tests.activities.traffic_world import BEGAN, AtOnce, Remembered, Traffic, baseline, release
+from tests.activities.traffic_world import (
+    BEGAN,
+    AtOnce,
+    KeptInMemory,
+    Remembered,
+    Traffic,
+    baseline,
+    place,
+    release,
+)
 
 WEEK_S = 604_800.0
 
@@ -63,7 +72,7 @@ class Watching:
             Histories(self.records, "test"),
             self._target,
             self.incidents,
-            OtherTests("test", "shop", DecisionPolicy(), self._target, AtOnce()),
+            OtherTests(place(), DecisionPolicy(), self._target, KeptInMemory(), AtOnce()),
         )
 
     def _target(self, _env: str, _service: str) -> Target:

@@ -1,18 +1,21 @@
 """Traffic of two versions that a test moves on by hand, and incidents that remember."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from activities.other_tests import Place
 from activities.targets import SharesAsSet, Target
 from activities.under_watch import TrafficLook
 from proof.stand_ins import StandInService
 from rollback_manager.alarms import Alarm
+from rollback_manager.catalogue import Placement
 from rollback_manager.errors import Unreachable
 from rollback_manager.reading import Counts, Snapshot
 from rollback_manager.release import Baseline, Release, Standing
+from tests import rig
 
 BEGAN = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 EDGES = (25.0, 50.0, 100.0, 250.0, 500.0)
@@ -149,3 +152,33 @@ class AtOnce(Executor):
         except Exception as error:  # noqa: BLE001 - as an executor does
             done.set_exception(error)
         return done
+
+
+class KeptInMemory:
+    """A stand-in for the records' numbers. away: raised instead."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, dict[datetime, float]] = {}
+        self.away = ""
+
+    def keep_numbers(
+        self, env: str, service: str, name: str, readings: Mapping[datetime, float], since: datetime
+    ) -> None:
+        self._answer()
+        kept = {**self.all.get(name, {}), **readings}
+        self.all[name] = {minute: value for minute, value in kept.items() if minute >= since}
+
+    def numbers(self, env: str, service: str, name: str, since: datetime) -> dict[datetime, float]:
+        self._answer()
+        return {at: value for at, value in self.all.get(name, {}).items() if at >= since}
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unreachable(self.away)
+
+
+def place(**placement: object) -> Place:
+    """The shop, with these words in the catalogue beside its targets."""
+    plain = rig.catalogue("shop", {}).placement("test", "shop")
+    described = {**plain.model_dump(), **placement}
+    return Place("test", "shop", Placement.model_validate(described))
