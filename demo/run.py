@@ -110,7 +110,8 @@ class Demo:
         return released
 
     def _bring_up(self, version: str, faults: Mapping[str, float]) -> None:
-        options = {**faults, "faults_from": self.breaks_at.timestamp()}
+        told = {"faults_from": self.breaks_at.timestamp(), "till": float(self.world.till_port)}
+        options = {**faults, **told}
         self.world.add_version(version, instances=INSTANCES, first_port=None, **options)
 
     async def _record(self, version: str) -> None:
@@ -240,11 +241,12 @@ async def everything(
         world = World(folder, patience_s=scenario.patience_s)
         stack.callback(world.stop)
         world.start()
+        world.start_till()
         say(f"the world is up: Envoy at {world.front_url}, supervisord, {rate:.0f} requests/s")
         load = Load(f"{world.front_url}/checkout", folder / "load.jsonl", rate=rate)
         stack.callback(load.stop)
         catalogue = folder / "catalogue.yaml"
-        catalogue.write_text(catalogue_text(world), encoding="utf-8")
+        catalogue.write_text(catalogue_text(world, rate), encoding="utf-8")
         settings = Settings(catalogue=catalogue, data=folder / "data")
         parts = wiring.parts(settings)
         server = TemporalServer(

@@ -45,6 +45,11 @@ SCENARIOS = {
         asks=True,
         patience_s=30,  # longer than users have: the proxy never sees an answer, nor an error
     ),
+    "business_drop": Scenario(
+        "at a moment that nobody knows 70 % of its checkouts become no order, and all look well",
+        True,
+        bad={"lost_ratio": 0.7},
+    ),
     "healthy": Scenario("it is as good as v1", False),
     "common_mode": Scenario(
         "at a moment that nobody knows both versions begin to fail: what they depend on is out",
@@ -53,4 +58,3 @@ SCENARIOS = {
         bad=ERRORS,
     ),
 }
-"""Not yet: business_drop."""

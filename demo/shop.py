@@ -33,6 +33,10 @@ class Behaviour(NamedTuple):  # a dataclass costs 9 ms of imports
     """Unix seconds; until then no request fails or is slow, and every instance is ready."""
     hang_ratio: float
     """Share of the requests to its pages that are never answered from then on."""
+    lost_ratio: float
+    """Share of the checkouts that are answered well and become no order from then on."""
+    till: float
+    """Port of the till that hears of every order; 0: there is none."""
     unready_ratio: float
     """Share of the instances whose `/ready` says no from then on, while their pages answer."""
     drain_s: float
@@ -51,6 +55,7 @@ class Shop(socketserver.ThreadingTCPServer):
         self._open: set[socket.socket] = set()
         self.draining = False
         self._ending = threading.Event()
+        self._orders = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         super().__init__(("127.0.0.1", port), Connection)
 
     def answer(self, path: bytes) -> bytes:
@@ -64,6 +69,8 @@ class Shop(socketserver.ThreadingTCPServer):
             self._hang()
         time.sleep(self._duration_s())
         failed = self._strikes(self.behaviour.error_ratio)
+        if path == b"/checkout" and not failed and not self._strikes(self.behaviour.lost_ratio):
+            self._order()
         return self._written(
             HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK, PAGES[path]
         )
@@ -73,6 +80,10 @@ class Shop(socketserver.ThreadingTCPServer):
 
     def _strikes(self, ratio: float) -> bool:
         return self._broken() and random.random() < ratio  # noqa: S311 - a fault, no secret
+
+    def _order(self) -> None:
+        if self.behaviour.till:
+            self._orders.sendto(b"order", ("127.0.0.1", int(self.behaviour.till)))
 
     def _hang(self) -> NoReturn:
         """Until it is told to end: nobody is still there then who could read an answer."""
@@ -159,7 +170,8 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
         parser.add_argument(f"--{option}", type=float, default=default)
-    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from", "hang-ratio", "unready-ratio"):
+    ratios = ("hang-ratio", "lost-ratio", "unready-ratio")
+    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from", "till", *ratios):
         parser.add_argument(f"--{option}", type=float, default=0)
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}

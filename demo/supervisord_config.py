@@ -11,7 +11,7 @@ SHOP = Path(__file__).with_name("shop.py")
 SHOP_OPTIONS = frozenset(
     {
         *("error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s", "drain_s"),
-        *("faults_from", "hang_ratio", "unready_ratio"),
+        *("faults_from", "hang_ratio", "lost_ratio", "till", "unready_ratio"),
     }
 )
 VERSION = re.compile(r"[a-z0-9][a-z0-9.-]*")

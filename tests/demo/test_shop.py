@@ -1,5 +1,6 @@
 """The shop's instances: what the world's promises to users rest on."""
 
+import contextlib
 import http.client
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from demo import envoy_admin
 from demo.ports import PortBlock
 from demo.supervisord_config import SHOP
+from demo.world import TILL
 
 
 @pytest.fixture
@@ -103,3 +105,23 @@ def test_a_version_can_hang_and_still_end(port: int) -> None:
         user.getresponse()
     assert end(instance) == 0
     user.close()
+
+
+def test_a_checkout_is_an_order_unless_it_is_lost() -> None:
+    ports = PortBlock()
+    till, well, losing = ports.take(), ports.take(), ports.take()
+    counting = subprocess.Popen([sys.executable, "-I", "-S", str(TILL), "--port", str(till)])
+    instances = [start(well, "--till", str(till))]
+    instances.append(start(losing, "--till", str(till), "--lost-ratio", "1"))
+    for path in ("/checkout", "/checkout", "/"):
+        assert envoy_admin.get(well, path)[0] == 200
+    assert envoy_admin.get(losing, "/checkout")[0] == 200, "its user sees nothing of it"
+    deadline, told = time.monotonic() + 5, ""
+    while "30" not in told and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            told = envoy_admin.get(till, "/numbers")[1]
+    assert told == '{"orders": {"per_minute": 30}}\n', "two in four seconds"
+    assert [end(one) for one in instances] == [0, 0]
+    counting.terminate()
+    counting.wait(5)
+    ports.close()
