@@ -11,10 +11,11 @@ from datetime import datetime
 
 from activities.kept_numbers import Measure
 from activities.numbers import Numbers
-from activities.targets import Target, Targets
+from activities.targets import DataIntegrity, Target, Targets
 from activities.throughput import NAME, UNIT, Throughput
 from activities.timed import OTHERS
 from activities.under_watch import Told
+from activities.watched_data import WatchedData
 from activities.watched_instances import WatchedInstances
 from activities.watched_numbers import WatchedNumber, all_of
 from rollback_manager.business import NoNumber, Number
@@ -58,6 +59,10 @@ class OtherTests:
 
         self._instances = WatchedInstances(lambda: target().workloads, policy, threads)
         self._business = [watched(one) for one in _business(place.placement, target)]
+        self._data = [
+            WatchedData(check, _data_check(target, number), threads)
+            for number, check in enumerate(place.placement.data_checks)
+        ]
         self._throughput = watched(_throughput(target))
         self._version = ""
         self._unknown = Unknown()
@@ -80,9 +85,9 @@ class OtherTests:
 
     def _of_the_service(self, release: Release, at: datetime) -> tuple[Finding, ...]:
         """What both versions have a part in, and what says nothing of a small share."""
-        business = [one.finding(release, at) for one in self._business]
-        whole = [all_of(business)] if business else []
-        return (*whole, self._throughput.finding(release, at))
+        groups = ([one.finding(release, at) for one in row] for row in (self._business, self._data))
+        several = [all_of(findings) for findings in groups if findings]
+        return (*several, self._throughput.finding(release, at))
 
     def read_on(self, at: datetime) -> None:
         """Also while nothing is under watch: what is usual is learnt then."""
@@ -124,6 +129,10 @@ def _business(placement: Placement, target: Callable[[], Target]) -> Iterator[Me
 
 def _reading(target: Callable[[], Target], place: int) -> Callable[[datetime], Number | NoNumber]:
     return lambda _due_at: target().business[place].read()
+
+
+def _data_check(target: Callable[[], Target], place: int) -> Callable[[], DataIntegrity]:
+    return lambda: target().data_checks[place]
 
 
 def _throughput(target: Callable[[], Target]) -> Measure:

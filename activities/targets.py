@@ -115,17 +115,25 @@ class BusinessNumber(Protocol):
         """The number, or the reason why there is none; every outage is a reason."""
 
 
+class DataIntegrity(Protocol):
+    """One check of the catalogue on a service's data; it can only read."""
+
+    def run(self) -> Verdict:
+        """Passed or failed; an error where it could not be asked."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Everything that belongs to one service in one environment.
 
-    business: in the order of the catalogue.
+    business, data_checks: in the order of the catalogue.
     """
 
     traffic: Traffic
     workloads: Workloads
     journeys: Journeys
     business: tuple[BusinessNumber, ...] = ()
+    data_checks: tuple[DataIntegrity, ...] = ()
 
 
 Targets = Callable[[str, str], Target]

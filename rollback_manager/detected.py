@@ -22,6 +22,7 @@ TRIGGERS = {
     "instances": TriggerKind.HEALTH_CHECK_FAILURE,
     BUSINESS.name: TriggerKind.BUSINESS_METRIC_DROP,
     THROUGHPUT.name: TriggerKind.PERFORMANCE_REGRESSION,
+    "data_checks": TriggerKind.DATA_CORRUPTION,
     unknown.TEST: TriggerKind.PERFORMANCE_REGRESSION,
 }
 """The trigger of each test. Silence is no regression and common mode no alarm: neither is here.
@@ -32,6 +33,9 @@ tell. Never under that of another test, whose "regressed" it would seem to take 
 
 COMPARING = ("error_ratio", "latency_p95")
 """Tests that compare both versions at the same time; their evidence is in nats."""
+
+SOURCES = {"data_checks": Source.DATA_CHECK}
+"""Who says so, where it is no detector."""
 
 
 def speaks(finding: Finding) -> bool:
@@ -64,7 +68,7 @@ def evidence(
         trigger=trigger,
         finding=_SAYS[finding.answer],
         words=f"{finding.because} (beside {finding.comparator})",
-        source=Source.DETECTOR,
+        source=SOURCES.get(finding.test, Source.DETECTOR),
         fired_at=at,
         size=size,
         size_high=high,

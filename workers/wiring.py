@@ -14,6 +14,7 @@ from activities.claims import Claims, Holders, Runs
 from activities.decisions import DecisionActivities
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
+from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.http_json import HttpJson
@@ -177,6 +178,7 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
             workloads=_workloads(placement, client),
             journeys=HttpJourneys(placement.journeys, client),
             business=tuple(HttpJson(source, client) for source in placement.business),
+            data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
         )
 
     return target

@@ -12,10 +12,15 @@ from activities.targets import Target
 from activities.timed import Timed
 from activities.under_watch import Told
 from proof.stand_ins import StandInService
+from rollback_manager.alarms import Sighting
 from rollback_manager.business import NoNumber, Number
+from rollback_manager.detected import evidence
 from rollback_manager.errors import Unreachable
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
+from rollback_manager.triggers import Source, TriggerKind
+from rollback_manager.verification import Answer as Said
+from rollback_manager.verification import Verdict
 from tests.activities.traffic_world import BEGAN, AtOnce, KeptInMemory, Traffic, place, release
 
 REGRESSED, FINE, CANNOT_TELL = Answer
@@ -35,12 +40,22 @@ class Business:
         return Number(name="orders", value=self.value, unit="per minute", taken_at=BEGAN)
 
 
+@dataclass
+class Data:
+    """A data check whose answer a test sets."""
+
+    answer: Said = Said.PASSED
+
+    def run(self) -> Verdict:
+        return Verdict(check="data: orders", answer=self.answer, because="orders: 3 rows")
+
+
 class Watching:
     """The other tests of a service that a test breaks; a second for each look."""
 
     def __init__(self, placement: dict[str, object] | None = None, **policy: float) -> None:
         self.world = StandInService(shares_now={"v1": 50, "v2": 50}, running={"v1": 4, "v2": 4})
-        self.business, self.kept = Business(), KeptInMemory()
+        self.business, self.data, self.kept = Business(), Data(), KeptInMemory()
         self.down = ""
         self.at = BEGAN
         self.tests = OtherTests(
@@ -54,7 +69,7 @@ class Watching:
     def target(self, _env: str, _service: str) -> Target:
         if self.down:
             raise Unreachable(self.down)
-        return replace(self.world.target(), business=(self.business,))
+        return replace(self.world.target(), business=(self.business,), data_checks=(self.data,))
 
     def pass_s(self, seconds: int, told: Told = NOTHING) -> Told:
         for _ in range(seconds):
@@ -289,3 +304,35 @@ def test_whole_service_numbers_say_nothing_of_a_silent_release() -> None:
     one.down = "supervisord does not answer"
     one.pass_s(10)
     assert one.pass_s(40).verdict.test == "unknown"
+
+
+CHECKS: dict[str, object] = {
+    "data_checks": [{"name": "orders", "database": "env:SHOP", "sql": "SELECT 1", "every_s": 5}]
+}
+
+
+def test_one_failed_data_check_is_data_corruption() -> None:
+    one = Watching(CHECKS)
+    assert one.of("data_checks", 10).answer is FINE
+    one.data.answer = Said.FAILED
+    found = one.of("data_checks", 10)
+    assert found.answer is REGRESSED
+    said = evidence(found, Sighting(), None, one.at)
+    assert said is not None
+    assert (said.trigger, said.source) == (TriggerKind.DATA_CORRUPTION, Source.DATA_CHECK)
+
+
+def test_a_database_that_does_not_answer_is_neither_well_nor_broken() -> None:
+    one = Watching(CHECKS)
+    one.data.answer = Said.ERROR
+    assert one.of("data_checks", 10).answer is CANNOT_TELL
+
+
+def test_data_that_were_broken_before_the_release_are_not_its_doing() -> None:
+    one, out = Watching(CHECKS), release("v2", 1)
+    one.data.answer = Said.FAILED
+    for second in range(90):
+        seen = one.tests.with_theirs(NOTHING, out, "v1", BEGAN + timedelta(seconds=second))
+    found = next(one for one in seen.tests if one.test == "data_checks")
+    assert found.answer is CANNOT_TELL
+    assert "it failed before the release as well" in found.because
