@@ -17,6 +17,7 @@ from activities.timed import OTHERS
 from activities.under_watch import Told
 from activities.watched_data import WatchedData
 from activities.watched_instances import WatchedInstances
+from activities.watched_journeys import WatchedJourneys
 from activities.watched_numbers import WatchedNumber, all_of
 from rollback_manager.business import NoNumber, Number
 from rollback_manager.catalogue import Placement
@@ -58,6 +59,16 @@ class OtherTests:
             return WatchedNumber(place.env, place.service, measure, numbers, threads)
 
         self._instances = WatchedInstances(lambda: target().workloads, policy, threads)
+        self._journeys = (
+            WatchedJourneys(
+                [one.name for one in place.placement.journeys],
+                target,
+                policy.journeys_every_s,
+                threads,
+            )
+            if place.placement.journeys
+            else None
+        )
         self._business = [watched(one) for one in _business(place.placement, target)]
         self._data = [
             WatchedData(check, _data_check(target, number), threads)
@@ -81,7 +92,10 @@ class OtherTests:
 
     def _of_the_release(self, release: Release, beside: str, at: datetime) -> tuple[Finding, ...]:
         """What is known of the new version alone."""
-        return (self._instances.finding(release.version, beside, at),)
+        instances = self._instances.finding(release.version, beside, at)
+        if self._journeys is None:
+            return (instances,)
+        return instances, self._journeys.finding(release.version, beside, at)
 
     def _of_the_service(self, release: Release, at: datetime) -> tuple[Finding, ...]:
         """What both versions have a part in, and what says nothing of a small share."""

@@ -107,6 +107,9 @@ class Journeys(Protocol):
     def run(self) -> tuple[Verdict, ...]:
         """One verdict per journey, check named `journey: <name>`."""
 
+    def run_at(self, address: str) -> tuple[Verdict, ...]:
+        """The same at one instance, past the proxy. address: its base URL."""
+
 
 class BusinessNumber(Protocol):
     """One number that says how the business does."""

@@ -9,6 +9,8 @@ from rollback_manager.business import NoNumber, Number
 from rollback_manager.reading import Total, total
 
 NAME, UNIT = "throughput", "requests per minute"
+MAY_BE_OLD_S = 1.0
+"""So that many services behind one proxy are one question."""
 SHORTEST_S = 10.0
 """A burst of a few seconds says nothing about a minute."""
 
@@ -22,7 +24,7 @@ class Throughput:
 
     def read(self, _due_at: datetime) -> Number | NoNumber:
         """Requests per minute; the first time, and after a restart of the proxy, there are none."""
-        first, last = self._before, total(self._traffic().snapshot())
+        first, last = self._before, total(self._traffic().snapshot(MAY_BE_OLD_S))
         self._before = last
         seconds = (last.at - first.at).total_seconds() if first else 0.0
         if first is None or seconds < SHORTEST_S:

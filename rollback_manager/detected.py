@@ -23,6 +23,7 @@ TRIGGERS = {
     BUSINESS.name: TriggerKind.BUSINESS_METRIC_DROP,
     THROUGHPUT.name: TriggerKind.PERFORMANCE_REGRESSION,
     "data_checks": TriggerKind.DATA_CORRUPTION,
+    "journeys": TriggerKind.FEATURE_REGRESSION,
     unknown.TEST: TriggerKind.PERFORMANCE_REGRESSION,
 }
 """The trigger of each test. Silence is no regression and common mode no alarm: neither is here.
@@ -34,7 +35,7 @@ tell. Never under that of another test, whose "regressed" it would seem to take 
 COMPARING = ("error_ratio", "latency_p95")
 """Tests that compare both versions at the same time; their evidence is in nats."""
 
-SOURCES = {"data_checks": Source.DATA_CHECK}
+SOURCES = {"data_checks": Source.DATA_CHECK, "journeys": Source.JOURNEY}
 """Who says so, where it is no detector."""
 
 

@@ -180,6 +180,8 @@ class DecisionPolicy(Value):
     """How old a release may be: 7 days (ours; the seed still judges what is older than one)."""
     probe_every_s: Timeout = 10
     """Between two probes of each instance; three that fail in a row count (detection A.6)."""
+    journeys_every_s: Timeout = 30
+    """Between two rounds of the journeys at the release; three that fail in a row count."""
     cannot_tell_s: Seconds = 120
     """How long nothing may be known of a release with traffic until a person is asked: the seed's
     time to answer a critical trigger."""

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from activities.other_tests import OtherTests
-from activities.targets import Target
+from activities.targets import InstanceState, Target
 from activities.timed import Timed
 from activities.under_watch import Told
 from proof.stand_ins import StandInService
@@ -50,11 +50,35 @@ class Data:
         return Verdict(check="data: orders", answer=self.answer, because="orders: 3 rows")
 
 
+@dataclass
+class Journeys:
+    """Journeys that fail at some addresses; the front door's is empty."""
+
+    fail_at: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    def run(self) -> tuple[Verdict, ...]:
+        return self.run_at("")
+
+    def run_at(self, address: str) -> tuple[Verdict, ...]:
+        self.asked.append(address)
+        answer = Said.FAILED if address in self.fail_at else Said.PASSED
+        return (Verdict(check="journey: pay", answer=answer, because=f"at {address}"),)
+
+
+class Addressed(StandInService):
+    """Instances that can be asked past the proxy: `v2-0`, `v2-1` …"""
+
+    def instances(self) -> tuple[InstanceState, ...]:
+        return tuple(one.model_copy(update={"address": one.name}) for one in super().instances())
+
+
 class Watching:
     """The other tests of a service that a test breaks; a second for each look."""
 
     def __init__(self, placement: dict[str, object] | None = None, **policy: float) -> None:
-        self.world = StandInService(shares_now={"v1": 50, "v2": 50}, running={"v1": 4, "v2": 4})
+        self.world = Addressed(shares_now={"v1": 50, "v2": 50}, running={"v1": 4, "v2": 4})
+        self.journeys = Journeys()
         self.business, self.data, self.kept = Business(), Data(), KeptInMemory()
         self.down = ""
         self.at = BEGAN
@@ -69,7 +93,12 @@ class Watching:
     def target(self, _env: str, _service: str) -> Target:
         if self.down:
             raise Unreachable(self.down)
-        return replace(self.world.target(), business=(self.business,), data_checks=(self.data,))
+        return replace(
+            self.world.target(),
+            business=(self.business,),
+            data_checks=(self.data,),
+            journeys=self.journeys,
+        )
 
     def pass_s(self, seconds: int, told: Told = NOTHING) -> Told:
         for _ in range(seconds):
@@ -336,3 +365,48 @@ def test_data_that_were_broken_before_the_release_are_not_its_doing() -> None:
     found = next(one for one in seen.tests if one.test == "data_checks")
     assert found.answer is CANNOT_TELL
     assert "it failed before the release as well" in found.because
+
+
+PAY: dict[str, object] = {"journeys": [{"name": "pay", "get": "http://shop/pay"}]}
+EVERY_NEW = {f"v2-{number}" for number in range(4)}
+EVERY_OLD = {f"v1-{number}" for number in range(4)}
+
+
+def test_a_journey_that_fails_at_the_new_version_alone_is_a_broken_feature() -> None:
+    one = Watching(PAY, journeys_every_s=5)
+    assert one.of("journeys", 8).answer is FINE
+    one.journeys.fail_at = EVERY_NEW
+    assert one.of("journeys", 12).answer is CANNOT_TELL
+    found = one.of("journeys", 6)
+    assert found.answer is REGRESSED
+    assert "the old version passes" in found.because
+    said = evidence(found, Sighting(), None, one.at)
+    assert said is not None
+    assert (said.trigger, said.source) == (TriggerKind.FEATURE_REGRESSION, Source.JOURNEY)
+    assert "" not in one.journeys.asked, "beside the old version the front door tells nothing"
+
+
+def test_a_journey_that_fails_at_both_versions_blames_nobody() -> None:
+    one = Watching(PAY, journeys_every_s=5)
+    one.journeys.fail_at = EVERY_NEW | EVERY_OLD
+    found = one.of("journeys", 60)
+    assert found.answer is CANNOT_TELL
+    assert "at the old version it is failed: hold" in found.because
+
+
+def test_one_broken_instance_is_not_a_broken_feature() -> None:
+    one = Watching(PAY, journeys_every_s=5)
+    one.journeys.fail_at = {"v2-1"}
+    assert all(one.of("journeys", 1).answer is not REGRESSED for _ in range(80))
+
+
+def test_a_control_that_comes_or_goes_begins_the_journeys_anew() -> None:
+    one = Watching(PAY, journeys_every_s=5)
+    one.journeys.fail_at = EVERY_NEW
+    one.pass_s(40)
+    for _ in range(12):
+        one.at += timedelta(seconds=1)
+        seen = one.tests.with_theirs(NOTHING, release("v2"), "", one.at)
+    found = next(one for one in seen.tests if one.test == "journeys")
+    assert found.answer is CANNOT_TELL, "the front door passes: past it something is missing"
+    assert "at the front door it is passed: hold" in found.because
