@@ -46,9 +46,9 @@ SCENARIOS = {
         patience_s=30,  # longer than users have: the proxy never sees an answer, nor an error
     ),
     "business_drop": Scenario(
-        "at a moment that nobody knows 70 % of its checkouts become no order, and all look well",
+        "at a moment that nobody knows 90 % of its checkouts become no order, and all look well",
         True,
-        bad={"lost_ratio": 0.7},
+        bad={"lost_ratio": 0.9},
     ),
     "healthy": Scenario("it is as good as v1", False),
     "common_mode": Scenario(
