@@ -6,6 +6,7 @@ from datetime import datetime
 
 from activities.alarms_given import AlarmsGiven
 from activities.incident_role import Incidents
+from activities.other_tests import OtherTests
 from activities.step import now
 from activities.targets import Targets
 from activities.under_watch import Due, Told, TrafficLook, UnderWatch
@@ -44,11 +45,12 @@ class ServiceWatch:
         histories: Histories,
         targets: Targets,
         incidents: Incidents,
+        others: OtherTests,
         judges: Sequence[Judge] = (),
     ) -> None:
         self._env, self._service, self._watched_s = env, service, watched_s
         self._young, self._histories, self._targets = young, histories, targets
-        self._judges = judges
+        self._others, self._judges = others, judges
         self._alarms = AlarmsGiven(env, service, incidents)
         self._under_watch: UnderWatch | None = None
         self._warming = Warming()
@@ -102,6 +104,7 @@ class ServiceWatch:
         return ""
 
     def _look(self) -> None:
+        self._others.read_on(now())
         releases = self._young.of(self._service)
         if not any(may_be_watched(one, now(), self._watched_s) for one in releases):
             self._under_watch = self._carrying = self.watched = None
@@ -148,6 +151,7 @@ class ServiceWatch:
         return UnderWatch(release, usually, history, since, look, self._judges)
 
     def _tell(self, one: UnderWatch, told: Told) -> None:
+        told = self._others.with_theirs(told, one.release, one.beside, now())
         words = f"{told.verdict.answer}: {told.verdict.because}"
         words += f"; {told.advice}" if told.advice else ""
         self._told, self.watched = told, self._in_words(one, words)

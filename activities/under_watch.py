@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from rollback_manager.alarms import Sighting
-from rollback_manager.detected import COMPARING, ERRORS, SLOWNESS
+from rollback_manager.detected import ERRORS, SLOWNESS, worse_than_old
 from rollback_manager.evidence_recorder import EvidenceRecorder
 from rollback_manager.judges import Judge
 from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
@@ -126,14 +126,13 @@ class UnderWatch:
         first, last = self._look_before(onset_at).snapshot, self._looks[-1].snapshot
         old = between(self.beside, first, last) if self.beside else None
         new = between(self.release.version, first, last)
-        regressed = finding.answer is Answer.REGRESSED
         return Sighting(
             new=new if isinstance(new, Reading) else None,
             old=old if isinstance(old, Reading) else None,
             traffic_share=self._share_in(self._looks[-1]),
             onset_at=onset_at,
             common_mode=self._common_mode(),
-            worse_than_old=finding.because if regressed and finding.test in COMPARING else "",
+            worse_than_old=worse_than_old(finding),
             trace=self._recorder.trace(finding),
         )
 

@@ -16,6 +16,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import waves, written
 from rollback_manager.contract import NAME
+from rollback_manager.data_checks import DataCheck
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.judges import Judges
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
@@ -78,6 +79,8 @@ class Placement(Value):
     business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()
     judges: Judges = ()
     """Judges brought along from Kayenta or Argo Rollouts, beside our own tests."""
+    data_checks: tuple[DataCheck, ...] = ()
+    """Queries that say whether its data are as they must be."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Overrides of the environment's policy, field by field."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from activities.integrations.sql.engine import answered
+from activities.integrations.sql.numbers import SqlNumbers
 from activities.integrations.sql.statements import insert, put
 from activities.integrations.sql.tables import claims, decisions, epochs, outcomes, releases
 from activities.integrations.sql.warm_ups import SqlWarmUps
@@ -31,7 +32,7 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords(SqlWarmUps):
+class SqlRecords(SqlWarmUps, SqlNumbers):
     """Releases, epochs, claims and outcomes in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.
