@@ -1,11 +1,11 @@
 """What the activities of one service act on: one protocol per role, owned here by the caller."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
+from rollback_manager.reading import NoReading, Snapshot
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -81,6 +81,23 @@ class Workloads(Protocol):
         """Shell lines with which a person does the same."""
 
 
+class Counters(Protocol):
+    """What users got of each version, where the catalogue has it counted elsewhere than the proxy.
+
+    Shares, and what is in flight or in rotation, are the proxy's alone.
+    """
+
+    @property
+    def unseen_s(self) -> float:
+        """Between two snapshots that are further apart something may have come and gone unseen."""
+
+    def snapshot(self, version: str, others: Iterable[str] = ()) -> Snapshot | NoReading:
+        """Cumulative counters of these versions, all as of `taken_at`, or why there are none.
+
+        The same snapshot again while there is no newer one. An outage is a reason, never an error.
+        """
+
+
 class Journeys(Protocol):
     """The catalogue's HTTP requests through the front door, as users make them."""
 
@@ -95,6 +112,8 @@ class Target:
     traffic: Traffic
     workloads: Workloads
     journeys: Journeys
+    counters: Counters | None = None
+    """None: the proxy itself counts."""
 
 
 Targets = Callable[[str, str], Target]

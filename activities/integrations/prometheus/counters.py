@@ -32,7 +32,7 @@ class PrometheusCounters:
     """The counters of one service; never waits longer than a second for its Prometheus."""
 
     def __init__(self, rounds: Rounds, service: str, source: PrometheusSource) -> None:
-        self._rounds = rounds
+        self.rounds = rounds
         self._service = service
         self._source = source
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class PrometheusCounters:
 
     def snapshot(self, version: str, others: Iterable[str] = ()) -> Snapshot | NoReading:
         """All as of one moment between the last scrapes; the same until there was a new one."""
-        answer = self._rounds.newest(self._service)
+        answer = self.rounds.newest(self._service)
         if isinstance(answer, str):
             return NoReading(version=version, because=answer)
         versions = (version, *sorted({*others} - {version}))
