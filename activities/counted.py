@@ -20,13 +20,13 @@ def most_unseen(target: Target) -> timedelta:
     return max(MOST_UNSEEN, timedelta(seconds=own_s))
 
 
-def counters(target: Target, version: str, others: Iterable[str] = ()) -> Snapshot:
-    """The counters of these versions.
+def counters(target: Target, version: str, others: Iterable[str], max_age_s: float) -> Snapshot:
+    """The counters of these versions; those of the proxy may be so old.
 
     Raises TemporaryError where those that the catalogue names cannot tell, with the reason.
     """
     if target.counters is None:
-        return target.traffic.snapshot()
+        return target.traffic.snapshot(max_age_s)
     said = target.counters.snapshot(version, others)
     if isinstance(said, NoReading):
         raise TemporaryError(

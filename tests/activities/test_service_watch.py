@@ -9,10 +9,11 @@ import pytest
 from activities import alarms_given, service_watch, young_releases
 from activities.integrations.sql import SqlRecords
 from activities.service_watch import ServiceWatch, judge_together
-from activities.warm_ups import Histories
+from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
 from rollback_manager.release import Release, Standing
+from rollback_manager.statistics.evidence import Arm, Interval
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.warm_up import BINS, Compared, WarmedUp
 from tests.activities.traffic_world import BEGAN, Remembered, Traffic, baseline, release
@@ -278,3 +279,13 @@ def test_records_without_warm_ups_cost_only_what_was_learnt(
     warms_up(one, first=0.05)
     assert not one.incidents.alarms
     assert not one.watch.trouble
+
+
+def test_counters_that_are_scraped_seldom_teach_nothing_of_a_warm_up() -> None:
+    """An interval of several bins does not say when in it the errors were."""
+    for length_s, learns in ((1.0, True), (5.0, True), (15.0, False)):
+        warming, at_s, ended = Warming(), 0.0, False
+        while not ended and at_s < 300:
+            at_s += length_s
+            ended = warming.add(Interval.of(at_s, length_s, Arm.of(100, 1), Arm.of(100, 1)))
+        assert ended is learns

@@ -1,7 +1,7 @@
 """Growth added up to counters: once each, as of one moment, and what cannot be told."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -67,7 +67,7 @@ class Target:
         ]
 
     def _counter(
-        self, rows: list[tuple[float, float]], name: str = "requests_total", **labels: str
+        self, rows: Sequence[tuple[float, float]], name: str = "requests_total", **labels: str
     ) -> Series:
         where = {"version": self.version, "instance": f"{self.version}-{self.offset_s}"}
         samples = tuple(Sample(BEGAN_S + at, float(value)) for at, value in rows)
