@@ -43,19 +43,23 @@ class Counting(NamedTuple):
         if self._has_lost_track(at):
             return self._anew().with_more(series, at)
         moment_s = self._moment(series, at)
+        if self._may_wait(moment_s, at):
+            return self._nothing_new()
         looked = look(series, self.source, self.versions, self.used, at, moment_s)
         if reason := _reason(looked.found):
             return More(self, NoReading(version=self.versions[0], because=reason))
         increases = {n: one for n, one in looked.found.items() if isinstance(one, Increase)}
         if moment_s is None or not self._is_due(moment_s) or len(increases) < len(self.versions):
-            none = NoReading(version=self.versions[0], because=FIRST)
-            return More(self, self.snapshot or none)
+            return self._nothing_new()
         if self._has_other_edges(increases):
             return self._anew().with_more(series, at)
         snapshot = self._added(increases, moment_s)
         notes = (f"{name}: {note}" for name, one in increases.items() for note in one.notes)
         after = self._replace(used=looked.used, snapshot=snapshot)
         return More(after, snapshot, tuple(notes))
+
+    def _nothing_new(self) -> More:
+        return More(self, self.snapshot or NoReading(version=self.versions[0], because=FIRST))
 
     def _moment(self, series: Sequence[Series], at: datetime) -> float | None:
         """A scrape of the first version, so that nothing is guessed of when it went wrong."""
@@ -73,6 +77,12 @@ class Counting(NamedTuple):
             return True
         grown_s = moment_s - self.snapshot.taken_at.timestamp()
         return grown_s >= FULL_ROUND * self.source.scrape_interval_s
+
+    def _may_wait(self, moment_s: float | None, at: datetime) -> bool:
+        """Whether nothing is to be read yet, nor old enough to ask why not."""
+        if self.snapshot is None or (moment_s is not None and self._is_due(moment_s)):
+            return False
+        return (at - self.snapshot.taken_at).total_seconds() <= self.source.silence_s
 
     def _has_lost_track(self, at: datetime) -> bool:
         if self.snapshot is None:
