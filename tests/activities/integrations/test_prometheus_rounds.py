@@ -131,3 +131,16 @@ def test_a_service_that_nobody_looks_at_any_more_is_not_asked_for(
     time.sleep(0.3)
     shared.newest("cart")
     until(lambda: "shop" not in asked.queries[-1])
+
+
+def test_an_answer_that_took_long_is_followed_by_a_longer_rest(asked: Asked) -> None:
+    shared = asked.rounds("shop")
+    shared.every_s = 0.1
+    threading.Timer(0.5, asked.answers.set).start()
+    asked.answers.clear()
+    until(lambda: isinstance(shared.newest("shop"), Answered))
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        shared.newest("shop")
+        time.sleep(0.05)
+    assert len(asked.queries) == 1
