@@ -15,7 +15,9 @@ from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import RollbackError
 from rollback_manager.judges import Judge
+from rollback_manager.reading import Snapshot
 from rollback_manager.release import Release
+from rollback_manager.statistics.evidence import cannot_tell
 from rollback_manager.statistics.release_watch import ReleaseWatch
 from rollback_manager.statistics.rows import stacked
 from rollback_manager.watching import (
@@ -118,8 +120,20 @@ class ServiceWatch:
             self._under_watch = self.watched = None
             return
         others = [one for one in (beside(release.version, shares),) if one]
-        counted = counters(target, release.version, others, MOST_AGE_S)
+        try:
+            counted = counters(target, release.version, others, MOST_AGE_S)
+        except RollbackError as error:
+            self._uncounted(release, shares, error.what)
+            raise
         self._take(release, TrafficLook(shares, counted, most_unseen(target)))
+
+    def _uncounted(self, release: Release, shares: dict[str, int], because: str) -> None:
+        """The tests with other eyes still see: a version that nobody counts may be a dead one."""
+        one = self._under_watch
+        if one is None or one.release.version != release.version:
+            nothing = TrafficLook(shares, Snapshot(taken_at=now(), versions={}))
+            one = self._under_watch = self._begun(release, nothing)
+        self._tell(one, Told(cannot_tell("counters", one.beside, because)))
 
     def _note_first_users(self, shares: dict[str, int]) -> None:
         """Since when each version has traffic: known of those that were seen without it."""

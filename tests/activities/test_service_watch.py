@@ -1,6 +1,7 @@
 """What one service's watch says to incidents, and when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
 from rollback_manager.policy import DecisionPolicy
+from rollback_manager.reading import NoReading
 from rollback_manager.release import Release, Standing
 from rollback_manager.statistics.evidence import Arm, Interval
 from rollback_manager.triggers import Finding, TriggerKind
@@ -309,6 +311,28 @@ def test_unhealthy_instances_open_an_incident_of_their_own_trigger(make: Make) -
     assert alarm.evidence.size == 0.5
     assert alarm.seen.worse_than_old, "those of v1 were well at the same time"
     assert alarm.seen.onset_at == BEGAN + timedelta(seconds=23), "the first failed round, a look on"
+
+
+class Uncounted:
+    """A Prometheus that has never heard of the new version."""
+
+    unseen_s = 30.0
+
+    def snapshot(self, version: str, others: Iterable[str] = ()) -> NoReading:
+        return NoReading(version=version, because=f"no series of {version}")
+
+
+def test_a_dead_version_that_nobody_counts_is_told_by_its_instances(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make(V2, V1)
+    counted = replace(one.traffic.target(), counters=Uncounted())
+    monkeypatch.setattr(one.traffic, "target", lambda: counted)
+    one.pass_s(12)
+    one.traffic.workloads.not_ready = {"v2": 4}
+    one.pass_s(60)
+    assert one.incidents.alarms[0].evidence.trigger is TriggerKind.HEALTH_CHECK_FAILURE
+    assert one.watch.trouble == "cannot tell: no series of v2"
 
 
 def test_counters_that_are_scraped_seldom_teach_nothing_of_a_warm_up() -> None:
