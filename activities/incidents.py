@@ -20,14 +20,14 @@ from rollback_manager.incident import Incident, join
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
 from rollback_manager.triggers import Finding, Source
-from rollback_manager.values import Value
+from rollback_manager.values import Count, Value
 
 
 class Ledger(Protocol):
     """Every decision with all its inputs."""
 
     def keep_decision(self, env: str, service: str, entry: Entry) -> None:
-        """Keep it; the same incident at the same moment again replaces it."""
+        """Keep it; the same judgement made again, later, replaces it and keeps its label."""
 
     def decisions(
         self,
@@ -53,12 +53,21 @@ class AlarmsOf(Value):
     """An incident, and what has come in since it was judged last.
 
     seen: what was seen around the release when it was. Without alarms it is only asked whether the
-    incident is over.
+    incident is over. number: of the judgement, from 1; 0: an older build does not say.
     """
 
     incident: Incident
     alarms: tuple[Alarm, ...]
     seen: Sighting = Sighting()
+    number: Count = 0
+
+    @property
+    def judgement(self) -> str:
+        """The same for every attempt at one judgement, and for no other; empty where not said.
+
+        The number alone is not enough: a release may have a second incident after its first.
+        """
+        return f"{self.incident.detected_at.isoformat()} {self.number}" if self.number else ""
 
 
 class Judged(Value):
@@ -102,7 +111,7 @@ class IncidentActivities:
         if len(joined.refused) == len(asked.alarms):
             return joined
         known = Known(joined.incident, release, releases, policy, joined.seen, at)
-        entry = self._facts.judged(known)
+        entry = self._facts.judged(known).model_copy(update={"judgement": asked.judgement})
         self._ledger.keep_decision(incident.env, incident.service, entry)
         decided = {"analysis": entry.facts.analysis, "decision": entry.decision}
         return joined.model_copy(update=decided)

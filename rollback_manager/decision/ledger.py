@@ -51,13 +51,18 @@ class Label(Value):
 
 
 class Entry(Value):
-    """One decision with everything it was made from."""
+    """One decision with everything it was made from.
+
+    judgement: which of its incident's it is, so that one that was tried twice stays one; empty in
+    records of older builds.
+    """
 
     analysed_from: AnalysisFacts
     facts: DecisionFacts
     policy: DecisionPolicy
     decision: Decision
     label: Label | None = None
+    judgement: str = ""
 
 
 class Ruling(Value):

@@ -72,12 +72,15 @@ def judge(world: StandInService, records: SqlRecords) -> Judge:
     catalogue = rig.catalogue("shop", {}, decisions={"tier_up_without_evidence": False})
     activities = IncidentActivities(catalogue, records, records, lambda _e, _s: world.target())
 
-    def asked(*alarms: Alarm, before: Judged | None = None, version: str = "v2") -> Judged:
+    def asked(
+        *alarms: Alarm, before: Judged | None = None, version: str = "v2", number: int = 0
+    ) -> Judged:
         new = Incident(env="test", service="shop", version=version, detected_at=NOW)
         ask = AlarmsOf(
             incident=before.incident if before else new,
             alarms=alarms,
             seen=before.seen if before else Sighting(),
+            number=number,
         )
         return ActivityEnvironment().run(activities.judge_incident, ask)
 
@@ -92,6 +95,17 @@ def test_a_regression_is_rolled_back_and_the_decision_is_kept(
     assert judged.decision.action is Action.ROLLBACK
     assert judged.decision.target_version == "v1"
     assert [one.decision for one in records.decisions("test")] == [judged.decision]
+
+
+def test_a_judgement_that_is_tried_again_is_one_in_the_ledger(
+    judge: Judge, records: SqlRecords
+) -> None:
+    """Its first answer was lost; meanwhile one more alarm came."""
+    judge(alarm(), number=1)
+    told = judge(alarm(), alarm(trigger=TriggerKind.LATENCY_DEGRADATION), number=1)
+    assert [one.decision for one in records.decisions("test")] == [told.decision]
+    judge(alarm(), before=told, number=2)
+    assert len(records.decisions("test")) == 2
 
 
 def test_a_report_without_numbers_takes_none_away(judge: Judge) -> None:

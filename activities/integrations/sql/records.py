@@ -4,24 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Table,
-    case,
-    delete,
-    func,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, case, delete, func, select, update
 
+from activities.integrations.sql.decisions import SqlDecisions
 from activities.integrations.sql.engine import answered
-from activities.integrations.sql.tables import claims, decisions, epochs, outcomes, releases
+from activities.integrations.sql.statements import insert, put
+from activities.integrations.sql.tables import claims, epochs, outcomes, releases
 from activities.records import PastRollback
 from rollback_manager.claim import UNSAID, Claim, Purpose
-from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.errors import NotFound
 from rollback_manager.progress import ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -32,15 +22,11 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords:
-    """Releases, epochs, claims and outcomes in SQL; safe to share between threads.
+class SqlRecords(SqlDecisions):
+    """Releases, epochs, claims, outcomes and decisions in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._writing = engine.execution_options(writes=True)
 
     def releases(self, env: str, service: str) -> list[Release]:
         """All recorded releases, newest first."""
@@ -82,7 +68,7 @@ class SqlRecords:
             "baseline": _json(release.baseline),
         }
         with answered(self._engine), self._writing.begin() as connection:
-            _put(connection, releases, row)
+            put(connection, releases, row)
 
     def mark_release(
         self,
@@ -119,7 +105,7 @@ class SqlRecords:
         with answered(self._engine), self._writing.begin() as connection:
             epoch = _draw(connection, key, above)
             claim = {"rollback": rollback, "epoch": epoch, "claimed_at": datetime.now(UTC)}
-            _put(connection, claims, key | claim | purpose.model_dump())
+            put(connection, claims, key | claim | purpose.model_dump())
         return epoch
 
     def claims(self, env: str, service: str | None = None) -> list[Claim]:
@@ -138,7 +124,7 @@ class SqlRecords:
         key = {"env": env, "service": outcome.service, "rollback": rollback}
         row = key | past.model_dump() | {"outcome": outcome.model_dump_json()}
         with answered(self._engine), self._writing.begin() as connection:
-            _put(connection, outcomes, row)
+            put(connection, outcomes, row)
             connection.execute(delete(claims).filter_by(**key))
             if outcome.adopted and outcome.epoch is not None:  # it held the lock: they run no more
                 older = (claims.c.env == env) & (claims.c.service == outcome.service)
@@ -156,91 +142,15 @@ class SqlRecords:
             rows = connection.execute(asked).mappings()
             return [PastRollback.model_validate(dict(row)) for row in rows]
 
-    def keep_decision(self, env: str, service: str, entry: Entry) -> None:
-        """Keep it; the same incident at the same moment again replaces it."""
-        decision = entry.decision
-        row = {
-            "env": env,
-            "service": service,
-            "incident": decision.incident,
-            "decided_at": decision.decided_at,
-            "action": decision.action.value,
-            "entry": entry.model_dump_json(exclude={"label"}),
-        }
-        with answered(self._engine), self._writing.begin() as connection:
-            _put(connection, decisions, row)
-
-    def decisions(
-        self,
-        env: str,
-        service: str | None = None,
-        *,
-        most: int | None = None,
-        labelled: bool = False,
-    ) -> list[Entry]:
-        """The newest `most`, oldest first; if `labelled`, of those with a label alone."""
-        asked = select(decisions).where(*_of(env, service)).order_by(decisions.c.decided_at.desc())
-        if labelled:
-            asked = asked.where(decisions.c.label.is_not(None))
-        with answered(self._engine), self._engine.connect() as connection:
-            rows = connection.execute(asked.limit(most)).mappings().all()
-        return [_entry(dict(row)) for row in reversed(rows)]
-
-    def decisions_kept(self, env: str, service: str | None = None) -> tuple[int, int]:
-        """How many there are, and how many of them have a label."""
-        asked = select(func.count(), func.count(decisions.c.label)).where(*_of(env, service))
-        with answered(self._engine), self._engine.connect() as connection:
-            kept, labelled = connection.execute(asked).one()
-        return int(kept), int(labelled)
-
-    def label_decision(self, env: str, incident: str, label: Label) -> Entry:
-        """Label the incident's newest decision, and it alone; NotFound where there is none."""
-        of_incident = (decisions.c.env == env) & (decisions.c.incident == incident)
-        asked = select(decisions).where(of_incident).order_by(decisions.c.decided_at.desc())
-        with answered(self._engine), self._writing.begin() as connection:
-            newest = connection.execute(asked.limit(1)).mappings().first()
-            if newest is None:
-                raise _never_decided(incident)
-            at = newest["decided_at"]
-            said = case((decisions.c.decided_at == at, label.model_dump_json()), else_=None)
-            connection.execute(update(decisions).where(of_incident).values(label=said))
-        return _entry(dict(newest)).model_copy(update={"label": label})
-
-
-def _of(env: str, service: str | None) -> list[ColumnElement[bool]]:
-    of_service = [] if service is None else [decisions.c.service == service]
-    return [decisions.c.env == env, *of_service]
-
 
 def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
     """One statement: whoever comes second waits for the row, then counts on from the first."""
-    first = _insert(connection, epochs).values(**key, epoch=above + 1)
+    first = insert(connection, epochs).values(**key, epoch=above + 1)
     last = case((epochs.c.epoch < above, above), else_=epochs.c.epoch)
     drawn = first.on_conflict_do_update(
         index_elements=list(key), set_={"epoch": last + 1}
     ).returning(epochs.c.epoch)
     return int(connection.execute(drawn).scalar_one())
-
-
-def _entry(row: dict[str, Any]) -> Entry:
-    entry = Entry.model_validate_json(row["entry"])
-    label = row["label"]
-    return entry.model_copy(update={"label": Label.model_validate_json(label) if label else None})
-
-
-def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
-    """Insert the row, or replace the one of the same primary key."""
-    key = [column.name for column in table.primary_key]
-    rest = {name: value for name, value in row.items() if name not in key}
-    inserted = _insert(connection, table).values(row)
-    connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=rest))
-
-
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Both can say what happens on conflict; SQLAlchemy spells it per database."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
 
 
 def _claim(row: dict[str, Any]) -> Claim:
@@ -267,13 +177,4 @@ def _not_recorded(service: str, env: str, version: str, known: Sequence[str]) ->
         f"no release {version} of {service} is recorded in {env}; recorded: {names}",
         effect="Nothing was changed.",
         next_step=f"See what is recorded: rollback-manager releases list {service}",
-    )
-
-
-def _never_decided(incident: str) -> NotFound:
-    env = incident.split("/")[1]
-    return NotFound(
-        f"no decision about {incident} is recorded",
-        effect="Nothing was changed.",
-        next_step=f"See what is recorded: rollback-manager decisions list --env {env}",
     )

@@ -99,9 +99,11 @@ decisions = Table(
     Column("env", String(63), primary_key=True),
     Column("service", String(63), primary_key=True),
     Column("incident", String(255), primary_key=True),
-    Column("decided_at", Utc, primary_key=True),
+    Column("judgement", String(64), primary_key=True),
+    Column("decided_at", Utc, nullable=False),
     Column("action", String(16), nullable=False),
     Column("entry", Text, nullable=False),
     Column("label", Text),
+    Index("decisions_newest", "env", "decided_at"),
 )
-"""Append-only but for the label, which a person adds later."""
+"""One row per judgement: tried again, it replaces its own. A person adds the label later."""

@@ -4,13 +4,15 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -18,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from activities.claims import Claims
 from activities.integrations.sql import SqlRecords, engine, engine_for, schema, upgrade
 from activities.integrations.sql import records as sql_records
+from activities.integrations.sql.schema import MIGRATIONS
 from activities.integrations.sql.tables import claims, metadata, outcomes
 from activities.records import PastRollback, Records
 from rollback_manager.claim import Purpose
@@ -454,6 +457,44 @@ def test_decisions_are_kept_whole_and_read_oldest_first(records: SqlRecords) -> 
     assert records.decisions("prod", most=2) == entries[1:], "the newest ones"
     assert records.decisions_kept("prod") == (3, 0)
     assert records.decisions_kept("prod", "cart") == (1, 0)
+
+
+def test_a_judgement_that_is_tried_again_is_kept_once_with_its_label(records: SqlRecords) -> None:
+    def tried(minute: int, judgement: str = "noon 1") -> Entry:
+        return decided("shop", minute).model_copy(update={"judgement": judgement})
+
+    records.keep_decision("prod", "shop", tried(1))
+    said = label(Truth.FALSE)
+    records.label_decision("prod", tried(1).decision.incident, said)
+    records.keep_decision("prod", "shop", tried(2))
+    (only,) = records.decisions("prod")
+    assert only == tried(2).model_copy(update={"label": said}), "what the incident was told counts"
+    records.keep_decision("prod", "shop", tried(1))
+    assert records.decisions("prod") == [only], "an attempt that was given up comes late"
+    records.keep_decision("prod", "shop", tried(3, "noon 2"))
+    assert len(records.decisions("prod")) == 2, "another judgement is another row"
+
+
+def test_decisions_of_an_older_build_are_kept_each_by_its_moment(
+    records: SqlRecords, database: Engine
+) -> None:
+    entries = [decided("shop", 1), decided("shop", 2), decided("cart", 2)]
+    for entry in entries[:2]:
+        records.keep_decision("prod", "shop", entry)
+    records.keep_decision("prod", "cart", entries[2])
+    migrated(database, command.downgrade, "0003")
+    upgrade(database)
+    assert len(records.decisions("prod")) == 3
+    assert records.decisions("prod", "shop") == entries[:2]
+
+
+def migrated(database: Engine, towards: Callable[[Config, str], None], revision: str) -> None:
+    """As `upgrade` does it, the other way."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        towards(config, revision)
 
 
 def test_a_label_is_on_the_newest_decision_of_its_incident_alone(records: SqlRecords) -> None:
