@@ -7,6 +7,7 @@ is decided now is compared with what was decided in the same position.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from rollback_manager.decision.calibration import Calibration, Level
 from rollback_manager.decision.ledger import Label
@@ -65,21 +66,29 @@ def calibration(alarms: Sequence[PastAlarm], service: str, policy: DecisionPolic
     )
 
 
-def edges(alarms: Iterable[PastAlarm], fewest: int) -> dict[TriggerKind, tuple[float, ...]]:
-    """Where the levels of each trigger begin: quantiles of its evidence.
+def edges(alarms: Sequence[PastAlarm], fewest: int) -> dict[TriggerKind, tuple[float, ...]]:
+    """Where the levels of each trigger begin: each has about as many incidents as the next.
 
-    So that each has as many alarms as the next, `fewest` or more. Below the lowest evidence that
-    was ever judged there is no level, for nothing is known there.
+    And `fewest` at least, if there are so many. Below the lowest evidence that was ever judged
+    there is no level, for nothing is known there.
     """
-    nats = defaultdict[TriggerKind, list[float]](list)
-    for one in alarms:
-        nats[one.trigger].append(one.nats)
-    return {trigger: _quantiles(sorted(found), max(1, fewest)) for trigger, found in nats.items()}
+    found = defaultdict[TriggerKind, list[PastAlarm]](list)
+    for one in sorted(alarms, key=lambda one: one.nats):
+        found[one.trigger].append(one)
+    return {trigger: _edges(rising, max(1, fewest)) for trigger, rising in found.items()}
 
 
-def _quantiles(rising: list[float], fewest: int) -> tuple[float, ...]:
-    parts = max(1, min(MOST_LEVELS, len(rising) // fewest))
-    return tuple(sorted({rising[part * len(rising) // parts] for part in range(parts)}))
+def _edges(rising: Sequence[PastAlarm], fewest: int) -> tuple[float, ...]:
+    wanted = max(fewest, -(-len(rising) // MOST_LEVELS))
+    begins, inside = [rising[0].nats], set[str]()
+    for before, one in pairwise(rising):
+        inside.add(before.incident)
+        if len(inside) >= wanted and one.nats > before.nats:
+            begins.append(one.nats)
+            inside = set()
+    inside.add(rising[-1].incident)
+    too_few = len(begins) > 1 and len(inside) < fewest
+    return tuple(begins[:-1] if too_few else begins)
 
 
 def levels(

@@ -64,6 +64,9 @@ def test_levels_are_cut_where_they_hold_equally_many_and_enough() -> None:
     assert edges(rising, fewest=20)[ERRORS] == (0.0, 20.0, 40.0, 60.0, 80.0)
     assert len(edges(rising, fewest=1)[ERRORS]) == MOST_LEVELS
     assert edges(rising[:30], fewest=20)[ERRORS] == (0.0,)
+    assert edges(rising[:39], fewest=20)[ERRORS] == (0.0,), "19 are no level of their own"
+    often = [alarm(number // 10, float(number)) for number in range(100)]
+    assert edges(often, fewest=20)[ERRORS] == (0.0,), "ten incidents, however often judged"
     assert edges([alarm(n, 0.0) for n in range(100)], fewest=20)[ERRORS] == (0.0,), "all the same"
 
 
