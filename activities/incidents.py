@@ -7,6 +7,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.incident_facts import IncidentFacts, Known
+from activities.past import Past
 from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
@@ -89,13 +90,13 @@ class IncidentActivities:
     """Activities on incidents. They read and think; what they come to is kept."""
 
     def __init__(
-        self, catalogue: Catalogue, records: Records, ledger: Ledger, targets: Targets
+        self, catalogue: Catalogue, records: Records, ledger: Ledger, past: Past, targets: Targets
     ) -> None:
         self._catalogue = catalogue
         self._records = records
         self._ledger = ledger
         self._targets = targets
-        self._facts = IncidentFacts(catalogue, records)
+        self._facts = IncidentFacts(catalogue, records, past)
 
     @activity.defn(no_thread_cancel_exception=True)
     def judge_incident(self, asked: AlarmsOf) -> Judged:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.rendering import words
 from rollback_manager.watching import Watch
 
 
@@ -27,7 +28,9 @@ def _lines(status: IncidentStatus) -> Iterator[str]:
             f" | {one.alarms} |"
         )
     if status.decision is not None:
-        yield f"\nDecision: **{status.decision.action}**, by {status.decision.method}"
+        made = status.decision
+        sure = words.confidence(made.confidence, made.signs, calibrated=made.calibrated)
+        yield f"\nDecision: **{made.action}**, by {made.method}, {sure}"
         yield from (f"- {reason}" for reason in status.decision.reasons)
         yield from (f"- → {advice}" for advice in status.decision.recommendations)
     for refused in status.refused:

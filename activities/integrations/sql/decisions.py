@@ -8,6 +8,7 @@ from activities.integrations.sql.engine import answered
 from activities.integrations.sql.statements import insert
 from activities.integrations.sql.tables import decisions
 from rollback_manager.decision.ledger import Entry, Label
+from rollback_manager.decision.levels import PastAlarm, alarms_in
 from rollback_manager.errors import NotFound
 
 
@@ -61,6 +62,36 @@ class SqlDecisions:
         with answered(self._engine), self._engine.connect() as connection:
             kept, labelled = connection.execute(asked).one()
         return int(kept), int(labelled)
+
+    def past_alarms(self, env: str, most: int) -> list[PastAlarm]:
+        """Of the `most` incidents that were labelled last, at their first and last judgement."""
+        newest = (
+            select(decisions.c.service, decisions.c.incident, decisions.c.label)
+            .where(decisions.c.env == env, decisions.c.label.is_not(None))
+            .order_by(decisions.c.decided_at.desc())
+            .limit(most)
+            .subquery()
+        )
+        all_of_it = decisions.alias()
+        of_incident = (decisions.c.service == newest.c.service) & (
+            decisions.c.incident == newest.c.incident
+        )
+        first = (
+            select(func.min(all_of_it.c.decided_at))
+            .where(all_of_it.c.env == env, all_of_it.c.service == decisions.c.service)
+            .where(all_of_it.c.incident == decisions.c.incident)
+            .scalar_subquery()
+        )
+        asked = (
+            select(decisions.c.entry, newest.c.label)
+            .join(newest, of_incident)
+            .where(decisions.c.env == env)
+            .where(decisions.c.label.is_not(None) | (decisions.c.decided_at == first))
+        )
+        with answered(self._engine), self._engine.connect() as connection:
+            rows = connection.execute(asked).all()
+            return [one for entry, said in rows
+                    for one in alarms_in(entry, Label.model_validate_json(said))]  # fmt: skip
 
     def label_decision(self, env: str, incident: str, label: Label) -> Entry:
         """Label the incident's newest decision, and it alone; NotFound where there is none."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, case, delete, func, select, update
 
 from activities.integrations.sql.decisions import SqlDecisions
 from activities.integrations.sql.engine import answered
+from activities.integrations.sql.models import SqlModels
 from activities.integrations.sql.statements import insert, put
 from activities.integrations.sql.tables import claims, epochs, outcomes, releases
 from activities.records import PastRollback
@@ -22,8 +23,8 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords(SqlDecisions):
-    """Releases, epochs, claims, outcomes and decisions in SQL; safe to share between threads.
+class SqlRecords(SqlDecisions, SqlModels):
+    """All that must outlive a process, in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.
     """

@@ -107,3 +107,13 @@ decisions = Table(
     Index("decisions_newest", "env", "decided_at"),
 )
 """One row per judgement: tried again, it replaces its own. A person adds the label later."""
+
+models = Table(
+    "models",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("in_use", Boolean, nullable=False),
+    Column("model", Text, nullable=False),
+)
+"""Append-only but for `in_use`, which holds for one of an environment at most."""
