@@ -49,8 +49,10 @@ def _batch(cell: Cell, histories: Histories, watch_s: int) -> Iterator[Stated]:
         if at_s > watch_s:
             break
         watch = watch.with_more(second.interval)
+        if at_s <= cell.fault.onset_s:
+            continue
         for reached, test in zip(tests, (watch.errors, watch.slow), strict=True):
-            reached.note(test, at_s, ~watch.common_mode & (at_s > cell.fault.onset_s))
+            reached.note(test, at_s, ~watch.common_mode)
     for reached, test in zip(tests, (watch.errors, watch.slow), strict=True):
         yield from _stated(cell, reached, test.knobs.test)
 
