@@ -71,6 +71,11 @@ class _Reached:
         self.nats = np.where(new, nats, self.nats)
 
 
+def service(rps: float) -> str:
+    """All releases of one traffic are those of one service."""
+    return f"{rps} rps"
+
+
 def evidence(test: Excess) -> tuple[Amounts, Amounts]:
     """Which part of the evidence that it needs a test has, and how many nats those are.
 
@@ -89,7 +94,7 @@ def _stated(cell: Cell, reached: _Reached, test: str) -> Iterator[Stated]:
     for part, release in zip(*np.nonzero(np.isfinite(reached.at_s)), strict=True):
         alarm = PastAlarm(
             incident=f"{cell.seed}/{release}",
-            service="of world S",
+            service=service(cell.rps),
             trigger=TRIGGERS[test],
             nats=float(reached.nats[part, release]),
             false=cell.fault == HEALTHY,

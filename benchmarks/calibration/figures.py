@@ -9,7 +9,7 @@ from benchmarks.calibration.mix import Mix
 from benchmarks.detection.history import Histories
 from benchmarks.detection.world import WATCH_S
 from benchmarks.figures import progress
-from rollback_manager.decision.calibration import CalibrationReport, calibrated, report
+from rollback_manager.decision.calibration import Calibration, CalibrationReport, calibrated, report
 from rollback_manager.decision.factors import root_cause
 from rollback_manager.decision.levels import calibration
 from rollback_manager.indicators import Indicator
@@ -49,14 +49,17 @@ class Score:
 class Results:
     """Of fresh alarms: our confidence, the seed's, and how many had none of ours.
 
+    fleet: what a service without a past of its own would be told, from that of the others.
     shipped: of those alone that the detector gives at its own threshold.
     """
 
     calibrated: Score
+    fleet: Score
     seeds: Score
     calibrated_shipped: Score
     seeds_shipped: Score
     by_traffic: dict[str, Score]
+    fleet_by_traffic: dict[str, Score]
     not_calibrated: int
     bad_share: float
 
@@ -64,17 +67,22 @@ class Results:
         """What scripts read."""
         return {
             "calibrated": self.calibrated.as_json(),
+            "calibrated_without_own_past": self.fleet.as_json(),
             "uncalibrated_seed": self.seeds.as_json(),
             "at_shipped_threshold": {
                 "calibrated": self.calibrated_shipped.as_json(),
                 "uncalibrated_seed": self.seeds_shipped.as_json(),
             },
-            "expected_calibration_error_by_rps": {
-                rps: round(score.table.expected_error, 4) for rps, score in self.by_traffic.items()
-            },
+            "expected_calibration_error_by_rps": errors(self.by_traffic),
+            "without_own_past_by_rps": errors(self.fleet_by_traffic),
             "not_calibrated": self.not_calibrated,
             "bad_share_of_alarms": round(self.bad_share, 4),
         }
+
+
+def errors(scores: dict[str, Score]) -> dict[str, float]:
+    """The expected calibration error of each."""
+    return {name: round(one.table.expected_error, 4) for name, one in scores.items()}
 
 
 def measure(mix: Mix, seeds: tuple[int, int], watch_s: int = WATCH_S) -> Results:
@@ -83,16 +91,16 @@ def measure(mix: Mix, seeds: tuple[int, int], watch_s: int = WATCH_S) -> Results
     past = _all(mix, seeds[0], histories, watch_s, "the past")
     fresh = _all(mix, seeds[1], histories, watch_s, "fresh")
     told, none = _told(past, fresh)
+    strange, _ = _told(past, fresh, own=False)
     of_shipped, _ = _told(_shipped(past), _shipped(fresh))
     return Results(
         calibrated=_score(told, "ours"),
+        fleet=_score(strange, "ours"),
         seeds=_score(told, "seeds"),
         calibrated_shipped=_score(of_shipped, "ours"),
         seeds_shipped=_score(of_shipped, "seeds"),
-        by_traffic={
-            str(rps): _score([one for one in told if one.rps == rps], "ours")
-            for rps in mix.traffics
-        },
+        by_traffic=_by_traffic(mix, told),
+        fleet_by_traffic=_by_traffic(mix, strange),
         not_calibrated=none,
         bad_share=sum(one.bad for one in told) / max(1, len(told)),
     )
@@ -119,12 +127,20 @@ class Told(NamedTuple):
     rps: float
 
 
-def _told(past: Sequence[Stated], fresh: Sequence[Stated]) -> tuple[list[Told], int]:
-    """And of how many nothing was said. A release counts once for each confidence it was given."""
-    known = calibration([one.alarm for one in past], "", POLICY)
+def _told(
+    past: Sequence[Stated], fresh: Sequence[Stated], *, own: bool = True
+) -> tuple[list[Told], int]:
+    """And of how many nothing was said. A release counts once for each confidence it was given.
+
+    own: the service's own past counts as such; else it is as if that of any other.
+    """
+    names = {one.alarm.service for one in fresh}
+    known = {name: _known(past, name if own else "") for name in names}
     told, none = dict[tuple[str, TriggerKind, float], Told](), 0
     for one in fresh:
-        answer = calibrated(known, one.alarm.trigger, one.alarm.nats, POLICY).confidence
+        answer = calibrated(
+            known[one.alarm.service], one.alarm.trigger, one.alarm.nats, POLICY
+        ).confidence
         if answer is None:
             none += 1
             continue
@@ -132,6 +148,16 @@ def _told(past: Sequence[Stated], fresh: Sequence[Stated]) -> tuple[list[Told], 
         key = (one.alarm.incident, one.alarm.trigger, answer)
         told.setdefault(key, Told(answer, seeds, not one.alarm.false, one.rps))
     return list(told.values()), none
+
+
+def _known(past: Sequence[Stated], name: str) -> Calibration:
+    return calibration([one.alarm for one in past], name, POLICY)
+
+
+def _by_traffic(mix: Mix, told: Sequence[Told]) -> dict[str, Score]:
+    return {
+        str(rps): _score([one for one in told if one.rps == rps], "ours") for rps in mix.traffics
+    }
 
 
 def _score(told: Iterable[Told], whose: str) -> Score:

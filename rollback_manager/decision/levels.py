@@ -16,8 +16,8 @@ from rollback_manager.policy import DecisionPolicy
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.values import Value
 
-MOST_LEVELS = 10
-"""Of one trigger: as many as a reliability table has bins."""
+PARTS = 10
+"""A level holds a tenth of a trigger's incidents or more: as fine as a reliability table."""
 
 
 class PastAlarm(Value):
@@ -67,10 +67,10 @@ def calibration(alarms: Sequence[PastAlarm], service: str, policy: DecisionPolic
 
 
 def edges(alarms: Sequence[PastAlarm], fewest: int) -> dict[TriggerKind, tuple[float, ...]]:
-    """Where the levels of each trigger begin: each has about as many incidents as the next.
+    """Where the levels of each trigger begin: each has as many incidents as the next.
 
-    And `fewest` at least, if there are so many. Below the lowest evidence that was ever judged
-    there is no level, for nothing is known there.
+    That are a tenth of them, and `fewest` at least if there are so many. Below the lowest evidence
+    that was ever judged there is no level, for nothing is known there.
     """
     found = defaultdict[TriggerKind, list[PastAlarm]](list)
     for one in sorted(alarms, key=lambda one: one.nats):
@@ -79,7 +79,7 @@ def edges(alarms: Sequence[PastAlarm], fewest: int) -> dict[TriggerKind, tuple[f
 
 
 def _edges(rising: Sequence[PastAlarm], fewest: int) -> tuple[float, ...]:
-    wanted = max(fewest, -(-len(rising) // MOST_LEVELS))
+    wanted = max(fewest, -(-len({one.incident for one in rising}) // PARTS))
     begins, inside = [rising[0].nats], set[str]()
     for before, one in pairwise(rising):
         inside.add(before.incident)

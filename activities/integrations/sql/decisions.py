@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, case, func, select, update
+from sqlalchemy import ColumnElement, Engine, case, exists, func, select, update
 
 from activities.integrations.sql.engine import answered
 from activities.integrations.sql.statements import insert
@@ -66,27 +66,21 @@ class SqlDecisions:
     def past_alarms(self, env: str, most: int) -> list[PastAlarm]:
         """Of the `most` incidents that were labelled last, at their first and last judgement."""
         newest = (
-            select(decisions.c.service, decisions.c.incident, decisions.c.label)
+            select(decisions.c.incident, decisions.c.label)
             .where(decisions.c.env == env, decisions.c.label.is_not(None))
             .order_by(decisions.c.decided_at.desc())
             .limit(most)
             .subquery()
         )
-        all_of_it = decisions.alias()
-        of_incident = (decisions.c.service == newest.c.service) & (
-            decisions.c.incident == newest.c.incident
-        )
-        first = (
-            select(func.min(all_of_it.c.decided_at))
-            .where(all_of_it.c.env == env, all_of_it.c.service == decisions.c.service)
-            .where(all_of_it.c.incident == decisions.c.incident)
-            .scalar_subquery()
+        before = decisions.alias()  # an incident's id names its environment and service
+        earlier = exists().where(
+            before.c.incident == decisions.c.incident,
+            before.c.decided_at < decisions.c.decided_at,
         )
         asked = (
             select(decisions.c.entry, newest.c.label)
-            .join(newest, of_incident)
-            .where(decisions.c.env == env)
-            .where(decisions.c.label.is_not(None) | (decisions.c.decided_at == first))
+            .join(newest, decisions.c.incident == newest.c.incident)
+            .where(decisions.c.label.is_not(None) | ~earlier)
         )
         with answered(self._engine), self._engine.connect() as connection:
             rows = connection.execute(asked).all()

@@ -105,6 +105,7 @@ decisions = Table(
     Column("entry", Text, nullable=False),
     Column("label", Text),
     Index("decisions_newest", "env", "decided_at"),
+    Index("decisions_of_incident", "incident", "decided_at"),
 )
 """One row per judgement: tried again, it replaces its own. A person adds the label later."""
 

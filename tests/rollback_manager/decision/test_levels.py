@@ -10,7 +10,7 @@ from rollback_manager.decision.calibration import calibrated
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.levels import (
-    MOST_LEVELS,
+    PARTS,
     PastAlarm,
     alarms_in,
     calibration,
@@ -62,7 +62,7 @@ def test_what_another_build_wrote_elsewhere_in_the_record_is_no_obstacle() -> No
 def test_levels_are_cut_where_they_hold_equally_many_and_enough() -> None:
     rising = [alarm(number, float(number)) for number in range(100)]
     assert edges(rising, fewest=20)[ERRORS] == (0.0, 20.0, 40.0, 60.0, 80.0)
-    assert len(edges(rising, fewest=1)[ERRORS]) == MOST_LEVELS
+    assert len(edges(rising, fewest=1)[ERRORS]) == PARTS
     assert edges(rising[:30], fewest=20)[ERRORS] == (0.0,)
     assert edges(rising[:39], fewest=20)[ERRORS] == (0.0,), "19 are no level of their own"
     often = [alarm(number // 10, float(number)) for number in range(100)]

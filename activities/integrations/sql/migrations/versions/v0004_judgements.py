@@ -13,10 +13,12 @@ def upgrade() -> None:
     """The judgement takes the moment's place in the key; an older row is one of its own."""
     _made_anew("judgement", Column("judgement", String(64), primary_key=True))
     op.create_index("decisions_newest", "decisions", ["env", "decided_at"])
+    op.create_index("decisions_of_incident", "decisions", ["incident", "decided_at"])
 
 
 def downgrade() -> None:
     """The moment is the key again."""
+    op.drop_index("decisions_of_incident", "decisions")
     op.drop_index("decisions_newest", "decisions")
     _made_anew("decided_at")
 
