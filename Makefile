@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration replay-recorded score-data format lock clean fuzz-messages races alerts
+.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -25,10 +25,14 @@ races: .venv/ready ## double starts, one winner each; ARGS="--json --races N"
 	$(BIN)/python -m proof.races $(ARGS)
 alerts: .venv/ready ## many alerts within ten seconds are one question; ARGS="--json --alerts N --budget N"
 	$(BIN)/python -m proof.alerts $(ARGS)
+storm: .venv/ready ## 500 alarms about one release within ten seconds are one incident; ARGS="--json --alarms N"
+	$(BIN)/python -m proof.storm $(ARGS)
 rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--json --runs N"
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
 	$(BIN)/python -m proof.idle $(ARGS)
+watch-cost: .venv/ready ## what it costs to watch many releases; ARGS="--json --releases N --seconds S"
+	$(BIN)/python -m proof.watch_cost $(ARGS)
 bench: .venv/ready ## ratios against the plain alternative
 	$(BIN)/python -m benchmarks $(ARGS)
 bench-rollback: .venv/ready ## the time from a bad release to users who are well
@@ -43,6 +47,8 @@ bench-calibration: .venv/ready ## how often a stated confidence comes true; ARGS
 	$(BIN)/python -m benchmarks.calibration $(ARGS)
 replay-recorded: .venv/ready ## verdicts on recorded demo incidents under ARGS="--policy FILE"
 	$(BIN)/python -m benchmarks.replayed $(ARGS)
+bench-live: .venv/ready ## from the first bad answer to users who are well, live; ARGS="--json --runs N --scenario error_rate,healthy"
+	$(BIN)/python -m benchmarks.live $(ARGS)
 score-data: .venv/ready ## test rows of other judges with which ours agree; ARGS="--json --data DIR"
 	$(BIN)/python -m benchmarks.score_data $(ARGS)
 format: .venv/ready ## mend what ruff can mend

@@ -35,10 +35,12 @@ class AlarmsGiven:
     def __init__(self, env: str, service: str, incidents: Incidents) -> None:
         self._env, self._service, self._incidents = env, service, incidents
         self._said: dict[str, Said] = {}
+        self.any = False
+        """Whether anything bad was said of the release, be it over or not."""
 
     def begin_anew(self) -> None:
         """Another release: what was said of the one before is over."""
-        self._said = {}
+        self._said, self.any = {}, False
 
     def concerns(self, told: Told) -> bool:
         """Whether the incident should know of it, or may have to know of its end."""
@@ -71,6 +73,7 @@ class AlarmsGiven:
         if alarm is None:
             return
         self._incidents.alarm(alarm)
+        self.any = True
         again_s = min(2 * said.again_s, SELDOM_S) if said else AGAIN_S
         self._said[finding.test] = Said(at + again_s, again_s)
         log.info("alarm", extra={"service": self._service, "because": alarm.evidence.words})

@@ -17,7 +17,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.errors import PermanentError
-from rollback_manager.incident import Incident, join
+from rollback_manager.incident import Incident, burning, join
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
 from rollback_manager.triggers import Finding, Source
@@ -141,8 +141,8 @@ class IncidentActivities:
             if because is not None:
                 refusals.append(because)
                 continue
+            seen = _sighted(seen, alarm, burning(incident))
             incident = join(incident, alarm.evidence, alarm.times)
-            seen = _sighted(seen, alarm)
         over = "" if share else f"{incident.version} has no traffic any more"
         return Judged(
             incident=incident,
@@ -170,11 +170,15 @@ class IncidentActivities:
         return True
 
 
-def _sighted(seen: Sighting, alarm: Alarm) -> Sighting:
-    """The newest that has numbers: a report without any takes none away."""
+def _sighted(seen: Sighting, alarm: Alarm, burns: bool) -> Sighting:
+    """The newest that has numbers: a report without any takes none away.
+
+    The trace alone stays while it burns: those of later alarms show no more how it began.
+    """
     regressed = alarm.evidence.finding is Finding.REGRESSED
     if regressed and alarm.seen.new is not None:
-        return alarm.seen
+        stays = burns and seen.trace.points
+        return alarm.seen.model_copy(update={"trace": seen.trace}) if stays else alarm.seen
     if alarm.evidence.source is not Source.DETECTOR:
         return seen
     return seen.model_copy(update={"common_mode": alarm.seen.common_mode})

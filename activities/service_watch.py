@@ -9,6 +9,7 @@ from activities.incident_role import Incidents
 from activities.step import now
 from activities.targets import Targets
 from activities.under_watch import Due, Told, TrafficLook, UnderWatch
+from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import RollbackError
 from rollback_manager.release import Release
@@ -22,6 +23,11 @@ from rollback_manager.watching import (
     usual,
 )
 
+MOST_AGE_S = 0.5
+"""Of counters: half of the time between two looks, so that one question serves a round of them."""
+USUAL_ERRORS = 0.01
+"""Of a service that was never measured."""
+
 log = logging.getLogger(__name__)
 
 
@@ -34,13 +40,15 @@ class ServiceWatch:
         service: str,
         watched_s: float,
         young: YoungReleases,
+        histories: Histories,
         targets: Targets,
         incidents: Incidents,
     ) -> None:
         self._env, self._service, self._watched_s = env, service, watched_s
-        self._young, self._targets = young, targets
+        self._young, self._histories, self._targets = young, histories, targets
         self._alarms = AlarmsGiven(env, service, incidents)
         self._under_watch: UnderWatch | None = None
+        self._warming = Warming()
         self._carrying: dict[str, datetime | None] | None = None
         self._told: Told | None = None
         self._blind, self._unheard = "", ""
@@ -96,13 +104,13 @@ class ServiceWatch:
             self._under_watch = self._carrying = self.watched = None
             return
         traffic = self._targets(self._env, self._service).traffic
-        shares = traffic.shares().shares
+        shares = traffic.split()
         self._note_first_users(shares)
         release = to_be_watched(list(releases), shares, now(), self._watched_s)
         if release is None:
             self._under_watch = self.watched = None
             return
-        self._take(release, TrafficLook(shares, traffic.snapshot()))
+        self._take(release, TrafficLook(shares, traffic.snapshot(MOST_AGE_S)))
 
     def _note_first_users(self, shares: dict[str, int]) -> None:
         """Since when each version has traffic: known of those that were seen without it."""
@@ -121,15 +129,20 @@ class ServiceWatch:
         match one.take(look):
             case Due() as due:
                 self.due = due
+                if self._warming.add(due.interval) and not self._alarms.any:
+                    self._histories.keep(self._warming.seen(self._service, release.version))
             case Told() as told:
                 self._tell(one, told)
 
     def _begun(self, release: Release, look: TrafficLook) -> UnderWatch:
         self._alarms.begin_anew()
+        self._warming = Warming()
         since = (self._carrying or {}).get(release.version) or release.recorded_at
         control = beside(release.version, look.shares)
         usually = usual(list(self._young.of(self._service)), release.version, control)
-        return UnderWatch(release, usually, since, look)
+        errors = usually.error_ratio if usually else USUAL_ERRORS
+        history = self._histories.of(self._service, errors)
+        return UnderWatch(release, usually, history, since, look)
 
     def _tell(self, one: UnderWatch, told: Told) -> None:
         words = f"{told.verdict.answer}: {told.verdict.because}"

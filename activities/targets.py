@@ -40,6 +40,12 @@ class Traffic(Protocol):
     def shares(self) -> SharesAsSet:
         """How the traffic is split now, read from the target."""
 
+    def split(self) -> dict[str, int]:
+        """The same shares as they were written, without asking whether they are in force.
+
+        For who looks every second, at many services: what is not taken up yet will be.
+        """
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Write the split unless a newer mark stands there (StaleWrite); returns once written.
 
@@ -49,8 +55,11 @@ class Traffic(Protocol):
         Whether the proxy took it up is read afterwards by `shares().acknowledged`.
         """
 
-    def snapshot(self) -> Snapshot:
-        """All counters and gauges by version, current to the moment of the call."""
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
+        """All counters and gauges by version, current to the moment of the call.
+
+        max_age_s: they may be older by so much, so that who looks at many services asks once.
+        """
 
     def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
         """Shell lines with which a person sets the same split."""

@@ -1,12 +1,14 @@
 """One release under watch: looks become intervals, intervals become findings."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from rollback_manager.alarms import Sighting
 from rollback_manager.detected import COMPARING, ERRORS, SLOWNESS
+from rollback_manager.evidence_recorder import EvidenceRecorder
 from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
 from rollback_manager.release import Baseline, Release
 from rollback_manager.statistics.evidence import Answer, Arm, Finding, Interval, cannot_tell
@@ -16,8 +18,6 @@ from rollback_manager.statistics.slow_requests import slow_limit_ms
 from rollback_manager.statistics.static import judge_static
 from rollback_manager.watching import beside
 
-USUAL_ERRORS = 0.01
-"""Of a service that was never measured."""
 SIGHT = timedelta(seconds=60)
 """Readings that go with an alarm are over so long at most."""
 LEAST_SIGHT = timedelta(seconds=5)
@@ -55,7 +55,12 @@ class UnderWatch:
     """Beside a version that has traffic too it is compared; alone it is held to fixed limits."""
 
     def __init__(
-        self, release: Release, usual: Baseline | None, since: datetime, look: TrafficLook
+        self,
+        release: Release,
+        usual: Baseline | None,
+        history: History,
+        since: datetime,
+        look: TrafficLook,
     ) -> None:
         """since: when it met its first users, as far as that is known."""
         self.release = release
@@ -63,14 +68,15 @@ class UnderWatch:
         self.beside = beside(release.version, look.shares)
         self._since = since
         self._looks = deque([look])
+        self._recorder = EvidenceRecorder(release.version, self.beside)
         self._minutes: deque[Reading | NoReading] = deque(maxlen=KEPT_MINUTES)
         self._minute_began = look.snapshot
         self._limit_ms = _slow_from(look, self.beside)
         self._share = self._share_in(look)
-        errors = usual.error_ratio if usual else USUAL_ERRORS
         compared = bool(self.beside) and 0 < self._share < 1
-        self._watch = ReleaseWatch.begin(History(errors), self._share) if compared else None
+        self._watch = ReleaseWatch.begin(history, self._share) if compared else None
         self._held = False
+        self._counted = self._interval(look.snapshot, look.snapshot)
 
     def fits(self, release: Release, look: TrafficLook) -> bool:
         """Whether it still is this release beside that version, and was looked at just now."""
@@ -90,7 +96,10 @@ class UnderWatch:
         while look.snapshot.taken_at - self._looks[0].snapshot.taken_at > SIGHT:
             self._looks.popleft()
         self._keep_minute(look.snapshot)
-        return self._alone() if self._watch is None else self._due(self._watch, before, look)
+        if self._limit_ms is None:  # nothing was timed when it began
+            self._limit_ms = _slow_from(look, self.beside)
+        self._counted = self._interval(before, look.snapshot)
+        return self._alone() if self._watch is None else self._due(self._watch, look)
 
     def settled(self, judged: ReleaseWatch, place: int) -> Told:
         """What is to be said after the last look; this release is at that place of `judged`."""
@@ -101,7 +110,7 @@ class UnderWatch:
         if self._held:  # then none of them speaks against the release
             held = {"answer": Answer.CANNOT_TELL, "because": verdict.because}
             tests = tuple(one.model_copy(update=held) for one in tests)
-        return Told(verdict, tests)
+        return self._told(verdict, tests)
 
     def seen(self, finding: Finding) -> Sighting:
         """What goes with an alarm: readings of the time since it began."""
@@ -117,6 +126,7 @@ class UnderWatch:
             onset_at=onset_at,
             common_mode=self._common_mode(),
             worse_than_old=finding.because if regressed and finding.test in COMPARING else "",
+            trace=self._recorder.trace(finding),
         )
 
     def _share_in(self, look: TrafficLook) -> float:
@@ -131,13 +141,15 @@ class UnderWatch:
         self._looks = deque([look])
         self._minute_began = look.snapshot
 
-    def _due(self, watch: ReleaseWatch, before: Snapshot, look: TrafficLook) -> Due:
-        if self._limit_ms is None:  # nothing was timed when it began
-            self._limit_ms = _slow_from(look, self.beside)
+    def _due(self, watch: ReleaseWatch, look: TrafficLook) -> Due:
         if self._share_in(look) != self._share:
             self._share = self._share_in(look)
             watch = watch.with_share(self._share)
-        return Due(watch, self._interval(before, look.snapshot))
+        return Due(watch, self._counted)
+
+    def _told(self, verdict: Finding, tests: Sequence[Finding]) -> Told:
+        self._recorder.look(self._looks[-1].snapshot.taken_at, tests, self._counted)
+        return Told(verdict, tuple(tests))
 
     def _common_mode(self) -> str:
         return "the old version got worse too: not the release, hold" if self._held else ""
@@ -151,7 +163,7 @@ class UnderWatch:
                 minutes, error_limit=1.0, latency_limit_ms=2 * self.usual.latency_p95_ms
             )
             tests.append(slow.model_copy(update={"test": SLOWNESS}))
-        return Told(together(tests), tuple(tests))
+        return self._told(together(tests), tests)
 
     def _interval(self, before: Snapshot, after: Snapshot) -> Interval:
         age = after.taken_at - self._since

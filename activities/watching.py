@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from typing import Protocol
 
 from temporalio import activity
 
@@ -15,6 +16,7 @@ from activities.records import Records
 from activities.service_watch import ServiceWatch, judge_together
 from activities.step import asked_to_stop
 from activities.targets import Targets
+from activities.warm_ups import Histories, WarmUps
 from activities.young_releases import YoungReleases
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.watching import Trouble, Watch
@@ -34,17 +36,26 @@ WATCHERS = 300
 """Services that are looked at at once, and so silent ones that nobody else has to wait for."""
 
 
+class Kept(Records, WarmUps, Protocol):
+    """What is kept of releases."""
+
+
 class WatchActivities:
     """The activity that watches. What it has seen stays in the process between its attempts."""
 
     def __init__(
-        self, catalogue: Catalogue, records: Records, targets: Targets, incidents: Incidents
+        self,
+        catalogue: Catalogue,
+        records: Kept,
+        targets: Targets,
+        incidents: Incidents,
     ) -> None:
         self._catalogue = catalogue
         self._records = records
         self._targets = targets
         self._incidents = incidents
         self._services: dict[tuple[str, str], _Watcher] = {}
+        self._histories: dict[str, Histories] = {}
         self._young: dict[str, YoungReleases] = {}
         self._reading: dict[str, Future[None]] = {}
         # Not READERS: a look that waits there for reads of its own could wait for ever.
@@ -61,7 +72,7 @@ class WatchActivities:
             seen = self._look(before.env)
             if _differs(seen, before, began - first) or began - first >= ROUND_S:
                 return seen
-            if _breathe(seen, began + EVERY_S):
+            if _breathe(seen, _rested(began)):
                 return before
 
     def _look(self, env: str) -> Watch:
@@ -83,8 +94,16 @@ class WatchActivities:
     def _of(self, env: str, service: str) -> "_Watcher":
         key = env, service
         if key not in self._services:
-            watched_s, young = self._watched_s(env), self._releases_of(env)
-            watch = ServiceWatch(env, service, watched_s, young, self._targets, self._incidents)
+            histories = self._histories.setdefault(env, Histories(self._records, env))
+            watch = ServiceWatch(
+                env,
+                service,
+                self._watched_s(env),
+                self._releases_of(env),
+                histories,
+                self._targets,
+                self._incidents,
+            )
             self._services[key] = _Watcher(service, watch)
         return self._services[key]
 
@@ -155,6 +174,12 @@ def _differs(seen: Watch, before: Watch, looked_for_s: float) -> bool:
 def _beat(seen: Watch) -> None:
     """With what was seen: people read it there, and it never enters history."""
     activity.heartbeat(seen.first(MOST_TOLD))
+
+
+def _rested(began: float) -> float:
+    """When to look again: a rest is as long as the round, so that looks never fill a core."""
+    at = time.monotonic()
+    return max(began + EVERY_S, at + min(at - began, PATIENCE_S))
 
 
 def _breathe(seen: Watch, until: float) -> bool:

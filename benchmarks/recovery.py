@@ -50,12 +50,12 @@ class Draining(StandInService):
     looks: Path = Path()
     drained: Path = Path()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """As its base; the first one leaves its time in a file, on the machine's clock."""
         if not self.looks.exists():
             self.looks.write_text(str(time.monotonic()))
         self.in_flight = {} if self.drained.exists() else {"v2": 1}
-        return super().snapshot()
+        return super().snapshot(max_age_s)
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,10 @@ class TimedService(StandInService):
         super().set_shares(shares, mark, seen)
         self.changed_at = self.changed_at or time.perf_counter()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """All counters."""
         time.sleep(LATENCY_S)
-        return super().snapshot()
+        return super().snapshot(max_age_s)
 
     def versions(self) -> dict[str, VersionState]:
         """All versions."""

@@ -84,8 +84,8 @@ def figures(
 ) -> dict[str, object]:
     """Everything in one object."""
     steps = outcome.services[0].steps if outcome.services else ()
-    shifted = _step(steps, ActionKind.REDIRECT_TRAFFIC)
-    verified = _step(steps, ActionKind.VERIFY)
+    shifted = last_step(steps, ActionKind.REDIRECT_TRAFFIC)
+    verified = last_step(steps, ActionKind.VERIFY)
     service = plan.services[0]
     measured: Figures = {
         "outcome": str(outcome.result),
@@ -133,7 +133,8 @@ def _requests(load: Path, moments: Moments, verified: StepRecord | None) -> Requ
     }
 
 
-def _step(steps: tuple[StepRecord, ...], kind: ActionKind) -> StepRecord | None:
+def last_step(steps: tuple[StepRecord, ...], kind: ActionKind) -> StepRecord | None:
+    """The newest one of that kind; None where it did not come to it."""
     return next((record for record in reversed(steps) if record.kind is kind), None)
 
 

@@ -66,12 +66,17 @@ class Demo:
     """The world, the server, a worker and a client, and the story that is played with them."""
 
     def __init__(
-        self, world: World, load: Load, client: RollbackClient, ui_url: str, scenario: Scenario
+        self,
+        world: World,
+        load: Load,
+        client: RollbackClient,
+        ui_url: str,
+        scenario: Scenario,
+        breaks_after_s: float,
     ) -> None:
         self.world, self.load, self.client, self.ui_url = world, load, client, ui_url
         self.scenario = scenario
-        after_s = random.uniform(*BREAKS_AFTER_S)  # noqa: S311 -- a fault, no secret
-        self.breaks_at = datetime.now(UTC) + timedelta(seconds=after_s)
+        self.breaks_at = datetime.now(UTC) + timedelta(seconds=breaks_after_s)
 
     async def release_good(self) -> None:
         """v1 goes out, is recorded, and is found to be good."""
@@ -130,7 +135,8 @@ async def play(
     folder: Path, out: Path, rate: float, keep: bool, scenario: Scenario
 ) -> tuple[dict[str, object], int]:
     """The whole story; the figures and the exit code."""
-    async with _everything(folder, rate, scenario) as demo:
+    breaks_after_s = random.uniform(*BREAKS_AFTER_S)  # noqa: S311 -- a fault, no secret
+    async with everything(folder, rate, scenario, breaks_after_s) as demo:
         await demo.release_good()
         released = await demo.release_next()
         readiness = Readiness(demo.world)
@@ -150,22 +156,27 @@ async def play(
 async def _to_the_end(
     demo: Demo, incident: IncidentStatus, released: datetime, readiness: Readiness, out: Path
 ) -> tuple[dict[str, object], int]:
+    rollback, outcome = await ended(demo, incident)
+    ended_at = datetime.now(UTC)
+    await asyncio.sleep(AFTER_S)
+    plan = await _plan(rollback, demo)
+    made = reports.build(await history.entries(demo.client.temporal, rollback.id))
+    paths = _write_report(made, out)
+    moments = Moments(released=released, asked=incident.incident.detected_at, ended=ended_at)
+    measured = figures(plan, outcome, moments, demo.load.out, readiness.lowest, str(paths["html"]))
+    _tell(demo, rollback, paths, outcome)
+    return {**measured, "detection": _detection(demo, incident)}, exit_code(outcome)
+
+
+async def ended(demo: Demo, incident: IncidentStatus) -> tuple[Rollback, RollbackOutcome]:
+    """The rollback that came of the incident, followed to its end, and agreed to if it asks."""
     rollback = demo.client.rollback(incident.rollback)
     if incident.decision is not None and incident.decision.requires_approval:
         await _agree(rollback)
     await follow(rollback, LONGEST_S)
     if (await rollback.status()).outcome is None:  # nobody is here whom it could ask
         await rollback.abort(AbortCommand(by=BY, reason=f"not ended after {LONGEST_S:.0f} s"))
-    outcome = await rollback.result()
-    ended = datetime.now(UTC)
-    await asyncio.sleep(AFTER_S)
-    plan = await _plan(rollback, demo)
-    made = reports.build(await history.entries(demo.client.temporal, rollback.id))
-    paths = _write_report(made, out)
-    moments = Moments(released=released, asked=incident.incident.detected_at, ended=ended)
-    measured = figures(plan, outcome, moments, demo.load.out, readiness.lowest, str(paths["html"]))
-    _tell(demo, rollback, paths, outcome)
-    return {**measured, "detection": _detection(demo, incident)}, exit_code(outcome)
+    return rollback, await rollback.result()
 
 
 async def _agree(rollback: Rollback) -> None:
@@ -196,7 +207,10 @@ def _left_alone(demo: Demo) -> tuple[dict[str, object], int]:
 
 
 @contextlib.asynccontextmanager
-async def _everything(folder: Path, rate: float, scenario: Scenario) -> AsyncIterator[Demo]:
+async def everything(
+    folder: Path, rate: float, scenario: Scenario, breaks_after_s: float
+) -> AsyncIterator[Demo]:
+    """The world, a Temporal of its own and a worker, with nothing released yet; all ended after."""
     found = await find_binary(say)
     say(f"Temporal's dev server: {found.how}")
     say(SECURITY_LINE)
@@ -223,7 +237,7 @@ async def _everything(folder: Path, rate: float, scenario: Scenario) -> AsyncIte
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
         ours = await stack.enter_async_context(worker.make_worker(client, settings, parts))
         await watch_over(client, ours.task_queue, parts.catalogue.environments)
-        yield Demo(world, load, RollbackClient(client), server.ui_url, scenario)
+        yield Demo(world, load, RollbackClient(client), server.ui_url, scenario, breaks_after_s)
 
 
 async def _plan(rollback: Rollback, demo: Demo) -> RollbackPlan:

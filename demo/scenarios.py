@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ERRORS = {"error_ratio": 0.15, "slow_ratio": 0.2, "slow_ms": 250}
+ERRORS = {"error_ratio": 0.15}
+OUTAGE = {"error_ratio": 0.15, "slow_ratio": 0.2, "slow_ms": 250}
+"""What a dependency that is out does: some requests fail at once, some at last, some are slow."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ SCENARIOS = {
     "common_mode": Scenario(
         "at a moment that nobody knows both versions begin to fail: what they depend on is out",
         False,
-        good=ERRORS,
-        bad=ERRORS,
+        good=OUTAGE,
+        bad=OUTAGE,
     ),
 }
 """Not yet: unhealthy, silence, business_drop."""

@@ -193,7 +193,7 @@ class World:
     def start_envoy(self) -> None:
         """Start Envoy with the files as they are and wait until it is live."""
         options = ["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
-        self._children.start("envoy", [_envoy(), "-c", str(self._door.config), *options])
+        self._children.start("envoy", [envoy(), "-c", str(self._door.config), *options])
         self._until("Envoy is live", self._door.is_live, START_S)
 
     def _known(self, version: str) -> Program:
@@ -215,7 +215,7 @@ def _check_room(socket: Path) -> None:
         )
 
 
-def _envoy() -> str:
+def envoy() -> str:
     """Envoy beside our interpreter (it comes from PyPI), else on the PATH."""
     found = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
     if found is None:

@@ -39,11 +39,12 @@ class Cost:
     @classmethod
     def of(cls, temporal_pid: int) -> "Cost":
         """Read from /proc."""
-        worker, temporal = _used(os.getpid()), _used(temporal_pid)
+        worker, temporal = used(os.getpid()), used(temporal_pid)
         return cls(worker[0], temporal[0], worker[1], temporal[1])
 
 
-def _used(pid: int) -> tuple[float, float]:
+def used(pid: int) -> tuple[float, float]:
+    """CPU seconds so far and MiB now of a process."""
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     cpu = (int(stat[11]) + int(stat[12])) / TICKS_PER_S

@@ -125,11 +125,12 @@ async def fleet(
     fleet: Mapping[str, object] | None = None,
     policy: Mapping[str, object] | None = None,
     policies: Sequence[Mapping[str, object]] = (),
+    decisions: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Fleet]:
     """In each service v1 is verified and warm, and v2 is bad and has all the traffic.
 
-    fleet, policy: of the environment, on top of the defaults; policies: of the services, in their
-    order. No worker runs yet.
+    fleet, policy, decisions: of the environment, on top of the defaults; policies: of the services,
+    in their order. No worker runs yet.
     """
     mark = uuid.uuid4().hex[:8]
     names = [f"s{number}-{mark}" for number in range(services)]
@@ -140,7 +141,11 @@ async def fleet(
     for name in names:
         records.save_release(env, name, release("v1", Standing.VERIFIED, 60))
         records.save_release(env, name, release("v2", Standing.CANDIDATE, 5))
-    environment = {"policy": {**POLICY, **(policy or {})}, "fleet": fleet or {}}
+    environment = {
+        "policy": {**POLICY, **(policy or {})},
+        "fleet": fleet or {},
+        "decisions": decisions or {},
+    }
     own = dict(zip(names, policies, strict=False))
     yield Fleet(
         client,

@@ -136,6 +136,9 @@ class StandInService:
                 return SharesAsSet(shares=dict(self._old), mark=self.mark, acknowledged=False)
             return SharesAsSet(shares=dict(self.shares_now), mark=self.mark, acknowledged=True)
 
+    def split(self) -> dict[str, int]:
+        return self.shares().shares
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         self.before_write("set_shares")
         with self._lock:
@@ -150,7 +153,7 @@ class StandInService:
             self.carrying.append(self._carrying())
         self.after_write("set_shares")
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         with self._lock:
             for version, part in self.shares_now.items():
                 grown = self.requests_per_look * part / 100

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from rollback_manager.evidence_trace import EvidenceTrace
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.reading import Reading
 from rollback_manager.release import Release
@@ -19,7 +20,7 @@ class Sighting(Value):
     new, old: readings of both versions over the same window. traffic_share: of the release.
     starting: what it still waits for. onset_at: when trouble began, as far as the numbers tell.
     common_mode: what says that the old version is hit as well. worse_than_old: the words of a
-    detector that compared both at the same time.
+    detector that compared both at the same time. trace: its evidence until it spoke.
     """
 
     new: Reading | None = None
@@ -29,6 +30,7 @@ class Sighting(Value):
     onset_at: datetime | None = None
     common_mode: str = ""
     worse_than_old: str = ""
+    trace: EvidenceTrace = EvidenceTrace()
 
 
 class Alarm(Value):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollback_manager.errors import PermanentError
+from rollback_manager.evidence_trace import EvidenceTrace
 from rollback_manager.plan import Part, RollbackPlan, ServicePlan
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.reading import Total
@@ -119,6 +120,7 @@ class RollbackRequest(Value):
 
     adopts: id of an ended rollback whose claim this one goes on from. needs_approval: a person must
     agree whatever the policy of the environment says: the decision behind it asks for that.
+    trace: what the test saw whose alarm is behind it.
     """
 
     env: str
@@ -133,6 +135,7 @@ class RollbackRequest(Value):
     evidence: tuple[EvidencePoint, ...] = ()
     adopts: str = ""
     needs_approval: bool = False
+    trace: EvidenceTrace = EvidenceTrace()
 
 
 class AdoptRequest(Value):

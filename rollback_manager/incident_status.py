@@ -1,5 +1,6 @@
 """What is said to an incident, and what it answers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from rollback_manager.alarms import Alarm, Refused, Sighting
@@ -7,7 +8,8 @@ from rollback_manager.budget import MANUAL
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
-from rollback_manager.incident import Incident, Status
+from rollback_manager.evidence_trace import EvidenceTrace
+from rollback_manager.incident import Incident, Status, join
 from rollback_manager.values import Count, Value
 
 
@@ -23,7 +25,7 @@ class IncidentStatus(Value):
     """How an incident stands.
 
     refused: alarms that were not acted on, the newest last. rollback: id of the one that came of
-    it, empty where none did. because: why it stands so, in words.
+    it, empty where none did. because: why it stands so, in words. trace: of the alarm that lit it.
     """
 
     incident: Incident
@@ -31,12 +33,14 @@ class IncidentStatus(Value):
     refused: tuple[Refused, ...] = ()
     rollback: str = ""
     because: str = ""
+    trace: EvidenceTrace = EvidenceTrace()
 
 
 class IncidentCarried(Value):
     """What goes on when an incident's history has become long.
 
-    alarms: not judged yet. left_to: why nothing is done by itself any more; empty while it may be.
+    seen: has the trace, which the status leaves out. alarms: not judged yet. left_to: why nothing
+    is done by itself any more; empty while it may be.
     """
 
     status: IncidentStatus
@@ -64,27 +68,38 @@ def opened(opening: IncidentOpening, at: datetime) -> IncidentStatus:
     return IncidentStatus(incident=incident, because="alarms come in")
 
 
-def request_for(
-    incident: Incident, decision: Decision | None, by: str, because: str, key: str
-) -> RollbackRequest:
+UNDONE = (Status.RESOLVED, Status.VERIFICATION_FAILED)
+"""The rollback has ended: nothing follows from an alarm any more."""
+
+
+def with_late(incident: Incident, alarms: Iterable[Alarm]) -> Incident:
+    """With what came while it was being undone, or just after: it is kept."""
+    for alarm in sorted(alarms, key=lambda one: one.evidence.fired_at):
+        incident = join(incident, alarm.evidence, alarm.times)
+    return incident
+
+
+def request_for(status: IncidentStatus, by: str, key: str) -> RollbackRequest:
     """The rollback that comes of it. by: the incident's own id where nobody asked for it.
 
     Only what begins by itself counts against the budget, and waits for those whom the decision
     asks; a person who asks has said so, and goes where the plan says.
     """
+    incident = status.incident
     by_itself = by == incident.id
-    own = decision if by_itself else None
+    own = status.decision if by_itself else None
     fired = incident.joined[0].newest.trigger if incident.joined else MANUAL
     return RollbackRequest(
         env=incident.env,
         services=(incident.service,),
         key=f"{incident.service}-{incident.version}-{key}",
         requested_by=by,
-        reason=because,
+        reason=status.because,
         to_version=own.target_version or None if own else None,
         trigger=str(fired) if by_itself else MANUAL,
         incident=incident.id,
         needs_approval=own is not None and own.requires_approval,
+        trace=status.trace,
     )
 
 

@@ -220,13 +220,14 @@ async def _told(client: RollbackClient, seen: SeenIncident, alarm: Alarm | None 
 async def _code(client: RollbackClient, seen: SeenIncident) -> int:
     """While it runs or asks 8; then the rollback's own; 0 where there was nothing to do."""
     from rollback_manager.incident import Status
+    from rollback_manager.incident_status import UNDONE
     from rollback_manager.progress import exit_code
 
     status = seen.status
+    if status.incident.status in UNDONE:
+        return exit_code(await client.rollback(status.rollback).result())
     if not seen.ended:
         return GOING_ON
-    if status.incident.status in {Status.RESOLVED, Status.VERIFICATION_FAILED}:
-        return exit_code(await client.rollback(status.rollback).result())
     unanswered = status.incident.status in {Status.DECISION_MADE, Status.PLANNED}
     return PRODUCTION_BAD if unanswered else 0
 

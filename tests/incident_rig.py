@@ -23,7 +23,8 @@ from tests import rig
 from tests.rig import Rig
 
 BY_ITSELF: dict[str, object] = {"tier_up_without_evidence": False}
-PATIENCE_S = 30
+PATIENCE_S = 60
+"""Half of it an incident stays open for late alarms."""
 
 
 def incident(made: Rig) -> WorkflowHandle[Any, Any]:

@@ -169,10 +169,20 @@ async def _refused(made: Rig) -> list[Handle]:
     return [incident(made)]
 
 
+async def _late_alarms(made: Rig) -> list[Handle]:
+    made.world.error_ratio = {"v2": 0.3}
+    await give(made, alarm(made))
+    await until(made, Status.RESOLVED)
+    await give(made, alarm(made))
+    await ended(made)
+    return [incident(made)]
+
+
 INCIDENTS: Mapping[str, IncidentCourse] = {
     "noticed": _undone_by_itself,
     "settled_by_person": _left_to_people,
     "refused_alarm": _refused,
+    "late_alarms": _late_alarms,
 }
 """The same, of what watches releases and of the incidents that come of it."""
 

@@ -14,7 +14,7 @@ from activities.claims import Claims, Holders, Runs
 from activities.decisions import DecisionActivities
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
-from activities.integrations.envoy import Envoy
+from activities.integrations.envoy import Admin, Envoy, SharedStats
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.integrations.supervisord import Supervisord
@@ -30,6 +30,7 @@ from activities.releases import ReleaseActivities
 from activities.slices import SliceActivities
 from activities.targets import Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
+from activities.warm_ups import WarmUps
 from activities.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import (
@@ -47,7 +48,7 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 
 
-class Store(Records, Claims, Ledger, PastAlarms, Models, Protocol):
+class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Protocol):
     """All roles that one database plays."""
 
 
@@ -75,7 +76,7 @@ def parts(settings: Settings) -> Parts:
         ) from error
     # Nothing from the environment: a proxy variable must not redirect us; no redirects either.
     client = httpx.Client(timeout=TIMEOUTS, trust_env=False, follow_redirects=False)
-    return Parts(catalogue, SqlRecords(engine), _targets(catalogue, client))
+    return Parts(catalogue, SqlRecords(engine), targets(catalogue, client))
 
 
 def catalogue_of(settings: Settings) -> Catalogue:
@@ -164,12 +165,18 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     )
 
 
-def _targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
+def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
+    """The real ones that the catalogue names, each made when it is first asked for."""
+
+    @cache
+    def shared(admin: str) -> SharedStats:
+        return SharedStats(Admin(admin, client))
+
     @cache
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         return Target(
-            traffic=_traffic(placement, client),
+            traffic=_traffic(placement, client, shared),
             workloads=_workloads(placement, client),
             journeys=HttpJourneys(placement.journeys, client),
         )
@@ -177,10 +184,12 @@ def _targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
     return target
 
 
-def _traffic(placement: Placement, client: httpx.Client) -> Traffic:
+def _traffic(
+    placement: Placement, client: httpx.Client, shared: Callable[[str], SharedStats]
+) -> Traffic:
     match placement.traffic:
         case EnvoyTarget() as envoy:
-            return Envoy(envoy, client)
+            return Envoy(envoy, client, shared(envoy.admin))
         case other:
             assert_never(other)
 

@@ -22,8 +22,10 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
+    from rollback_manager.evidence_trace import EvidenceTrace
     from rollback_manager.incident import Status, moved
     from rollback_manager.incident_status import (
+        UNDONE,
         IncidentCarried,
         IncidentOpening,
         IncidentStatus,
@@ -31,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         opened,
         request_for,
         unwanted,
+        with_late,
     )
     from rollback_manager.progress import Result, RollbackOutcome
     from rollback_manager.rendering import web_ui_incident
@@ -43,6 +46,10 @@ SELDOM = timedelta(minutes=5)
 QUIET = timedelta(hours=1)
 """An incident that is only watched ends when nothing new came for so long; one that waits for a
 person looks then whether the release has traffic at all."""
+LATE = timedelta(seconds=30)
+"""Alarms of the same storm that come after the release was taken back join within this time: each
+would begin an incident of its own, only to be refused, and hide this one. No longer: the release
+may go out again, and an alarm then is news."""
 AN_HOUR = timedelta(hours=1)
 """Patience with records and targets that do not answer."""
 A_WEEK = timedelta(days=7)
@@ -92,6 +99,8 @@ class IncidentWorkflow:
             if is_long() and self._verdict is None:
                 workflow.continue_as_new(self._carried(opening))
         self._show()
+        if self._incident.status in UNDONE and workflow.patched("late alarms join"):
+            await self._wait(is_long, LATE)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
@@ -161,7 +170,7 @@ class IncidentWorkflow:
 
     async def _act(self, decision: Decision) -> bool:
         if decision.action is Action.ROLLBACK:
-            return await self._roll_back(decision, by=self._incident.id)
+            return await self._roll_back(by=self._incident.id)
         self._move(_LEFT_AS[decision.action])
         return True
 
@@ -199,16 +208,14 @@ class IncidentWorkflow:
         self._because = self._left_to = f"{verdict.by} says {verdict.action}: {verdict.reason}"
         self._come_to_a_decision()
         if verdict.action is Action.ROLLBACK:
-            return await self._roll_back(self._decision, by=verdict.by)
+            return await self._roll_back(by=verdict.by)
         self._move(_LEFT_AS[verdict.action])
         return True
 
-    async def _roll_back(self, decision: Decision | None, *, by: str) -> bool:
+    async def _roll_back(self, *, by: str) -> bool:
         """The rollback as a child that outlives this; whether the incident goes on after it."""
         self._move(Status.PLANNED)
-        request = request_for(
-            self._incident, decision, by, self._because, key=workflow.uuid4().hex[:8]
-        )
+        request = request_for(self.status(), by, key=workflow.uuid4().hex[:8])
         self._rollback = rollback_id(request.env, request.key)
         self._show()
         try:
@@ -251,7 +258,7 @@ class IncidentWorkflow:
     def _carried(self, opening: IncidentOpening) -> IncidentOpening:
         """No rollback is under way here: this is between two judgements."""
         so_far = IncidentCarried(
-            status=self.status(),
+            status=self.status().model_copy(update={"trace": EvidenceTrace()}),
             seen=self._seen,
             alarms=self._alarms,
             left_to=self._left_to,
@@ -275,12 +282,14 @@ class IncidentWorkflow:
     @workflow.query
     def status(self) -> IncidentStatus:
         """The incident, what was decided and why, and the rollback that came of it."""
+        undone = self._incident.status in UNDONE
         return IncidentStatus(
-            incident=self._incident,
+            incident=with_late(self._incident, self._alarms) if undone else self._incident,
             decision=self._decision,
             refused=self._refused,
             rollback=self._rollback,
             because=self._because,
+            trace=self._seen.trace,
         )
 
     @workflow.signal(description="The release is worse, or is so no more")

@@ -210,6 +210,10 @@ class DoomedTraffic:
         """As the real one."""
         return self._real.shares()
 
+    def split(self) -> dict[str, int]:
+        """As the real one."""
+        return self._real.split()
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """As the real one, struck before or after it. The route file has no proxy: it raises."""
         lost = self._doom.point.fault is Fault.LOST and IN_STEP.get()
@@ -219,9 +223,9 @@ class DoomedTraffic:
         if lost and self._doom.is_now(Moment.EFFECT):
             self._doom.lose_call()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """As the real one."""
-        return self._real.snapshot()
+        return self._real.snapshot(max_age_s)
 
     def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
         """As the real one."""

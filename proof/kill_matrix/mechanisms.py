@@ -82,11 +82,14 @@ class _Forgetful:
     def shares(self) -> SharesAsSet:
         return self._real.shares().model_copy(update={"mark": None})
 
+    def split(self) -> dict[str, int]:
+        return self._real.split()
+
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         self._real.set_shares(shares, mark, seen)
 
-    def snapshot(self) -> Snapshot:
-        return self._real.snapshot()
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
+        return self._real.snapshot(max_age_s)
 
     def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
         return self._real.by_hand(shares)

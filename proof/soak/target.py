@@ -98,10 +98,10 @@ class Troubled(StandInService):
 
         self._write("set_shares", mark, write)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """As counted, by what users really get."""
         self._may_fail("reads")
-        return super().snapshot()
+        return super().snapshot(max_age_s)
 
     # workloads
     def versions(self) -> dict[str, VersionState]:

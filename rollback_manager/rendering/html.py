@@ -1,11 +1,14 @@
 """The report as one page that needs nothing else: no script, no request to anywhere."""
 
 import html
+from collections.abc import Callable
+from functools import partial
 
-from rollback_manager.rendering import figures
+from rollback_manager.rendering import evidence_figure, evidence_words, figures
 from rollback_manager.rendering.layout import clean
 from rollback_manager.rendering.picture import in_words
-from rollback_manager.rendering.report_sections import PICTURE, Section, Table, sections
+from rollback_manager.rendering.report_parts import Section, Table
+from rollback_manager.rendering.report_sections import PICTURE, sections
 from rollback_manager.rendering.report_summary import headline, is_good, summary
 from rollback_manager.report import Report, ServicePart
 
@@ -70,9 +73,9 @@ def report(r: Report) -> str:
 
 
 def _section(r: Report, section: Section) -> str:
-    picture = section.title == PICTURE
-    body = [_pictures(r)] if picture else [f"<p>{_safe(line)}</p>" for line in section.lines]
-    title = "Picture" if picture else section.title
+    draw = {PICTURE: _pictures, evidence_words.EVIDENCE: _traced}.get(section.title)
+    body = [draw(r)] if draw else [f"<p>{_safe(line)}</p>" for line in section.lines]
+    title = "Picture" if section.title == PICTURE else section.title
     shell = "\n".join(_safe(line) for line in section.shell)
     body += [_table(table) for table in section.tables]
     body += [f'<pre tabindex="0">{shell}</pre>'] if shell else []
@@ -84,14 +87,24 @@ def _pictures(r: Report) -> str:
 
 
 def _picture(r: Report, part: ServicePart) -> str:
-    words = _safe(in_words(r, part.plan.service))
+    name = part.plan.service
+    return _figure(name, in_words(r, name), partial(figures.timeline, r, name))
+
+
+def _traced(r: Report) -> str:
+    words = " ".join(evidence_words.in_words(r.request.trace))
+    return _figure("the evidence", words, partial(evidence_figure.evidence, r))
+
+
+def _figure(name: str, text: str, draw: Callable[[], str]) -> str:
+    words = _safe(text)
     try:
-        svg = figures.timeline(r, part.plan.service)
+        svg = draw()
     except ImportError:
         return f"<p>{_safe(NO_MATPLOTLIB)}</p>\n<p>{words}</p>"
     if not svg:
         return f"<p>{_safe(NO_POINTS)}</p>\n<p>{words}</p>"
-    label = _safe(f"picture of {part.plan.service}")
+    label = _safe(f"picture of {name}")
     scroll = f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'
     return f"<figure>\n{scroll}{svg}</div>\n<figcaption>{words}</figcaption>\n</figure>"
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from rollback_manager.plan import short
 from rollback_manager.progress import exit_code
 from rollback_manager.rendering.layout import clean
-from rollback_manager.rendering.report_sections import Table, begun, sections, steps_of, waves_of
+from rollback_manager.rendering.report_parts import Table
+from rollback_manager.rendering.report_sections import begun, sections, steps_of, waves_of
 from rollback_manager.rendering.report_summary import closest, headline, impact, own, summary
 from rollback_manager.rendering.words import UNKNOWN
 from rollback_manager.report import Report

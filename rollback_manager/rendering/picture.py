@@ -3,7 +3,7 @@
 A run is what was measured without a gap. Between two runs nobody looked, which is not 0.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -30,7 +30,7 @@ Run = list[Measured]
 
 
 class Answers(NamedTuple):
-    """What a version answered until a moment."""
+    """What a version answered until a moment. failed: or whatever else is counted of all."""
 
     at: datetime
     asked: int
@@ -73,7 +73,7 @@ def versions(part: ServicePart) -> list[str]:
 def errors_of(part: ServicePart, version: str) -> list[Run]:
     """Failed answers of a version against all of its own, each value resting on enough of them."""
     runs = _runs(point for point in part.points if point.requests.get(version))
-    return [[Measured(w.at, w.failed / w.asked) for w in _windows(run, version)] for run in runs]
+    return [ratios(_answers(run, version)) for run in runs]
 
 
 def shares_of(part: ServicePart, version: str) -> list[Run]:
@@ -113,11 +113,20 @@ def _runs(points: Iterable[Point]) -> list[list[Point]]:
     return runs
 
 
-def _windows(run: list[Point], version: str) -> list[Answers]:
+def _answers(run: list[Point], version: str) -> Iterator[Answers]:
+    for point in run:
+        yield Answers(point.at, point.requests[version], point.errors.get(version, 0))
+
+
+def ratios(answers: Iterable[Answers]) -> Run:
+    """Failed of all, each value resting on enough of them."""
+    return [Measured(w.at, w.failed / w.asked) for w in _windows(answers)]
+
+
+def _windows(answers: Iterable[Answers]) -> list[Answers]:
     """Neighbours put together until they are enough; what is left at the end goes to the last."""
     windows: list[Answers] = []
-    for point in run:
-        seen = Answers(point.at, point.requests[version], point.errors.get(version, 0))
+    for seen in answers:
         if windows and not _are_enough(windows):
             windows[-1] = windows[-1].then(seen)
         else:

@@ -1,11 +1,12 @@
 """What a report says after its outcome line, in the order in which it is asked; not escaped."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from rollback_manager.gates import Group
 from rollback_manager.plan import short
+from rollback_manager.rendering import evidence_words
 from rollback_manager.rendering.picture import in_words
+from rollback_manager.rendering.report_parts import Section, Table
 from rollback_manager.rendering.report_summary import ready, seconds, utc
 from rollback_manager.rendering.words import UNKNOWN, by_version, duration, image
 from rollback_manager.report import Lessons, Moment, Report, ServicePart, StepLine, lessons
@@ -22,28 +23,12 @@ PICTURE = "Picture in words"
 """The section that pages with pictures draw."""
 
 
-class Table(NamedTuple):
-    """A table of plain text, not yet escaped."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-class Section(NamedTuple):
-    """A part of the report: sentences, then tables, then shell lines; none of it escaped."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    shell: tuple[str, ...] = ()
-
-
 def sections(r: Report) -> tuple[Section, ...]:
     """Everything after the outcome line, in the order in which it is asked."""
     return (
         _changed(r),
         Section(PICTURE, tuple(in_words(r).splitlines())),
+        *evidence_words.section(r.request.trace),
         Section("Timeline: deploy degraded", tables=(_timeline("Until the decision", r.before),)),
         Section("Timeline: rollback", _hinge(r), (_timeline("From the decision on", r.after),)),
         _steps(r),

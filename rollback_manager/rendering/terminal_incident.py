@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
 from rollback_manager.incident import Incident, Joined
-from rollback_manager.incident_status import SeenIncident
-from rollback_manager.rendering import words
+from rollback_manager.incident_status import UNDONE, SeenIncident
+from rollback_manager.rendering import evidence_line, words
 from rollback_manager.rendering.layout import foreign, labelled, pad, page
 
 if TYPE_CHECKING:  # it brings temporalio, which a rendering never needs
@@ -25,6 +25,8 @@ def incident(seen: SeenIncident) -> str:
     lines = [f"{known.id}   {state(seen)}   since {words.day_and_clock(known.detected_at)}"]
     lines += labelled("stands so:", [foreign(status.because) or words.UNKNOWN])
     lines += labelled("evidence:", [_evidence(one) for one in known.joined] or ["none joined"])
+    if status.trace.points:
+        lines += labelled("over time:", [evidence_line.line(status.trace)])
     if status.decision is not None:
         lines += _decision(status.decision)
     refused = [f"{one.refusal}: {foreign(one.because)}" for one in status.refused[-MOST_REFUSED:]]
@@ -91,7 +93,7 @@ def _next(seen: SeenIncident) -> Iterator[str]:
         for action in (Action.ROLLBACK, Action.FIX_FORWARD, Action.MONITOR):
             yield decide_line(known, action)
     elif seen.status.rollback:
-        verb = "report" if seen.ended else "watch"
+        verb = "report" if seen.ended or known.status in UNDONE else "watch"
         yield f"rollback-manager {verb} {seen.status.rollback}"
     elif seen.ended:
         yield f"If it is still bad: rollback-manager start {known.service} --env {known.env}"

@@ -56,13 +56,13 @@ def step_summary(action: Action, plan: ServicePlan) -> str:
 def service_details(status: ServiceStatus) -> str:
     """Current details of the workflow that carries out one service."""
     rows = [
-        f"| {step.name} | {_cell(step.target)} | {step.state} | {_cell(step.summary)} |"
+        f"| {step.name} | {cell(step.target)} | {step.state} | {cell(step.summary)} |"
         for step in status.steps
     ]
     lines = [
-        f"### {_word(status.state)} · {_cell(status.service)}"
-        f" {_cell(status.from_version)} → {_cell(status.to_version)}",
-        f"- **Waits for** {_cell(status.waits_for) or 'nobody'}",
+        f"### {_word(status.state)} · {cell(status.service)}"
+        f" {cell(status.from_version)} → {cell(status.to_version)}",
+        f"- **Waits for** {cell(status.waits_for) or 'nobody'}",
         f"- **Serving** {_serving(status)}",
         f"- **Part of** `{status.rollback}`",
         f"- **Stop** `rollback-manager abort {status.rollback}`",
@@ -77,7 +77,7 @@ def service_details(status: ServiceStatus) -> str:
 def _serving(status: ServiceStatus) -> str:
     """Who has the traffic; a mixture of versions is named for as long as it exists."""
     shares = status.found.shares if status.found else {}
-    parts = ", ".join(f"{_cell(v)} {part} %" for v, part in sorted(shares.items()) if part)
+    parts = ", ".join(f"{cell(v)} {part} %" for v, part in sorted(shares.items()) if part)
     return f"MIXED VERSIONS: {parts}" if status.mixture else parts or "not read yet"
 
 
@@ -85,7 +85,7 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     """Current details of the rollback: where it is, what it waits for, what to send."""
     lines = [
         f"### {_word(status.state)} · {_moves(plan) or status.rollback}",
-        f"- **Waits for** {_cell(status.waits_for) or 'nobody'}",
+        f"- **Waits for** {cell(status.waits_for) or 'nobody'}",
         f"- **Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
         f"- **Security** {SECURITY}",
     ]
@@ -96,7 +96,7 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     if status.decisions:
         lines += ["", *_decisions(status)]
     if status.outcome is not None:
-        lines += ["", f"- **Ended** {status.outcome.result}: {_cell(status.outcome.because)}"]
+        lines += ["", f"- **Ended** {status.outcome.result}: {cell(status.outcome.because)}"]
         lines += [f"- **Production** {status.outcome.effect}"]
     return "\n".join(lines)
 
@@ -107,7 +107,7 @@ def _moves(plan: RollbackPlan | None) -> str:
     if len(services) > FEW and plan is not None:
         return f"{len(services)} services in {len(plan.waves)} waves"
     return ", ".join(
-        f"{_cell(s.service)} {_cell(s.from_version)} → {_cell(s.to_version)}" for s in services
+        f"{cell(s.service)} {cell(s.from_version)} → {cell(s.to_version)}" for s in services
     )
 
 
@@ -115,7 +115,7 @@ def _plan(plan: RollbackPlan, digest: str, status: RollbackStatus) -> list[str]:
     if len(plan.services) > 1:
         return [f"**Plan** `{short(digest)}`", "", *_waves(plan, status)]
     rows = [
-        f"| {s.service} | {_cell(s.from_version)} | {_cell(s.to_version)} | {s.strategy}"
+        f"| {s.service} | {cell(s.from_version)} | {cell(s.to_version)} | {s.strategy}"
         f" | {s.floor} of {s.desired} | `service/{plan.env}/{s.service}` |"
         for s in plan.services
     ]
@@ -134,7 +134,7 @@ def _waves(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
     ends = {one.service: str(one.end) for one in status.outcome.services} if status.outcome else {}
     wave_of = {name: number for number, wave in enumerate(plan.waves, 1) for name in wave}
     rows = [
-        f"| {wave_of[s.service]} | {s.service} | {_cell(s.from_version)} → {_cell(s.to_version)}"
+        f"| {wave_of[s.service]} | {s.service} | {cell(s.from_version)} → {cell(s.to_version)}"
         f" | {ends.get(s.service) or _word(states[s.service].state)} | {s.strategy}"
         f" | {s.floor} of {s.desired} |"
         for s in sorted(plan.services, key=lambda one: _urgency(states[one.service].state))
@@ -162,8 +162,8 @@ def _to_approve(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
 
 def _decisions(status: RollbackStatus) -> list[str]:
     rows = [
-        f"| {d.at:%H:%M:%SZ} | {d.decision} | {_cell(d.by)} ({d.method}, not authenticated)"
-        f" | {'counted' if d.counted else 'ignored'}: {_cell(d.because)} |"
+        f"| {d.at:%H:%M:%SZ} | {d.decision} | {cell(d.by)} ({d.method}, not authenticated)"
+        f" | {'counted' if d.counted else 'ignored'}: {cell(d.because)} |"
         for d in status.decisions
     ]
     return ["| at | decision | who | counted |", "|---|---|---|---|", *rows]
@@ -173,7 +173,7 @@ def _word(state: State) -> str:
     return str(state).upper().replace("_", " ")
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Foreign text inside a Markdown table: one line, no markup."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     for mark in "\\`*_[]<>|":

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from rollback_manager.incident_status import IncidentStatus
-from rollback_manager.rendering import words
+from rollback_manager.rendering import evidence_line, words
+from rollback_manager.rendering.web_ui import cell
 from rollback_manager.watching import Watch
 
 
@@ -16,7 +17,7 @@ def _lines(status: IncidentStatus) -> Iterator[str]:
     incident = status.incident
     yield f"**{incident.service} {incident.version}: {incident.status}**"
     if status.because:
-        yield f"\n{status.because}"
+        yield f"\n{cell(status.because)}"
     if status.rollback:
         yield f"\nRollback: `{status.rollback}`"
     if incident.joined:
@@ -24,17 +25,19 @@ def _lines(status: IncidentStatus) -> Iterator[str]:
     for one in incident.joined:
         newest = one.newest
         yield (
-            f"| {newest.trigger} | {newest.source} | {newest.finding} | {newest.words}"
+            f"| {newest.trigger} | {newest.source} | {newest.finding} | {cell(newest.words)}"
             f" | {one.alarms} |"
         )
+    if status.trace.points:
+        yield f"\nEvidence: {evidence_line.line(status.trace)}"
     if status.decision is not None:
         made = status.decision
         sure = words.confidence(made.confidence, made.signs, calibrated=made.calibrated)
         yield f"\nDecision: **{made.action}**, by {made.method}, {sure}"
-        yield from (f"- {reason}" for reason in status.decision.reasons)
-        yield from (f"- → {advice}" for advice in status.decision.recommendations)
+        yield from (f"- {cell(reason)}" for reason in made.reasons)
+        yield from (f"- → {cell(advice)}" for advice in made.recommendations)
     for refused in status.refused:
-        yield f"- not acted on, {refused.refusal}: {refused.because}"
+        yield f"- not acted on, {refused.refusal}: {cell(refused.because)}"
 
 
 def watched(watch: Watch) -> str:
@@ -46,5 +49,5 @@ def watched(watch: Watch) -> str:
         f"| {one.service} | {one.version} | {one.beside or 'nothing: fixed limits'} |"
         for one in watch.releases
     ]
-    lines += [f"- cannot be read: {one.service}: {one.because}" for one in watch.trouble]
+    lines += [f"- cannot be read: {one.service}: {cell(one.because)}" for one in watch.trouble]
     return "\n".join(lines) or "No release is to be watched."

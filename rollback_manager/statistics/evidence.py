@@ -83,6 +83,7 @@ class Finding(Value):
     usual: what the comparator itself had: effect + usual is what users get. lasted_s: for how long
     that has been so, as far as the test can tell; None where it cannot.
     fine_up_to: a regression of that size would have been seen; None until that can be said.
+    suspected: evidence ÷ threshold of what has not stood for long enough yet to count.
     """
 
     test: str
@@ -98,6 +99,7 @@ class Finding(Value):
     usual: float | None = None
     lasted_s: Seconds | None = None
     fine_up_to: Ratio | None = None
+    suspected: float = 0.0
 
 
 def cannot_tell(test: str, comparator: str, because: str, threshold_nats: float = 0.0) -> Finding:

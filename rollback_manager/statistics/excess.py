@@ -161,6 +161,11 @@ class Excess:
         return np.asarray(self.suspicion.nats * (self.suspicion.age_s > 0) * _LARGE)
 
     @cached_property
+    def rising(self) -> Amounts:
+        """The late evidence ÷ its threshold before it is asked whether it stands."""
+        return np.asarray((self.suspicion.nats * _LARGE).max(axis=0) / self.knobs.late_nats)
+
+    @cached_property
     def _standing(self) -> Flags:
         suspicion = self.suspicion
         relevant = suspicion.effect() >= self.knobs.relevant

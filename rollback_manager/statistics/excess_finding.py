@@ -32,6 +32,7 @@ def excess_finding(test: Excess, release: int = 0) -> Finding:
         usual=usual if tries else None,
         lasted_s=lasted_s,
         fine_up_to=None if math.isnan(size) else size,
+        suspected=float(test.rising[release]),
     )
 
 

@@ -26,6 +26,7 @@ from rollback_manager.release import Standing
 from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
 from tests import rig
 from tests.incidents import POLICY, analysis_facts, evidence, facts, incident
+from tests.traces import trace
 
 NOW = datetime.now(UTC)
 NEW, OLD = (
@@ -255,3 +256,37 @@ def test_a_recovery_alone_is_no_incident(judge: Judge) -> None:
     judged = judge(alarm(finding=Finding.FINE))
     assert judged.decision is None
     assert judged.incident.alarms == 0
+
+
+def test_the_trace_is_of_the_alarm_that_lit_it_and_not_of_those_that_repeat_it(
+    judge: Judge,
+) -> None:
+    first, later = trace(NOW), trace(NOW + timedelta(seconds=15), 3.0, 3.0)
+    report = alarm(Sighting(), source=Source.CLIENT, nats=0)
+    judged = judge(alarm(SEEN.model_copy(update={"trace": first})))
+    again = judge(alarm(SEEN.model_copy(update={"trace": later})), report, before=judged)
+    assert again.seen.trace == first
+
+
+def test_trouble_that_comes_back_has_a_trace_of_its_own(judge: Judge) -> None:
+    first, later = trace(NOW), trace(NOW + timedelta(seconds=60))
+    judged = judge(alarm(SEEN.model_copy(update={"trace": first})))
+    well = judge(alarm(Sighting(), finding=Finding.FINE), before=judged)
+    assert well.seen.trace == first, "it is over, and what was seen stays"
+    again = judge(alarm(SEEN.model_copy(update={"trace": later})), before=well)
+    assert again.seen.trace == later
+
+
+def test_a_report_of_people_is_joined_by_the_trace_of_the_first_test_that_speaks(
+    judge: Judge,
+) -> None:
+    report = alarm(Sighting(), source=Source.CLIENT, nats=0)
+    first = trace(NOW)
+    judged = judge(alarm(SEEN.model_copy(update={"trace": first})), before=judge(report))
+    assert judged.seen.trace == first
+
+
+def test_the_ledger_keeps_no_trace(judge: Judge, records: SqlRecords) -> None:
+    judge(alarm(SEEN.model_copy(update={"trace": trace(NOW)})))
+    (kept,) = records.decisions("test")
+    assert "ago_s" not in kept.model_dump_json()

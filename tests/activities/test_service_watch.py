@@ -9,10 +9,12 @@ import pytest
 from activities import alarms_given, service_watch, young_releases
 from activities.integrations.sql import SqlRecords
 from activities.service_watch import ServiceWatch, judge_together
+from activities.warm_ups import Histories
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
 from rollback_manager.release import Release, Standing
 from rollback_manager.triggers import Finding, TriggerKind
+from rollback_manager.warm_up import BINS, Compared, WarmedUp
 from tests.activities.traffic_world import BEGAN, Remembered, Traffic, baseline, release
 
 WEEK_S = 604_800.0
@@ -24,11 +26,18 @@ class Known(SqlRecords):
     def __init__(self, *releases: Release) -> None:
         self.all = list(releases)
         self.away = False
+        self.warm: list[WarmedUp] = []
 
     def young(self, env: str, since: datetime) -> dict[str, list[Release]]:
         if self.away:
             raise Unreachable("the records do not answer")
         return {"shop": self.all}
+
+    def good_warm_ups(self, env: str) -> list[WarmedUp]:
+        return self.warm
+
+    def save_warm_up(self, env: str, seen: WarmedUp) -> None:
+        self.warm.append(seen)
 
 
 class Watching:
@@ -48,6 +57,7 @@ class Watching:
             "shop",
             WEEK_S,
             self.young,
+            Histories(self.records, "test"),
             lambda _env, _service: self.traffic.target(),
             self.incidents,
         )
@@ -84,6 +94,7 @@ def test_a_regression_is_said_at_once_and_then_ever_more_seldom(make: Make) -> N
     one.pass_s(600)
     errors = [a for a in one.incidents.alarms if a.evidence.finding is Finding.REGRESSED]
     assert (errors[0].evidence.fired_at - BEGAN).total_seconds() < 10
+    assert max(len(one.model_dump_json()) for one in one.incidents.alarms) < 8_000
     gaps = [
         (b.evidence.fired_at - a.evidence.fired_at).total_seconds() for a, b in pairwise(errors)
     ]
@@ -196,3 +207,74 @@ def test_all_users_on_a_bad_release_alone_is_seen_by_fixed_limits(make: Make) ->
     assert one.incidents.alarms[0].evidence.nats == 0, "a count of minutes is no evidence in nats"
     assert one.incidents.alarms[0].evidence.size == pytest.approx(0.3, abs=0.01)
     assert one.incidents.alarms[0].seen.onset_at == BEGAN + timedelta(seconds=1)
+
+
+def warms_up(one: Watching, first: float, seconds: int = 200) -> None:
+    """The release meets its first users now, and fails more of them until it is warm."""
+    one.traffic.shares_now = {"v1": 100}
+    one.pass_s(5)
+    one.traffic.shares_now = {"v1": 50, "v2": 50}
+    for second in range(seconds):
+        one.traffic.errors["v2"] = 0.01 + first * 0.97**second
+        one.pass_s(1)
+
+
+def test_how_a_good_release_warmed_up_is_kept_once(make: Make) -> None:
+    one = make(V2, V1)
+    warms_up(one, first=0.05)
+    (kept,) = one.records.warm
+    assert (kept.service, kept.version) == ("shop", "v2")
+    assert kept.errors.tries[0] == pytest.approx(500, abs=110)
+    share = [hits / tries for hits, tries in zip(kept.errors.hits, kept.errors.tries, strict=True)]
+    assert share[0] == pytest.approx(0.056, abs=0.01)
+    assert share[-1] == pytest.approx(0.01, abs=0.005)
+
+
+def test_what_a_bad_release_did_is_no_lesson(make: Make) -> None:
+    one = make(V2, V1)
+    warms_up(one, first=0.9)
+    assert one.incidents.alarms
+    assert not one.records.warm
+
+
+def test_a_release_that_was_not_seen_from_its_first_user_on_is_no_lesson(make: Make) -> None:
+    one = make(release("v2", -1), V1)
+    one.pass_s(300)
+    assert not one.records.warm
+
+
+def slow_starters(releases: int) -> list[WarmedUp]:
+    """Each failed a third of its requests for half a minute: so do all of this fleet."""
+    tries, none = (1000.0,) * BINS, (0.0,) * BINS
+    early = tuple(330.0 if place < 5 else 10.0 for place in range(BINS))
+    failed = Compared(hits=early, tries=tries, control_hits=(10.0,) * BINS, control_tries=tries)
+    slow = Compared(hits=none, tries=none, control_hits=none, control_tries=none)
+    return [
+        WarmedUp(service=f"s{number}", version="v1", errors=failed, slow=slow)
+        for number in range(releases)
+    ]
+
+
+@pytest.mark.parametrize(("releases", "blamed"), [(100, False), (99, True)])
+def test_a_fleet_that_warms_up_slowly_is_learnt_from_once_it_is_large_enough(
+    make: Make, releases: int, blamed: bool
+) -> None:
+    one = make(V2, V1)
+    one.records.warm = slow_starters(releases)
+    warms_up(one, first=0.33, seconds=30)
+    assert bool(one.incidents.alarms) is blamed
+
+
+def test_records_without_warm_ups_cost_only_what_was_learnt(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make(V2, V1)
+
+    def away(*_: object) -> None:
+        raise Unreachable("the records do not answer")
+
+    monkeypatch.setattr(one.records, "good_warm_ups", away)
+    monkeypatch.setattr(one.records, "save_warm_up", away)
+    warms_up(one, first=0.05)
+    assert not one.incidents.alarms
+    assert not one.watch.trouble

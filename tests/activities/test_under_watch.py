@@ -7,6 +7,7 @@ import pytest
 from activities.under_watch import Due, Told, UnderWatch
 from rollback_manager.detected import ERRORS, SLOWNESS
 from rollback_manager.statistics.evidence import Answer, Finding
+from rollback_manager.statistics.release_watch import History
 from tests.activities.traffic_world import BEGAN, Traffic, baseline, release
 
 HALF = {"v1": 50, "v2": 50}
@@ -15,7 +16,7 @@ HALF = {"v1": 50, "v2": 50}
 def begun(traffic: Traffic, since_s: float = 0) -> UnderWatch:
     traffic.pass_s(1)
     since = BEGAN - timedelta(seconds=since_s)
-    return UnderWatch(release("v2"), baseline(), since, traffic.look())
+    return UnderWatch(release("v2"), baseline(), History(0.01), since, traffic.look())
 
 
 def watch(one: UnderWatch, traffic: Traffic, seconds: int) -> Told:
@@ -141,8 +142,53 @@ def test_alone_and_slow_it_is_the_latency_that_is_blamed() -> None:
 def test_slowness_is_seen_though_nothing_was_timed_when_it_began() -> None:
     traffic = Traffic(HALF)
     traffic.counted = {"v1": [0, 0, 0], "v2": [0, 0, 0]}
-    one = UnderWatch(release("v2"), baseline(), BEGAN, traffic.look())
+    one = UnderWatch(release("v2"), baseline(), History(0.01), BEGAN, traffic.look())
     watch(one, traffic, 60)
     traffic.slow["v2"] = 0.6
     _, finding = until_regressed(one, traffic, 60)
     assert finding.test == "latency_p95"
+
+
+def test_a_regression_brings_the_evidence_that_rose_to_its_threshold() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    watch(one, traffic, 15)
+    traffic.errors["v2"] = 0.11
+    seconds, finding = until_regressed(one, traffic, 60)
+    made = one.seen(finding).trace
+    evidence = [point.evidence for point in made.points]
+    assert (made.new, made.old, made.until) == ("v2", "v1", traffic.at)
+    assert len(evidence) == 15 + seconds, "a point for every look"
+    assert evidence == sorted(evidence)
+    assert evidence[-2] < 1 <= evidence[-1]
+    assert made.points[-1].new == (11, 100)
+    assert made.points[0].new == made.points[-1].old == (1, 100)
+
+
+def test_evidence_that_has_to_stand_is_seen_while_it_does() -> None:
+    """The test itself says nothing until then: without this the picture would be a cliff."""
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    watch(one, traffic, 400)
+    traffic.errors["v2"] = 0.16
+    _, finding = until_regressed(one, traffic, 40)
+    made = one.seen(finding).trace
+    assert made.reached is not None
+    assert 10 <= made.reached.ago_s <= 13
+    assert 250 < made.points[0].ago_s <= 300
+
+
+def test_alone_the_evidence_is_so_many_bad_minutes() -> None:
+    traffic = Traffic({"v2": 100}, errors={"v2": 0.2})
+    one = begun(traffic)
+    _, finding = until_regressed(one, traffic, 300)
+    made = one.seen(finding).trace
+    assert (made.old, made.evidence, made.threshold, made.unit) == ("", 3, 3, "bad minutes")
+    assert {round(point.evidence, 1) for point in made.points} == {0.0, 0.3, 0.7, 1.0}
+
+
+def test_without_a_regression_there_is_no_trace() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    told = watch(one, traffic, 30)
+    assert not one.seen(told.tests[0]).trace.points

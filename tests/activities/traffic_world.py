@@ -80,7 +80,7 @@ class Traffic:
             raise Unreachable(self.down)
         return SharesAsSet(shares=dict(self.shares_now), mark=None, acknowledged=True)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         return Snapshot(
             taken_at=self.at, versions={name: _counts(row) for name, row in self.counted.items()}
         )
@@ -100,7 +100,7 @@ class _Traffic(StandInService):
     def shares(self) -> SharesAsSet:
         return self._traffic.shares()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         return self._traffic.snapshot()
 
 

@@ -18,6 +18,7 @@ from rollback_manager import (
     claim,
     contract,
     deviation,
+    evidence_trace,
     gates,
     incident,
     incident_status,
@@ -43,7 +44,8 @@ FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.g
 WHOLE_MODULES = (
     *(budget, claim, contract, plan, progress),
     *(gates, operation, policy, reading, release, tree, verification_module),
-    *(alarms, analysis, deviation, incident, incident_status, indicators, tier, triggers, watching),
+    *(alarms, analysis, deviation, evidence_trace, incident, incident_status, indicators),
+    *(tier, triggers, watching),
     *(calibration, caps, engine, facts, factors, ledger, model_module),
 )
 NOT_IN_HISTORY = {

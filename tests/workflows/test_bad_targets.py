@@ -19,7 +19,7 @@ class Liar(StandInService):
         super().set_shares(shares, mark, seen)
         self.lies = True
 
-    def snapshot(self):  # type: ignore[no-untyped-def] # as its base
+    def snapshot(self, max_age_s=0.0):  # type: ignore[no-untyped-def] # as its base
         if not getattr(self, "lies", False):
             return super().snapshot()
         set_now, self.shares_now = self.shares_now, {"v2": 100}

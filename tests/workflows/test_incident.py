@@ -16,12 +16,16 @@ from rollback_manager.contract import INCIDENT_WORKFLOW, Decision, Vote
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import Entry
 from rollback_manager.errors import Unreachable
+from rollback_manager.evidence_trace import Measure
 from rollback_manager.incident import Resolution, Status
 from rollback_manager.incident_status import IncidentOpening
 from rollback_manager.progress import State
 from rollback_manager.release import Standing
+from rollback_manager.rendering import html, markdown
+from rollback_manager.report import build
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.watching import Watch
+from starters.history import entries
 from tests import rig
 from tests.incident_rig import (
     BY_ITSELF,
@@ -40,6 +44,7 @@ from tests.incident_rig import (
     watch_over,
 )
 from tests.rig import Rig
+from tests.traces import trace
 from workflows import incident as workflow_file
 
 HALF = {"v1": 50, "v2": 50}
@@ -54,6 +59,12 @@ async def split(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[Ri
         await end_budget(client)
         async with one.worker():
             yield one
+
+
+@pytest.fixture(autouse=True)
+def soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test but those of late alarms waits for them."""
+    monkeypatch.setattr(workflow_file, "LATE", timedelta(seconds=0.1))
 
 
 @pytest.fixture
@@ -74,6 +85,26 @@ async def test_a_release_that_breaks_is_seen_and_undone_by_itself(split: Rig) ->
     await replay_incident(split)
 
 
+async def test_the_report_shows_the_evidence_of_the_alarm_behind_it(split: Rig) -> None:
+    """From the watch through the incident to the rollback's own history, and from there alone."""
+    split.world.error_ratio = {"v2": 0.3}
+    async with watch_over(split):
+        seen = await ended(split)
+    report = build(await entries(split.client, seen.rollback))
+    trace = report.request.trace
+    assert trace == seen.trace
+    assert (trace.new, trace.old, trace.measure) == ("v2", "v1", Measure.FAILED)
+    evidence = [point.evidence for point in trace.points]
+    assert evidence == sorted(evidence), "it rises"
+    assert evidence[-1] >= 1, "and crosses the threshold"
+    assert sum(one.new.hits for one in trace.points) > sum(one.old.hits for one in trace.points)
+    for page in (html.report(report), markdown.report(report)):
+        assert "Evidence until the alarm" in page
+    assert "<title>evidence against v2 until the alarm</title>" in html.report(report)
+    history = await split.client.get_workflow_handle(seen.rollback).fetch_history()
+    assert len(history.events[0].SerializeToString()) < 10_000
+
+
 async def test_a_healthy_release_is_left_alone(split: Rig) -> None:
     split.world.error_ratio = {"v1": 0.01, "v2": 0.012}
     async with watch_over(split) as watch:
@@ -92,6 +123,26 @@ async def test_many_alarms_are_one_incident_and_one_rollback(split: Rig) -> None
     await asyncio.gather(*(give(split, alarm(split)) for _ in range(50)))
     seen = await ended(split)
     assert seen.incident.status is Status.RESOLVED
+    assert len(await rollbacks(split)) == 1
+    await replay_incident(split)
+
+
+async def test_alarms_just_after_the_end_join_and_open_no_other_incident(
+    split: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow_file, "LATE", timedelta(seconds=5))
+    split.world.error_ratio = {"v2": 0.3}
+    await give(split, alarm(split))
+    first = await until(split, Status.RESOLVED)
+    for _ in range(3):
+        await give(split, alarm(split))
+    late = alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None)
+    await give(split, late)
+    shown = await until(split, Status.RESOLVED, alarms=5)
+    seen = await ended(split)
+    assert seen == shown
+    assert (seen.because, seen.rollback) == (first.because, first.rollback)
+    assert len(seen.incident.joined) == 2
     assert len(await rollbacks(split)) == 1
     await replay_incident(split)
 
@@ -212,7 +263,10 @@ async def test_it_goes_on_as_new_and_forgets_nothing(
     split: Rig, monkeypatch: pytest.MonkeyPatch, quick: None
 ) -> None:
     monkeypatch.setattr(workflow_file, "is_long", lambda: True)
-    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    first_alarm = alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None)
+    rose = trace(first_alarm.evidence.fired_at)
+    lit = {"seen": first_alarm.seen.model_copy(update={"trace": rose})}
+    await give(split, first_alarm.model_copy(update=lit))
     await until(split, Status.DECISION_MADE)
     await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
     first = (await incident(split).describe()).raw_description.workflow_execution_info.first_run_id
@@ -222,6 +276,9 @@ async def test_it_goes_on_as_new_and_forgets_nothing(
     monkeypatch.undo()
     seen = await until(split, Status.DECISION_MADE, alarms=2)
     assert seen.decision is not None
+    assert seen.trace == rose
+    begun = (await incident(split).fetch_history()).events[0].SerializeToString()
+    assert begun.count(b'"test":"error_ratio"') == 1, "carried on once"
     await decide(split, Action.ROLLBACK)
     assert (await ended(split)).incident.resolution is Resolution.ROLLBACK_SUCCESSFUL
 

@@ -28,9 +28,15 @@ class Admin:
         self._base = base_url.rstrip("/")
         self._client = client
 
-    def stats(self, pattern: str) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-        """Values by full name, and histograms as rows of buckets; what never counted is absent."""
+    def stats(
+        self, pattern: str, *, used: bool = False
+    ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+        """Values by full name, and histograms as rows of buckets; what never counted is absent.
+
+        used: without the zeros of what never counted; of many services that is most of it.
+        """
         asked = {"format": "json", "histogram_buckets": "cumulative", "filter": pattern}
+        asked |= {"usedonly": ""} if used else {}
         answer = self._get("/stats", asked)
         with self._readable():
             values = {one["name"]: one.get("value") for one in answer["stats"] if "name" in one}

@@ -18,6 +18,8 @@ UNREACHED = (
     "upstream_rq_active_overflow",
 )
 """No healthy instance; the connection was refused; too many waited; too many were answered."""
+NO_CLUSTER = "no_cluster"
+"""5xx for routes to a cluster that is not there; one counter per listener's stat_prefix."""
 COUNTERS = (
     "membership_healthy",
     "upstream_rq_active",
@@ -53,9 +55,10 @@ def versions(route: str, values: Mapping[str, Any]) -> dict[str, str]:
 
     Only a cluster has a membership: `v1.external.upstream_rq_5xx` makes no version `v1.external`.
     """
-    found = re.compile(rf"(cluster\.{re.escape(route)}-(.+)\.)membership_healthy")
-    matches = (found.fullmatch(name) for name in values)
-    return {match[2]: match[1] for match in matches if match}
+    begin, end = f"cluster.{route}-", ".membership_healthy"
+    found = (name for name in values if name.startswith(begin) and name.endswith(end))
+    names = {name.removeprefix(begin).removesuffix(end) for name in found}
+    return {version: f"{begin}{version}." for version in names if version}
 
 
 def counts(
@@ -122,7 +125,7 @@ class Rotation:
 
 
 def _no_cluster(stat_prefix: str) -> str:
-    return f"http.{stat_prefix}.no_cluster"
+    return f"http.{stat_prefix}.{NO_CLUSTER}"
 
 
 def _value(values: Mapping[str, Any], name: str) -> int:

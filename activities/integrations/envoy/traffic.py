@@ -13,11 +13,12 @@ from activities.fence import compare_and_set, named_errors, replace_file
 from activities.integrations.envoy import counters
 from activities.integrations.envoy.admin import Admin
 from activities.integrations.envoy.routes import Routes, cluster_weights, splits
+from activities.integrations.envoy.shared import SharedStats, Stats
 from activities.targets import SharesAsSet
 from rollback_manager.catalogue import EnvoyTarget
 from rollback_manager.errors import PermanentError, StaleWrite
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
+from rollback_manager.reading import Counts, Snapshot
 
 BY_HAND = "by-hand"
 """The version_info of a person's write: no mark of ours, so it yields to any later one."""
@@ -30,11 +31,16 @@ class Envoy:
     does not need it), and PermanentError when the file or the answer is not what it should be.
     """
 
-    def __init__(self, target: EnvoyTarget, client: httpx.Client) -> None:
+    def __init__(
+        self, target: EnvoyTarget, client: httpx.Client, shared: SharedStats | None = None
+    ) -> None:
+        """shared: of this Envoy, among all services behind it."""
         self._target = target
         self._admin = Admin(target.admin, client)
+        self._shared = shared
         self._file = Path(target.routes)
         self._rotation = counters.Rotation()
+        self._split: tuple[str, dict[str, int]] | None = None
 
     def shares(self) -> SharesAsSet:
         """The split as written, without versions that get nothing.
@@ -51,6 +57,13 @@ class Envoy:
             and self._weights_in_force() == written.weights(),
             token=token,
         )
+
+    def split(self) -> dict[str, int]:
+        """Read again when the file was replaced: only a rename makes Envoy read it, too."""
+        token = self._token()
+        if self._split is None or self._split[0] != token:
+            self._split = (token, self._read().shares())
+        return dict(self._split[1])
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Replace the weights in the route file unless a newer mark stands there (StaleWrite).
@@ -77,29 +90,32 @@ class Envoy:
             there = self._file.stat()
         return f"{there.st_ino}.{there.st_mtime_ns}"
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """All counters by version from one request; latencies are those of the last flush.
 
         `serving` follows a rise a second late (`Rotation`). `taken_at` is just before the request,
         so that whatever was written before it is in the counters.
         """
-        taken_at, now_s = datetime.now(UTC), time.monotonic()
-        target = self._target
-        values, histograms = self._admin.stats(counters.pattern(target.route, target.stat_prefix))
-        found = counters.versions(target.route, values)
+        stats = self._stats(max_age_s)
+        found = counters.versions(self._target.route, stats.values)
+        prefixes = list(found.values())
         return Snapshot(
-            taken_at=taken_at,
-            versions={
-                version: counters.counts(
-                    prefix,
-                    values,
-                    histograms,
-                    self._rotation.sure(version, int(values[f"{prefix}membership_healthy"]), now_s),
-                )
-                for version, prefix in found.items()
-            },
-            own_errors=counters.own_errors(target.stat_prefix, list(found.values()), values),
+            taken_at=stats.taken_at,
+            versions={version: self._counts(version, found[version], stats) for version in found},
+            own_errors=counters.own_errors(self._target.stat_prefix, prefixes, stats.values),
         )
+
+    def _stats(self, max_age_s: float) -> Stats:
+        if max_age_s and self._shared is not None:
+            return self._shared.of(self._target.route, max_age_s)
+        taken_at, target = datetime.now(UTC), self._target
+        pattern = counters.pattern(target.route, target.stat_prefix)
+        return Stats(taken_at, time.monotonic(), *self._admin.stats(pattern))
+
+    def _counts(self, version: str, prefix: str, stats: Stats) -> Counts:
+        healthy = int(stats.values[f"{prefix}membership_healthy"])
+        serving = self._rotation.sure(version, healthy, stats.taken_s)
+        return counters.counts(prefix, stats.values, stats.histograms, serving)
 
     def by_hand(self, shares: dict[str, int]) -> tuple[str, ...]:
         """Write a new route file beside the old one, then rename: Envoy ignores edits in place."""

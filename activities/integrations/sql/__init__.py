@@ -1,6 +1,7 @@
 """Records in a database: SQLite on one machine, PostgreSQL where several workers share them.
 
-`engine_for` opens it, `upgrade` brings its tables up to this build, `SqlRecords` is the role.
+`engine_for` opens it, `upgrade` brings its tables up to this build, `SqlRecords` plays every
+role that a database has.
 """
 
 from activities.integrations.sql.engine import engine_for

@@ -11,6 +11,7 @@ from activities.integrations.sql.engine import answered
 from activities.integrations.sql.models import SqlModels
 from activities.integrations.sql.statements import insert, put
 from activities.integrations.sql.tables import claims, epochs, outcomes, releases
+from activities.integrations.sql.warm_ups import SqlWarmUps
 from activities.records import PastRollback
 from rollback_manager.claim import UNSAID, Claim, Purpose
 from rollback_manager.errors import NotFound
@@ -23,7 +24,7 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords(SqlDecisions, SqlModels):
+class SqlRecords(SqlDecisions, SqlModels, SqlWarmUps):
     """All that must outlive a process, in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.

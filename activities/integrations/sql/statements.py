@@ -1,4 +1,4 @@
-"""What several tables are written with, in the words of whichever database is open."""
+"""What SQLite and PostgreSQL can both do and SQLAlchemy spells per database."""
 
 from typing import Any
 

@@ -118,3 +118,14 @@ models = Table(
     Column("model", Text, nullable=False),
 )
 """Append-only but for `in_use`, which holds for one of an environment at most."""
+
+warm_ups = Table(
+    "warm_ups",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("version", String(63), primary_key=True),
+    Column("warmed_up_at", Utc, nullable=False),
+    Column("counts", Text, nullable=False),
+    Index("warm_ups_newest", "env", "warmed_up_at"),
+)

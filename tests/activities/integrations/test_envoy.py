@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.integrations.envoy import Envoy
+from activities.integrations.envoy import Admin, Envoy, SharedStats
 from activities.integrations.envoy.counters import MERGE_WINDOW_S, Rotation
 from activities.integrations.envoy.routes import Routes, percent
 from activities.targets import Traffic
@@ -111,6 +111,15 @@ def test_set_shares_move_the_users_and_say_who_did_it(
     assert envoy.shares().shares == {"v2": 100}
     assert envoy.shares().mark == mark(1, 2)
     assert visit(world, client) == {"v2": 20}
+
+
+def test_the_split_follows_every_writer_at_once(world: World, envoy: Envoy) -> None:
+    assert envoy.split() == {"v1": 100}
+    envoy.set_shares({"v1": 40, "v2": 60}, mark(1, 2))
+    assert envoy.split() == {"v1": 40, "v2": 60}
+    edit(world, lambda document: split_of(document)["clusters"].reverse())
+    edit(world, lambda document: split_of(document)["clusters"][0].update(weight=0))
+    assert envoy.split() in ({"v1": 100}, {"v2": 100})
 
 
 def test_a_split_is_given_as_it_was_set(envoy: Envoy) -> None:
@@ -601,3 +610,70 @@ def ask(handler: Callable[[httpx.Request], httpx.Response]) -> None:
     target = EnvoyTarget(kind="envoy", admin="http://envoy", routes="/none", route="shop")
     with httpx.Client(transport=httpx.MockTransport(handler)) as client:
         Envoy(target, client).snapshot()
+
+
+# Many services, one question
+
+
+class Counting(Admin):
+    """Counts the questions; slow, so that others come meanwhile."""
+
+    asked = 0
+
+    def stats(self, pattern: str, *, used: bool = False) -> Any:
+        self.asked += 1
+        time.sleep(0.2)
+        return super().stats(pattern, used=used)
+
+
+def test_all_who_look_at_once_share_one_question(world: World, client: httpx.Client) -> None:
+    admin = Counting(world.admin_url, client)
+    shared = SharedStats(admin)
+    envoys = [Envoy(target_of(world), client, shared) for _ in range(8)]
+    visit(world, client)
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(lambda one: one.snapshot(0.5), envoys))
+    assert admin.asked == 1
+    assert all(one == seen[0] for one in seen)
+    own = envoys[0].snapshot()
+    assert {name: one.requests for name, one in seen[0].versions.items()} == {
+        name: one.requests for name, one in own.versions.items()
+    }
+    assert seen[0].own_errors == own.own_errors
+    assert admin.asked == 1, "who wants it as of now asks for himself"
+    time.sleep(0.6)
+    assert envoys[0].snapshot(0.5).taken_at > seen[0].taken_at
+
+
+def test_all_who_wait_for_a_question_that_fails_hear_of_it_once(client: httpx.Client) -> None:
+    admin = Counting("http://127.0.0.1:9", client)
+    shared = SharedStats(admin)
+
+    def ask(_: int) -> str:
+        with pytest.raises(Unreachable) as error:
+            shared.of("shop", 0.5)
+        return error.value.what
+
+    with ThreadPoolExecutor(8) as pool:
+        words = set(pool.map(ask, range(8)))
+    assert len(words) == 1
+    assert admin.asked == 1
+
+
+def test_a_cluster_counts_for_every_route_that_its_name_may_belong_to(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {
+        "cluster.shop-v1.membership_healthy": 1,
+        "cluster.shop-api-v1.2.membership_healthy": 2,
+        "cluster.stock.membership_healthy": 3,
+        "http.ingress.no_cluster": 4,
+    }
+    admin = Admin("http://127.0.0.1:9", client)
+    monkeypatch.setattr(admin, "stats", lambda _, *, used: (values, {}))
+    shared = SharedStats(admin)
+    door = {"http.ingress.no_cluster"}
+    first, second, *_ = values
+    assert shared.of("shop", 9).values.keys() == {first, second} | door
+    assert shared.of("shop-api", 9).values.keys() == {second} | door
+    assert shared.of("stock", 9).values == {}

@@ -32,9 +32,11 @@ from rollback_manager.errors import NotFound, PermanentError, Unreachable
 from rollback_manager.incident import Incident, join
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+from rollback_manager.warm_up import BINS, Compared, WarmedUp
 from tests.incidents import POLICY, analysis_facts, evidence, facts
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+FIRST_TABLES = {"releases", "epochs", "claims", "outcomes"}
 ROLLBACK = "rollback/prod/checkout-is-down"
 
 
@@ -148,6 +150,23 @@ def test_young_releases_come_by_service_with_those_that_they_replaced(
         "shop": ["v4", "v3", "v2"]
     }
     assert found["shop"][0] == release("v4", since)
+
+
+def warmed_up(service: str, version: str, hits: float = 1) -> WarmedUp:
+    row = (hits,) * BINS
+    counted = Compared(hits=row, tries=row, control_hits=row, control_tries=row)
+    return WarmedUp(service=service, version=version, errors=counted, slow=counted)
+
+
+def test_warm_ups_are_those_of_recorded_releases_that_are_not_bad(records: SqlRecords) -> None:
+    for version, standing in (("v1", Standing.VERIFIED), ("v2", Standing.BAD)):
+        records.save_release("prod", "shop", release(version, standing=standing))
+    records.save_release("prod", "search", release("v1"))
+    for service, version in (("shop", "v1"), ("shop", "v2"), ("shop", "v3"), ("search", "v1")):
+        records.save_warm_up("prod", warmed_up(service, version))
+    records.save_warm_up("prod", warmed_up("search", "v1", hits=2))
+    records.save_warm_up("staging", warmed_up("shop", "v1"))
+    assert records.good_warm_ups("prod") == [warmed_up("search", "v1", 2), warmed_up("shop", "v1")]
 
 
 def test_the_same_version_again_replaces_all_that_was_recorded(records: SqlRecords) -> None:
@@ -332,8 +351,8 @@ def test_a_claim_of_an_older_build_is_kept_and_does_not_say_its_purpose(
     with database.begin() as connection:
         for name in Purpose.model_fields:
             connection.execute(text(f"ALTER TABLE claims DROP COLUMN {name}"))
-        for later in ("decisions", "models"):  # they came later than those columns
-            connection.execute(text(f"DROP TABLE {later}"))
+        for name in metadata.tables.keys() - FIRST_TABLES:  # they came later than those columns
+            connection.execute(text(f"DROP TABLE {name}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     upgrade(database)
     (claim,) = records.claims("prod", "shop")
@@ -485,7 +504,7 @@ def test_decisions_of_an_older_build_are_kept_each_by_its_moment(
     for entry in entries[:2]:
         records.keep_decision("prod", "shop", entry)
     records.keep_decision("prod", "cart", entries[2])
-    migrated(database, command.downgrade, "0003")
+    migrated(database, command.downgrade, "0004")
     upgrade(database)
     assert len(records.decisions("prod")) == 3
     assert records.decisions("prod", "shop") == entries[:2]

@@ -20,6 +20,7 @@ from rollback_manager.incident_status import (
     unwanted,
 )
 from rollback_manager.rendering import (
+    evidence_line,
     terminal_decisions,
     terminal_incident,
     terminal_watch,
@@ -29,6 +30,7 @@ from rollback_manager.rendering.layout import width
 from rollback_manager.triggers import TriggerKind
 from rollback_manager.watching import SeenWatch, Trouble, Watch, Watched
 from tests.incidents import NOW, POLICY, analysis_facts, facts, incident
+from tests.traces import trace
 
 ROLLBACK = "rollback/prod/shop-v2-12345678"
 
@@ -65,6 +67,7 @@ def test_an_incident_that_asks_shows_its_evidence_and_the_three_answers() -> Non
         (seen(Status.DETECTED), "DETECTED", "incident show shop v2 --env prod"),
         (seen(Status.PLANNED, rollback=ROLLBACK), "PLANNED", f"watch {ROLLBACK}"),
         (seen(Status.RESOLVED, "completed", rollback=ROLLBACK), "RESOLVED, ENDED", "report"),
+        (seen(Status.RESOLVED, rollback=ROLLBACK), "RESOLVED", "report"),
         (seen(Status.MONITORING, "completed"), "MONITORING, ENDED", "start shop --env prod"),
         (seen(Status.DECISION_MADE, "terminated"), "DECISION MADE, TERMINATED", "start shop"),
     ],
@@ -74,6 +77,30 @@ def test_the_next_line_fits_the_moment(one: SeenIncident, state: str, line: str)
     assert state in text.splitlines()[0]
     assert f"rollback-manager {line}" in text
     assert "incident decide" not in text
+
+
+def test_the_evidence_until_the_alarm_is_one_line() -> None:
+    rose = trace(NOW)
+    text = text_of(seen(Status.PLANNED, trace=rose))
+    bars = "▁" * 20 + "▂▃▃▅▆│█"
+    assert f"over time:   {bars}  25 s until 14:07:00Z; │ threshold\n" in text
+    assert "over time" not in text_of(seen(Status.PLANNED))
+    told = IncidentStatus(incident=incident(), trace=rose)
+    assert f"Evidence: {bars}" in web_ui_incident.details(told)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "bars"),
+    [
+        ((1.2,), "│█"),
+        ((0.2, 0.3), "▂▃│"),
+        ((*[0.0] * 270, *[1.1] * 30), "▁" * 27 + "│███"),
+        ((-0.5, 0.99, 1.0), "▁▇│█"),
+    ],
+    ids=["at once", "never", "after long", "from below nothing"],
+)
+def test_a_bar_is_full_at_the_threshold_only(evidence: tuple[float, ...], bars: str) -> None:
+    assert evidence_line.bars(trace(NOW, *evidence)) == bars
 
 
 def test_a_word_counts_only_while_it_is_waited_for() -> None:
@@ -219,3 +246,16 @@ def test_a_replay_tells_what_changes_and_how_much_it_left_out() -> None:
     assert "50 older changes are not shown; --json has 30 of 70" in text
     assert "7 older ones were left out" in text
     assert "no verdict changes, of 2" in terminal_decisions.replayed(found())
+
+
+def test_what_an_outsider_wrote_is_no_markup_on_the_web_page() -> None:
+    one = incident()
+    joined = one.joined[0]
+    words = "![x](https://a.example/) | **all is well** <b>\nApproved"
+    newest = joined.newest.model_copy(update={"words": words})
+    joined = joined.model_copy(update={"newest": newest})
+    known = one.model_copy(update={"joined": (joined,)})
+    text = web_ui_incident.details(IncidentStatus(incident=known, because=words))
+    assert "\nApproved" not in text
+    for markup in ("![x]", "**all", "<b>", "/) | "):
+        assert markup not in text

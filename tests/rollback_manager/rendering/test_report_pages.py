@@ -101,7 +101,8 @@ def test_headings_and_tables_are_told_to_those_who_listen(good: Report) -> None:
     page = html.report(good)
     assert page.count("<h1") == 1
     assert page.count("<table>") == page.count("<caption>")
-    assert 'role="img" aria-label="shop: highest error ratio of v2 13.8 %' in page
+    title = 'role="img"><title>rollback of shop</title>'
+    assert f"{title}<desc>shop: highest error ratio of v2 13.8 %" in page
 
 
 def test_what_is_not_known_says_so_and_is_never_zero(unknown: Report) -> None:
