@@ -8,8 +8,8 @@ from activities.incident_role import Incidents
 from activities.step import now
 from activities.under_watch import Told, UnderWatch
 from rollback_manager.alarms import Alarm
-from rollback_manager.detected import evidence
-from rollback_manager.statistics.evidence import Answer, Finding
+from rollback_manager.detected import evidence, speaks
+from rollback_manager.statistics.evidence import Finding
 
 AGAIN_S, SELDOM_S = 15.0, 300.0
 """An alarm that lasts is repeated after so long, then after twice as long, and so on up to that:
@@ -44,7 +44,7 @@ class AlarmsGiven:
 
     def concerns(self, told: Told) -> bool:
         """Whether the incident should know of it, or may have to know of its end."""
-        return bool(self._said) or any(one.answer is Answer.REGRESSED for one in told.tests)
+        return bool(self._said) or any(speaks(one) for one in told.tests)
 
     def give(self, one: UnderWatch, told: Told) -> None:
         """Each test by itself. Raises Unreachable; what was not given is given the next time."""
@@ -54,7 +54,7 @@ class AlarmsGiven:
     def _maybe_alarm(self, one: UnderWatch, finding: Finding) -> None:
         """A regression at once, and again while it lasts; its end once, when it stays away."""
         said, at = self._said.get(finding.test), monotonic()
-        if finding.answer is Answer.REGRESSED:
+        if speaks(finding):
             self._regressed(one, finding, said, at)
         elif said is not None and said.well_since is None:
             said.well_since = at

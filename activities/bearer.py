@@ -8,18 +8,26 @@ from rollback_manager.errors import PermanentError
 LONGEST_TOKEN = 16_384
 
 
-def token_of(reference: str) -> str:
+def token_of(reference: str, what: str = "token", field: str = "token") -> str:
     """The token at `env:NAME` or `file:/PATH`, read anew each time, for it may be replaced.
 
-    Raises PermanentError, which names the reference and nothing of the token.
+    what: another secret of one line, in the catalogue's field of that name. Raises PermanentError,
+    which names the reference and nothing of the token.
     """
     kind, _, place = reference.partition(":")
-    token = (_file(place) if kind == "file" else os.environ.get(place, "")).strip()
+    try:
+        token = (_file(place) if kind == "file" else os.environ.get(place, "")).strip()
+    except _Unreadable as error:
+        raise _unusable(reference, what, field, str(error)) from None
     if not token:
-        raise _unusable(reference, "is empty or not set")
+        raise _unusable(reference, what, field, "is empty or not set")
     if not (token.isascii() and token.isprintable()) or " " in token or len(token) > LONGEST_TOKEN:
-        raise _unusable(reference, "holds something that is no token")
+        raise _unusable(reference, what, field, f"holds something that is no {what}")
     return token
+
+
+class _Unreadable(Exception):
+    """Why a file cannot be read."""
 
 
 def _file(path: str) -> str:
@@ -28,12 +36,12 @@ def _file(path: str) -> str:
             return file.read(LONGEST_TOKEN + 2)
     except (OSError, ValueError) as error:
         because = getattr(error, "strerror", None) or "no path"
-        raise _unusable(f"file:{path}", f"cannot be read: {because}") from None
+        raise _Unreadable(f"cannot be read: {because}") from None
 
 
-def _unusable(reference: str, because: str) -> PermanentError:
+def _unusable(reference: str, what: str, field: str, because: str) -> PermanentError:
     return PermanentError(
-        f"the token at {reference} {because}",
+        f"the {what} at {reference} {because}",
         effect="Nothing was asked.",
-        next_step="Put the token there for the worker's user, or correct `token` in the catalogue.",
+        next_step=f"Put it there for the worker's user, or correct `{field}` in the catalogue.",
     )

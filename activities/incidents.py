@@ -107,7 +107,7 @@ class IncidentActivities:
         share = self._share(incident)
         policy = self._policy(incident)
         joined = self._joined(asked, release, share, policy, at)
-        if release is None or joined.over or not joined.incident.alarms or not asked.alarms:
+        if release is None or joined.over or not joined.incident.is_one or not asked.alarms:
             return joined
         if len(joined.refused) == len(asked.alarms):
             return joined
@@ -148,7 +148,7 @@ class IncidentActivities:
             incident=incident,
             refused=tuple(refusals),
             seen=seen,
-            over=over if incident.alarms else "",
+            over=over if incident.is_one else "",
         )
 
     def _policy(self, incident: Incident) -> DecisionPolicy:

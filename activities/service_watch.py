@@ -1,17 +1,19 @@
 """The watch of one service: which release, beside what, and what is said of it."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from activities.alarms_given import AlarmsGiven
 from activities.incident_role import Incidents
+from activities.other_tests import OtherTests
 from activities.step import now
 from activities.targets import Targets
 from activities.under_watch import Due, Told, TrafficLook, UnderWatch
 from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import RollbackError
+from rollback_manager.judges import Judge
 from rollback_manager.release import Release
 from rollback_manager.statistics.release_watch import ReleaseWatch
 from rollback_manager.statistics.rows import stacked
@@ -43,9 +45,12 @@ class ServiceWatch:
         histories: Histories,
         targets: Targets,
         incidents: Incidents,
+        others: OtherTests,
+        judges: Sequence[Judge] = (),
     ) -> None:
         self._env, self._service, self._watched_s = env, service, watched_s
         self._young, self._histories, self._targets = young, histories, targets
+        self._others, self._judges = others, judges
         self._alarms = AlarmsGiven(env, service, incidents)
         self._under_watch: UnderWatch | None = None
         self._warming = Warming()
@@ -99,6 +104,7 @@ class ServiceWatch:
         return ""
 
     def _look(self) -> None:
+        self._others.read_on(now())
         releases = self._young.of(self._service)
         if not any(may_be_watched(one, now(), self._watched_s) for one in releases):
             self._under_watch = self._carrying = self.watched = None
@@ -142,10 +148,12 @@ class ServiceWatch:
         usually = usual(list(self._young.of(self._service)), release.version, control)
         errors = usually.error_ratio if usually else USUAL_ERRORS
         history = self._histories.of(self._service, errors)
-        return UnderWatch(release, usually, history, since, look)
+        return UnderWatch(release, usually, history, since, look, self._judges)
 
     def _tell(self, one: UnderWatch, told: Told) -> None:
+        told = self._others.with_theirs(told, one.release, one.beside, now())
         words = f"{told.verdict.answer}: {told.verdict.because}"
+        words += f"; {told.advice}" if told.advice else ""
         self._told, self.watched = told, self._in_words(one, words)
 
     def _in_words(self, one: UnderWatch, says: str) -> Watched:

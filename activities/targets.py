@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from rollback_manager.business import NoNumber, Number
 from rollback_manager.operation import Mark
 from rollback_manager.reading import Snapshot
 from rollback_manager.values import Value
@@ -32,6 +34,21 @@ class VersionState(Value):
     running: int
     ready: int
     maximum: int
+
+
+class InstanceState(Value):
+    """One instance that is meant to run, dead or alive.
+
+    ready: answers its readiness check, asked now. started_at: when its process began; None where
+    it has none, or nobody can tell. address: base URL at which it answers itself, past the proxy;
+    empty where it cannot be asked.
+    """
+
+    name: str
+    version: str
+    ready: bool
+    started_at: datetime | None = None
+    address: str = ""
 
 
 class Traffic(Protocol):
@@ -71,6 +88,9 @@ class Workloads(Protocol):
     def versions(self) -> dict[str, VersionState]:
         """Every version that is defined, running or not; readiness is asked of each instance."""
 
+    def instances(self) -> tuple[InstanceState, ...]:
+        """Every instance that nobody stopped, also one that died; readiness is asked of each."""
+
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         """Run exactly `instances` of `version` unless a newer mark stands there (StaleWrite).
 
@@ -87,14 +107,36 @@ class Journeys(Protocol):
     def run(self) -> tuple[Verdict, ...]:
         """One verdict per journey, check named `journey: <name>`."""
 
+    def run_at(self, address: str) -> tuple[Verdict, ...]:
+        """The same at one instance, past the proxy. address: its base URL."""
+
+
+class BusinessNumber(Protocol):
+    """One number that says how the business does."""
+
+    def read(self) -> Number | NoNumber:
+        """The number, or the reason why there is none; every outage is a reason."""
+
+
+class DataIntegrity(Protocol):
+    """One check of the catalogue on a service's data; it can only read."""
+
+    def run(self) -> Verdict:
+        """Passed or failed; an error where it could not be asked."""
+
 
 @dataclass(frozen=True)
 class Target:
-    """Everything that belongs to one service in one environment."""
+    """Everything that belongs to one service in one environment.
+
+    business, data_checks: in the order of the catalogue.
+    """
 
     traffic: Traffic
     workloads: Workloads
     journeys: Journeys
+    business: tuple[BusinessNumber, ...] = ()
+    data_checks: tuple[DataIntegrity, ...] = ()
 
 
 Targets = Callable[[str, str], Target]

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from rollback_manager.alarms import Sighting
-from rollback_manager.detected import COMPARING, ERRORS, SLOWNESS
+from rollback_manager.detected import ERRORS, SLOWNESS, worse_than_old
 from rollback_manager.evidence_recorder import EvidenceRecorder
+from rollback_manager.judges import Judge
 from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
 from rollback_manager.release import Baseline, Release
 from rollback_manager.statistics.evidence import Answer, Arm, Finding, Interval, cannot_tell
+from rollback_manager.statistics.imported.findings import Judging, in_words
 from rollback_manager.statistics.release_watch import History, ReleaseWatch, together
 from rollback_manager.statistics.rows import row
 from rollback_manager.statistics.slow_requests import slow_limit_ms
@@ -38,10 +40,14 @@ class TrafficLook:
 
 
 class Told(NamedTuple):
-    """The one answer, and that of each test; those of no test where nothing could be counted."""
+    """The one answer, and that of each test; those of no test where nothing could be counted.
+
+    advice: what imported judges say that may not alarm.
+    """
 
     verdict: Finding
     tests: tuple[Finding, ...] = ()
+    advice: str = ""
 
 
 class Due(NamedTuple):
@@ -61,6 +67,7 @@ class UnderWatch:
         history: History,
         since: datetime,
         look: TrafficLook,
+        judges: Sequence[Judge] = (),
     ) -> None:
         """since: when it met its first users, as far as that is known."""
         self.release = release
@@ -77,6 +84,7 @@ class UnderWatch:
         self._watch = ReleaseWatch.begin(history, self._share) if compared else None
         self._held = False
         self._counted = self._interval(look.snapshot, look.snapshot)
+        self._judging = Judging(judges, int((look.snapshot.taken_at - since) / MINUTE))
 
     def fits(self, release: Release, look: TrafficLook) -> bool:
         """Whether it still is this release beside that version, and was looked at just now."""
@@ -118,14 +126,13 @@ class UnderWatch:
         first, last = self._look_before(onset_at).snapshot, self._looks[-1].snapshot
         old = between(self.beside, first, last) if self.beside else None
         new = between(self.release.version, first, last)
-        regressed = finding.answer is Answer.REGRESSED
         return Sighting(
             new=new if isinstance(new, Reading) else None,
             old=old if isinstance(old, Reading) else None,
             traffic_share=self._share_in(self._looks[-1]),
             onset_at=onset_at,
             common_mode=self._common_mode(),
-            worse_than_old=finding.because if regressed and finding.test in COMPARING else "",
+            worse_than_old=worse_than_old(finding),
             trace=self._recorder.trace(finding),
         )
 
@@ -149,7 +156,10 @@ class UnderWatch:
 
     def _told(self, verdict: Finding, tests: Sequence[Finding]) -> Told:
         self._recorder.look(self._looks[-1].snapshot.taken_at, tests, self._counted)
-        return Told(verdict, tuple(tests))
+        heard = self._judging.heard(self._common_mode())
+        worse = [one for one in heard.alarming if one.answer is Answer.REGRESSED]
+        verdict = together((verdict, *worse)) if worse else verdict
+        return Told(verdict, (*tests, *heard.alarming), in_words(heard.advising))
 
     def _common_mode(self) -> str:
         return "the old version got worse too: not the release, hold" if self._held else ""
@@ -182,8 +192,10 @@ class UnderWatch:
 
     def _keep_minute(self, now: Snapshot) -> None:
         if now.taken_at - self._minute_began.taken_at >= MINUTE:
-            self._minutes.append(between(self.release.version, self._minute_began, now))
-            self._minute_began = now
+            began, self._minute_began = self._minute_began, now
+            new = between(self.release.version, began, now)
+            self._minutes.append(new)
+            self._judging.take(new, between(self.beside, began, now) if self.beside else None)
 
     def _onset(self, finding: Finding) -> datetime | None:
         """When it began, as far as the test can tell; not before the release met users."""

@@ -12,6 +12,8 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.incident_role import Incidents
+from activities.numbers import Numbers
+from activities.other_tests import OtherTests, Place
 from activities.records import Records
 from activities.service_watch import ServiceWatch, judge_together
 from activities.step import asked_to_stop
@@ -19,6 +21,7 @@ from activities.targets import Targets
 from activities.warm_ups import Histories, WarmUps
 from activities.young_releases import YoungReleases
 from rollback_manager.catalogue import Catalogue
+from rollback_manager.policy import DecisionPolicy
 from rollback_manager.watching import Trouble, Watch
 
 EVERY_S = 1.0
@@ -36,8 +39,8 @@ WATCHERS = 300
 """Services that are looked at at once, and so silent ones that nobody else has to wait for."""
 
 
-class Kept(Records, WarmUps, Protocol):
-    """What is kept of releases."""
+class Kept(Records, WarmUps, Numbers, Protocol):
+    """What is kept of releases, and of the numbers of their services."""
 
 
 class WatchActivities:
@@ -103,9 +106,16 @@ class WatchActivities:
                 histories,
                 self._targets,
                 self._incidents,
+                self._others(env, service),
+                self._catalogue.placement(env, service).judges,
             )
             self._services[key] = _Watcher(service, watch)
         return self._services[key]
+
+    def _others(self, env: str, service: str) -> OtherTests:
+        """Tests that need other eyes than the traffic's counters."""
+        placement, policy = self._catalogue.placement(env, service), self._decisions(env)
+        return OtherTests(Place(env, service, placement), policy, self._targets, self._records)
 
     def _read(self, env: str) -> None:
         """Waited for until they were read once: records that hang must not stop the looks."""
@@ -121,7 +131,10 @@ class WatchActivities:
         return self._young[env]
 
     def _watched_s(self, env: str) -> float:
-        return self._catalogue.environments[env].decisions.watched_s
+        return self._decisions(env).watched_s
+
+    def _decisions(self, env: str) -> DecisionPolicy:
+        return self._catalogue.environments[env].decisions
 
 
 class _Watcher:

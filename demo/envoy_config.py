@@ -20,7 +20,7 @@ BUCKETS_MS = (
 """Of upstream_rq_time: a P95 near 10 ms is read to within half; Envoy's own steps double."""
 READY_PATH = "/ready"
 PROBE_EVERY_S = 0.25
-ROUTE_TIMEOUT_S = 10
+ROUTE_TIMEOUT_S = 10.0
 
 
 def bootstrap(service: str, xds: Path, front_port: int, admin_port: int) -> str:
@@ -48,11 +48,16 @@ def clusters(programs: Iterable[Program], version_info: str) -> str:
     )
 
 
-def routes(service: str, shares: Mapping[str, int], version_info: str) -> str:
+def routes(
+    service: str,
+    shares: Mapping[str, int],
+    version_info: str,
+    patience_s: float = ROUTE_TIMEOUT_S,
+) -> str:
     """xds/rds.json: `shares` are weights by cluster; without any nobody is served (404)."""
     weights: list[Json] = [{"name": name, "weight": share} for name, share in shares.items()]
     # No retry policy: nothing may hide a failure from the users, nor from us.
-    action: Json = {"weighted_clusters": {"clusters": weights}, "timeout": f"{ROUTE_TIMEOUT_S}s"}
+    action: Json = {"weighted_clusters": {"clusters": weights}, "timeout": f"{patience_s:g}s"}
     host: Json = {
         "name": service,
         "domains": ["*"],

@@ -25,13 +25,14 @@ class FrontDoor:
         ports: tuple[int, int],
         log: Path,
         check: Callable[[], None],
+        patience_s: float = envoy_config.ROUTE_TIMEOUT_S,
     ) -> None:
         self.service = service
         self.config = folder / "envoy.yaml"
         self.xds = folder / "xds"
         self.routes_file = self.xds / "rds.json"
         self.front_port, self.admin_port = ports
-        self._log, self._check = log, check
+        self._log, self._check, self._patience_s = log, check, patience_s
 
     def write_first(self) -> None:
         """The files of a front door that leads nowhere yet."""
@@ -63,7 +64,8 @@ class FrontDoor:
             WorldError: Envoy refused them; the old ones stay.
         """
         refused = self._refused()
-        replace(self.routes_file, envoy_config.routes(self.service, weights, version_info))
+        text = envoy_config.routes(self.service, weights, version_info, self._patience_s)
+        replace(self.routes_file, text)
         until(
             f"Envoy has the routes of {version_info}",
             lambda: self._in_force(weights, version_info, refused),

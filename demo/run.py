@@ -35,8 +35,10 @@ from rollback_manager.contract import (
     Vote,
     incident_id,
 )
+from rollback_manager.decision.facts import Action
 from rollback_manager.errors import RollbackError
-from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.incident import Status
+from rollback_manager.incident_status import IncidentStatus, IncidentVerdict
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackOutcome, State, exit_code
 from rollback_manager.release import Standing
@@ -77,6 +79,7 @@ class Demo:
         self.world, self.load, self.client, self.ui_url = world, load, client, ui_url
         self.scenario = scenario
         self.breaks_at = datetime.now(UTC) + timedelta(seconds=breaks_after_s)
+        self._answered = False
 
     async def release_good(self) -> None:
         """v1 goes out, is recorded, and is found to be good."""
@@ -107,7 +110,8 @@ class Demo:
         return released
 
     def _bring_up(self, version: str, faults: Mapping[str, float]) -> None:
-        options = {**faults, "faults_from": self.breaks_at.timestamp()}
+        told = {"faults_from": self.breaks_at.timestamp(), "till": float(self.world.till_port)}
+        options = {**faults, **told}
         self.world.add_version(version, instances=INSTANCES, first_port=None, **options)
 
     async def _record(self, version: str) -> None:
@@ -123,8 +127,20 @@ class Demo:
                 seen: IncidentStatus = await handle.query("status", result_type=IncidentStatus)
                 if seen.rollback:
                     return seen
+                await self._maybe_answer(seen)
             await asyncio.sleep(0.2)
         return None
+
+    async def _maybe_answer(self, seen: IncidentStatus) -> None:
+        """Where it should ask a person the demo is one, who says: rollback."""
+        asked = seen.incident.status is Status.DECISION_MADE
+        if not self.scenario.asks or not asked or self._answered:
+            return
+        self._answered = True
+        say(f"it asks a person: {seen.because}")
+        say("who says: rollback-manager incident decide shop v2 rollback")
+        word = IncidentVerdict(action=Action.ROLLBACK, by=BY, reason="users get no answers")
+        await self.client.incidents.decide(ENV, SERVICE, "v2", word)
 
     def page(self, rollback: Rollback) -> str:
         """The rollback in Temporal's Web UI."""
@@ -150,7 +166,14 @@ async def play(
         watching.cancel()
         if keep:
             await _until_interrupted(demo)
-    return measured, code if scenario.rolls_back else 1
+    return measured, code if _as_meant(scenario, incident) else 1
+
+
+def _as_meant(scenario: Scenario, incident: IncidentStatus) -> bool:
+    """Whether it went back as it should: by itself, or on a person's word."""
+    decided = incident.decision
+    asked = decided is not None and decided.action is Action.MANUAL_REVIEW
+    return scenario.rolls_back and asked == scenario.asks
 
 
 async def _to_the_end(
@@ -215,14 +238,15 @@ async def everything(
     say(f"Temporal's dev server: {found.how}")
     say(SECURITY_LINE)
     async with contextlib.AsyncExitStack() as stack:
-        world = World(folder)
+        world = World(folder, patience_s=scenario.patience_s)
         stack.callback(world.stop)
         world.start()
+        world.start_till()
         say(f"the world is up: Envoy at {world.front_url}, supervisord, {rate:.0f} requests/s")
         load = Load(f"{world.front_url}/checkout", folder / "load.jsonl", rate=rate)
         stack.callback(load.stop)
         catalogue = folder / "catalogue.yaml"
-        catalogue.write_text(catalogue_text(world), encoding="utf-8")
+        catalogue.write_text(catalogue_text(world, rate), encoding="utf-8")
         settings = Settings(catalogue=catalogue, data=folder / "data")
         parts = wiring.parts(settings)
         server = TemporalServer(

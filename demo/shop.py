@@ -13,7 +13,7 @@ import threading
 import time
 from http import HTTPStatus
 from io import BufferedIOBase
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 PAGES = {b"/": "front", b"/checkout": "checkout"}
 
@@ -30,7 +30,15 @@ class Behaviour(NamedTuple):  # a dataclass costs 9 ms of imports
     warm_up_s: float
     """From the start until `/ready` says so; pages answer before that too."""
     faults_from: float
-    """Unix seconds; until then no request fails or is slow."""
+    """Unix seconds; until then no request fails or is slow, and every instance is ready."""
+    hang_ratio: float
+    """Share of the requests to its pages that are never answered from then on."""
+    lost_ratio: float
+    """Share of the checkouts that are answered well and become no order from then on."""
+    till: float
+    """Port of the till that hears of every order; 0: there is none."""
+    unready_ratio: float
+    """Share of the instances whose `/ready` says no from then on, while their pages answer."""
     drain_s: float
     """From TERM, when `/ready` says no more, until it ends: the proxy looks elsewhere meanwhile."""
 
@@ -46,24 +54,46 @@ class Shop(socketserver.ThreadingTCPServer):
         self.warm_at = time.monotonic() + behaviour.warm_up_s
         self._open: set[socket.socket] = set()
         self.draining = False
+        self._ending = threading.Event()
+        self._orders = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         super().__init__(("127.0.0.1", port), Connection)
 
     def answer(self, path: bytes) -> bytes:
         """The whole answer to `GET path`, after the time that it takes this version."""
         if path == b"/ready":
-            warm = time.monotonic() >= self.warm_at and not self.draining
+            warm = time.monotonic() >= self.warm_at and not self.draining and not self._unready()
             return self._written(HTTPStatus.OK if warm else HTTPStatus.SERVICE_UNAVAILABLE, "ready")
         if path not in PAGES:
             return self._written(HTTPStatus.NOT_FOUND, "none")
+        if self._strikes(self.behaviour.hang_ratio):
+            self._hang()
         time.sleep(self._duration_s())
         failed = self._strikes(self.behaviour.error_ratio)
+        if path == b"/checkout" and not failed and not self._strikes(self.behaviour.lost_ratio):
+            self._order()
         return self._written(
             HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.OK, PAGES[path]
         )
 
+    def _broken(self) -> bool:
+        return time.time() >= self.behaviour.faults_from
+
     def _strikes(self, ratio: float) -> bool:
-        broken = time.time() >= self.behaviour.faults_from
-        return broken and random.random() < ratio  # noqa: S311 - a fault, no secret
+        return self._broken() and random.random() < ratio  # noqa: S311 - a fault, no secret
+
+    def _order(self) -> None:
+        if self.behaviour.till:
+            self._orders.sendto(b"order", ("127.0.0.1", int(self.behaviour.till)))
+
+    def _hang(self) -> NoReturn:
+        """Until it is told to end: nobody is still there then who could read an answer."""
+        self._ending.wait()
+        raise ConnectionAbortedError
+
+    def _unready(self) -> bool:
+        """By the port: of four neighbours exactly two at a ratio of 0.5."""
+        port: int = self.server_address[1]
+        return self._broken() and port % 4 < 4 * self.behaviour.unready_ratio
 
     def _duration_s(self) -> float:
         slow = self._strikes(self.behaviour.slow_ratio)
@@ -80,6 +110,7 @@ class Shop(socketserver.ThreadingTCPServer):
     def drain(self) -> None:
         """Not ready any more, and answering on, until the proxy has had time to see it."""
         self.draining = True
+        self._ending.set()
         time.sleep(self.behaviour.drain_s)
 
     def finish(self) -> None:
@@ -139,7 +170,8 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
         parser.add_argument(f"--{option}", type=float, default=default)
-    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from"):
+    ratios = ("hang-ratio", "lost-ratio", "unready-ratio")
+    for option in ("slow-ms", "warm-up-s", "drain-s", "faults-from", "till", *ratios):
         parser.add_argument(f"--{option}", type=float, default=0)
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}

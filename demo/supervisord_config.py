@@ -9,7 +9,10 @@ from pathlib import Path
 
 SHOP = Path(__file__).with_name("shop.py")
 SHOP_OPTIONS = frozenset(
-    {"error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s", "drain_s", "faults_from"}
+    {
+        *("error_ratio", "latency_ms", "slow_ratio", "slow_ms", "warm_up_s", "drain_s"),
+        *("faults_from", "hang_ratio", "lost_ratio", "till", "unready_ratio"),
+    }
 )
 VERSION = re.compile(r"[a-z0-9][a-z0-9.-]*")
 SOCKET_ROOM = 107 - len(".4194304")

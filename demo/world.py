@@ -20,6 +20,7 @@ from demo.ports import PortBlock, is_free
 from demo.processes import Children, kill_leftover, until
 from demo.supervisord_config import Program
 
+TILL = Path(__file__).with_name("till.py")
 START_S = 10.0
 READY_S = 15.0
 STOP_S = 12.0
@@ -36,7 +37,15 @@ class World:
         WorldError: the folder's path is too long for a socket in it, or no ports are free.
     """
 
-    def __init__(self, folder: Path, *, service: str = "shop", maximum: int = 4) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        service: str = "shop",
+        maximum: int = 4,
+        patience_s: float = envoy_config.ROUTE_TIMEOUT_S,
+    ) -> None:
+        """patience_s: how long Envoy waits for an instance's answer."""
         self.folder = folder.absolute()
         self.service = service
         self.maximum = maximum
@@ -51,9 +60,11 @@ class World:
         self._children = Children(self.folder / "logs")
         self._ports = PortBlock()
         ports, log = (self._ports.take(), self._ports.take()), self._children.log("envoy")
-        self._door = FrontDoor(service, self.folder, ports, log, self._children.check)
+        self._door = FrontDoor(service, self.folder, ports, log, self._children.check, patience_s)
         self.routes_file = self._door.routes_file
         self.front_url, self.admin_url = (f"http://127.0.0.1:{port}" for port in ports)
+        self.till_port = self._ports.take()
+        self.till_url = f"http://127.0.0.1:{self.till_port}/numbers"
 
     def __enter__(self) -> Self:
         """Start."""
@@ -104,7 +115,8 @@ class World:
         """Bring up a version beside the others, without traffic, and wait until it could serve.
 
         Options are those of shop.py: `error_ratio`, `latency_ms`, `slow_ratio`, `slow_ms`,
-        `warm_up_s`, `drain_s`, `faults_from` (Unix seconds: until then it answers well).
+        `warm_up_s`, `drain_s`, `hang_ratio`, `lost_ratio`, `unready_ratio`, `till`,
+        `faults_from` (Unix seconds: until then it answers well).
 
         Raises:
             WorldError: it did not get ready, or its ports are taken.
@@ -195,6 +207,12 @@ class World:
         options = ["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
         self._children.start("envoy", [envoy(), "-c", str(self._door.config), *options])
         self._until("Envoy is live", self._door.is_live, START_S)
+
+    def start_till(self) -> None:
+        """Count the orders of instances that are told of it by `till`."""
+        command = [sys.executable, "-I", "-S", str(TILL), "--port", str(self.till_port)]
+        self._children.start("till", command)
+        self._until("the till answers", lambda: envoy_admin.answers(self.till_port, "/"), START_S)
 
     def _known(self, version: str) -> Program:
         if version not in self._programs:

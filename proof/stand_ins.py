@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from activities.integrations.sql import SqlRecords
 from activities.records import PastRollback
-from activities.targets import SharesAsSet, Target, VersionState
+from activities.targets import InstanceState, SharesAsSet, Target, VersionState
 from rollback_manager.claim import UNSAID, Purpose
 from rollback_manager.errors import StaleWrite
 from rollback_manager.operation import Mark
@@ -190,6 +190,18 @@ class StandInService:
                 for version, running in self.running.items()
             }
 
+    def instances(self) -> tuple[InstanceState, ...]:
+        with self._lock:
+            return tuple(
+                InstanceState(
+                    name=f"{version}-{number}",
+                    version=version,
+                    ready=number < self.able(version),
+                )
+                for version, running in self.running.items()
+                for number in range(running)
+            )
+
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         self.before_write("scale")
         with self._lock:
@@ -208,3 +220,6 @@ class StandInService:
     def run(self) -> tuple[Verdict, ...]:
         answer = Answer.FAILED if self.journeys_fail else Answer.PASSED
         return (Verdict(check="journey: front page", answer=answer, because="a stand-in"),)
+
+    def run_at(self, address: str) -> tuple[Verdict, ...]:
+        return self.run()

@@ -16,7 +16,9 @@ from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import waves, written
 from rollback_manager.contract import NAME
+from rollback_manager.data_checks import DataCheck
 from rollback_manager.errors import CatalogueError, PermanentError
+from rollback_manager.judges import Judges
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
 from rollback_manager.sources import BusinessSource, PrometheusSource
 from rollback_manager.values import Value
@@ -75,6 +77,10 @@ class Placement(Value):
     metrics: Annotated[PrometheusSource, Field(discriminator="kind")] | None = None
     """Where its versions are counted; left out: at the proxy itself."""
     business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()
+    judges: Judges = ()
+    """Judges brought along from Kayenta or Argo Rollouts, beside our own tests."""
+    data_checks: tuple[DataCheck, ...] = ()
+    """Queries that say whether its data are as they must be."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Overrides of the environment's policy, field by field."""
 

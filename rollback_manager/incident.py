@@ -115,6 +115,12 @@ class Incident(Value):
         """How many alarms have joined so far."""
         return sum(one.alarms for one in self.joined)
 
+    @property
+    def is_one(self) -> bool:
+        """Whether any source ever said that it is worse, or that nothing is known of it."""
+        said = (one for joined in self.joined for one in (joined.newest, joined.strongest))
+        return any(one.finding is not Finding.FINE for one in said)
+
 
 def moved(incident: Incident, status: Status) -> Incident:
     """The incident in its next status and resolved as that says; PermanentError out of order."""

@@ -178,6 +178,13 @@ class DecisionPolicy(Value):
     """An alarm that fired longer ago is refused: 5 minutes (Teletraan; field 3.13)."""
     watched_s: Seconds = 604_800
     """How old a release may be: 7 days (ours; the seed still judges what is older than one)."""
+    probe_every_s: Timeout = 10
+    """Between two probes of each instance; three that fail in a row count (detection A.6)."""
+    journeys_every_s: Timeout = 30
+    """Between two rounds of the journeys at the release; three that fail in a row count."""
+    cannot_tell_s: Seconds = 120
+    """How long nothing may be known of a release with traffic until a person is asked: the seed's
+    time to answer a critical trigger."""
     start_within_s: Seconds = 300
     """How long "it is still starting" excuses a release: the seed's time-out of a deploy."""
 

@@ -116,6 +116,9 @@ class BusinessSource(Value):
     """The direction in which the business does well."""
     floor: float | None = None
     """The worst number that is still well, whatever the past says: the least of them, or where
-    lower is better the most."""
+    lower is better the most. Three readings in a row beyond it are a drop."""
+    every_s: Annotated[Timeout, Field(ge=1, le=60)] = 60
+    """Between two readings. One a minute is kept for a week, so that this hour can be compared
+    with the same hour of former days."""
     within_ms: Timeout = 2000
     token: TokenReference | None = None

@@ -14,14 +14,17 @@ from activities.claims import Claims, Holders, Runs
 from activities.decisions import DecisionActivities
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
+from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
 from activities.integrations.http_journeys import HttpJourneys
+from activities.integrations.http_json import HttpJson
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.integrations.supervisord import Supervisord
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
+from activities.numbers import Numbers
 from activities.orphans import OrphanActivities
 from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
@@ -48,7 +51,7 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 
 
-class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Protocol):
+class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
     """All roles that one database plays."""
 
 
@@ -179,6 +182,8 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
             traffic=_traffic(placement, client, shared),
             workloads=_workloads(placement, client),
             journeys=HttpJourneys(placement.journeys, client),
+            business=tuple(HttpJson(source, client) for source in placement.business),
+            data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
         )
 
     return target

@@ -115,7 +115,7 @@ class IncidentWorkflow:
         judged = await self._judge()
         if judged is None or self._verdict is not None:
             return True  # a person who spoke meanwhile was told that it counts
-        if not self._incident.alarms:
+        if not self._incident.alarms and self._decision is None:
             self._because = self._refused[-1].because if self._refused else "no alarm came"
             return self._has_news()  # what came meanwhile may be better
         if judged.over:

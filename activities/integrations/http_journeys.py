@@ -2,6 +2,7 @@
 
 import time
 from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -34,11 +35,17 @@ class HttpJourneys:
         No answer is a failed journey, for users get none either. Only a journey that cannot be
         asked at all (its URL is none) is an error.
         """
-        return tuple(self._verdict(journey) for journey in self._journeys)
+        return tuple(self._verdict(journey, journey.get) for journey in self._journeys)
 
-    def _verdict(self, journey: Journey) -> Verdict:
+    def run_at(self, address: str) -> tuple[Verdict, ...]:
+        """The same at one instance, past the proxy: what users' clients say of the host is kept."""
+        return tuple(
+            self._verdict(journey, _moved(journey.get, address)) for journey in self._journeys
+        )
+
+    def _verdict(self, journey: Journey, url: str) -> Verdict:
         try:
-            answer, because = _judged(journey, self._ask(journey))
+            answer, because = _judged(journey, self._ask(journey, url))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             answer, because = Answer.ERROR, f"cannot be asked: {_text(error)}"
         except httpx.TimeoutException:
@@ -46,20 +53,27 @@ class HttpJourneys:
         except (httpx.HTTPError, httpx.StreamError) as error:
             answer, because = Answer.FAILED, f"users cannot reach it: {_text(error)}"
         check = f"journey: {journey.name}"
-        return Verdict(check=check, answer=answer, because=f"GET {journey.get}: {because}")
+        return Verdict(check=check, answer=answer, because=f"GET {url}: {because}")
 
-    def _ask(self, journey: Journey) -> Seen:
+    def _ask(self, journey: Journey, url: str) -> Seen:
         """Reads on for as long as the journey may take, and no longer: a slow drip ends, too."""
         begun, within_s = time.perf_counter(), journey.within_ms / 1000
         body = b""
+        host = {"Host": urlsplit(journey.get).netloc} if url != journey.get else {}
         with self._client.stream(
-            "GET", journey.get, timeout=within_s, follow_redirects=False
+            "GET", url, headers=host, timeout=within_s, follow_redirects=False
         ) as answer:
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > MOST_BYTES or time.perf_counter() - begun > within_s:
                     break
         return Seen(answer.status_code, (time.perf_counter() - begun) * 1000, body)
+
+
+def _moved(url: str, address: str) -> str:
+    """Path and query of `url` at another address."""
+    parts = urlsplit(url)
+    return address.rstrip("/") + urlunsplit(("", "", parts.path or "/", parts.query, ""))
 
 
 def _judged(journey: Journey, seen: Seen) -> tuple[Answer, str]:

@@ -27,7 +27,7 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityHandle
 
 from activities.step import Step
-from activities.targets import SharesAsSet, Traffic, VersionState, Workloads
+from activities.targets import InstanceState, SharesAsSet, Traffic, VersionState, Workloads
 from proof.faults.proxy import Loss, ask
 from proof.kill_matrix.points import Fault, Moment, Point
 from rollback_manager.errors import RollbackError, Unreachable
@@ -242,6 +242,10 @@ class DoomedWorkloads:
         """As the real one; a step's looks are counted here."""
         self._doom.looked()
         return self._real.versions()
+
+    def instances(self) -> tuple[InstanceState, ...]:
+        """As the real one; no step asks."""
+        return self._real.instances()
 
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         """As the real one, struck before or after it; a lost answer is the proxy's doing."""

@@ -225,7 +225,7 @@ def _calibration(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
 
 
 def _recovered(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
-    if burning(facts.incident):
+    if burning(facts.incident) or not _all_fired(facts, policy):
         return None
     return _wait(facts, policy), 0, "no source says any more that it is worse"
 

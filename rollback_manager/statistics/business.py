@@ -1,6 +1,8 @@
 """Business numbers and throughput: did they fall below what this time of day usually brings?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -66,3 +68,55 @@ def _finding(floor: Floor, comparator: str, fell: float, scales: float, seen: fl
         effect=-fell,
         fine_up_to=floor.drop if fine else None,
     )
+
+
+IN_A_ROW = 3
+"""Readings beyond a declared floor, of which one may be a hiccup and two a coincidence."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The worst value that people call well. better: in which direction the number does well."""
+
+    floor: float
+    better: Literal["higher", "lower"] = "higher"
+
+    def is_beyond(self, value: float) -> bool:
+        """Whether it is worse than that."""
+        return value < self.floor if self.better == "higher" else value > self.floor
+
+
+def judge_declared(
+    declared: Declared, before: Sequence[float], readings: Sequence[float | None]
+) -> Finding:
+    """Whether the last readings are all beyond the floor, and those before the release were not.
+
+    readings: since the release, the oldest first; None where there was none, which is never below.
+    """
+    words = f"the declared floor of {declared.floor:g}"
+    last = [one for one in readings[-IN_A_ROW:] if one is not None]
+    if len(last) < IN_A_ROW:
+        return cannot_tell(BUSINESS.name, words, f"no {IN_A_ROW} readings in a row")
+    beyond = [declared.is_beyond(one) for one in last]
+    earlier = before[-IN_A_ROW:]
+    if all(beyond) and earlier and all(declared.is_beyond(one) for one in earlier):
+        return cannot_tell(BUSINESS.name, words, "it was beyond it before the release as well")
+    usual = float(np.median(before)) if len(before) else declared.floor
+    lost = _lost(declared, float(np.median(last)), usual)
+    answer = Answer.CANNOT_TELL if beyond[-1] else Answer.FINE_SO_FAR
+    return Finding(
+        test=BUSINESS.name,
+        answer=Answer.REGRESSED if all(beyond) else answer,
+        evidence_nats=float(sum(beyond)),
+        threshold_nats=float(IN_A_ROW),
+        requests=0,
+        comparator=words,
+        because=f"{', '.join(f'{one:g}' for one in last)} with a usual {usual:g}",
+        effect=-lost,
+    )
+
+
+def _lost(declared: Declared, value: float, usual: float) -> float:
+    """The share of the usual number that is lost, or where lower is better added."""
+    off = usual - value if declared.better == "higher" else value - usual
+    return off / abs(usual) if usual else float(off > 0)

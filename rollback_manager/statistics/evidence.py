@@ -84,6 +84,7 @@ class Finding(Value):
     that has been so, as far as the test can tell; None where it cannot.
     fine_up_to: a regression of that size would have been seen; None until that can be said.
     suspected: evidence ÷ threshold of what has not stood for long enough yet to count.
+    compared: the old version was asked the same at the same time, and was better.
     """
 
     test: str
@@ -100,6 +101,7 @@ class Finding(Value):
     lasted_s: Seconds | None = None
     fine_up_to: Ratio | None = None
     suspected: float = 0.0
+    compared: bool = False
 
 
 def cannot_tell(test: str, comparator: str, because: str, threshold_nats: float = 0.0) -> Finding:

@@ -290,3 +290,34 @@ def test_the_ledger_keeps_no_trace(judge: Judge, records: SqlRecords) -> None:
     judge(alarm(SEEN.model_copy(update={"trace": trace(NOW)})))
     (kept,) = records.decisions("test")
     assert "ago_s" not in kept.model_dump_json()
+
+
+UNKNOWN: dict[str, object] = {
+    "trigger": TriggerKind.PERFORMANCE_REGRESSION,
+    "finding": Finding.CANNOT_TELL,
+    "words": "nothing is known of it for 120 s: it answers nothing",
+    "size": None,
+    "nats": 0.0,
+}
+
+
+def test_what_nothing_is_known_of_is_a_persons_decision_and_never_a_rollback(judge: Judge) -> None:
+    judged = judge(alarm(Sighting(traffic_share=0.5), **UNKNOWN))
+    assert judged.decision is not None
+    assert judged.decision.action is Action.MANUAL_REVIEW
+    assert "nothing is known of it" in " ".join(judged.decision.reasons)
+    assert not any("any more" in reason for reason in judged.decision.reasons)
+
+
+def test_what_is_heard_of_again_is_only_watched(judge: Judge) -> None:
+    before = judge(alarm(Sighting(traffic_share=0.5), **UNKNOWN))
+    judged = judge(alarm(SEEN, **{**UNKNOWN, "finding": Finding.FINE}), before=before)
+    assert judged.decision is not None
+    assert judged.decision.action is Action.MONITOR
+
+
+def test_what_is_known_to_be_bad_is_not_hidden_by_what_is_unknown(judge: Judge) -> None:
+    before = judge(alarm(trigger=TriggerKind.HEALTH_CHECK_FAILURE, size=0.5, nats=0.0))
+    judged = judge(alarm(Sighting(traffic_share=0.5), **UNKNOWN), before=before)
+    assert judged.decision is not None
+    assert judged.decision.action is Action.ROLLBACK

@@ -8,14 +8,26 @@ import pytest
 
 from activities import alarms_given, service_watch, young_releases
 from activities.integrations.sql import SqlRecords
+from activities.other_tests import OtherTests
 from activities.service_watch import ServiceWatch, judge_together
+from activities.targets import Target
 from activities.warm_ups import Histories
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
+from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release, Standing
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.warm_up import BINS, Compared, WarmedUp
-from tests.activities.traffic_world import BEGAN, Remembered, Traffic, baseline, release
+from tests.activities.traffic_world import (
+    BEGAN,
+    AtOnce,
+    KeptInMemory,
+    Remembered,
+    Traffic,
+    baseline,
+    place,
+    release,
+)
 
 WEEK_S = 604_800.0
 
@@ -58,9 +70,13 @@ class Watching:
             WEEK_S,
             self.young,
             Histories(self.records, "test"),
-            lambda _env, _service: self.traffic.target(),
+            self._target,
             self.incidents,
+            OtherTests(place(), DecisionPolicy(), self._target, KeptInMemory(), AtOnce()),
         )
+
+    def _target(self, _env: str, _service: str) -> Target:
+        return self.traffic.target()
 
     def _monotonic(self) -> float:
         return (self.traffic.at - BEGAN).total_seconds()
@@ -278,3 +294,17 @@ def test_records_without_warm_ups_cost_only_what_was_learnt(
     warms_up(one, first=0.05)
     assert not one.incidents.alarms
     assert not one.watch.trouble
+
+
+def test_unhealthy_instances_open_an_incident_of_their_own_trigger(make: Make) -> None:
+    """Users notice nothing yet: the proxy asks the healthy ones."""
+    one = make(V2, V1)
+    one.pass_s(12)
+    one.traffic.workloads.not_ready = {"v2": 2}
+    one.pass_s(40)
+    assert len({a.evidence.trigger for a in one.incidents.alarms}) == 1
+    alarm = one.incidents.alarms[0]
+    assert alarm.evidence.trigger is TriggerKind.HEALTH_CHECK_FAILURE
+    assert alarm.evidence.size == 0.5
+    assert alarm.seen.worse_than_old, "those of v1 were well at the same time"
+    assert alarm.seen.onset_at == BEGAN + timedelta(seconds=23), "the first failed round, a look on"

@@ -6,8 +6,10 @@ import pytest
 
 from activities.under_watch import Due, Told, UnderWatch
 from rollback_manager.detected import ERRORS, SLOWNESS
+from rollback_manager.judges import ArgoJudge, ArgoMetric, Role, Signal, trigger_of
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.release_watch import History
+from rollback_manager.triggers import TriggerKind
 from tests.activities.traffic_world import BEGAN, Traffic, baseline, release
 
 HALF = {"v1": 50, "v2": 50}
@@ -192,3 +194,40 @@ def test_without_a_regression_there_is_no_trace() -> None:
     one = begun(traffic)
     told = watch(one, traffic, 30)
     assert not one.seen(told.tests[0]).trace.points
+
+
+def ninety_five(role: Role) -> ArgoJudge:
+    """The documentation's example: 95 % of the answers are well, and no minute may fail."""
+    metric = ArgoMetric(name="success", signal=Signal.SUCCESS_RATIO, success="result >= 0.95")
+    return ArgoJudge(kind="argo", name="theirs", role=role, metrics=(metric,))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_judge_that_was_brought_along_advises_or_alarms(role: Role) -> None:
+    """7 % of a few requests prove nothing to our own tests after a minute; it does not ask that."""
+    traffic = Traffic(HALF, per_s=4, errors={"v2": 0.07})
+    traffic.pass_s(1)
+    begun_at = traffic.look()
+    judges = (ninety_five(role),)
+    one = UnderWatch(release("v2"), baseline(), History(0.01), BEGAN, begun_at, judges)
+    told = watch(one, traffic, 65)
+    blamed = [finding for finding in told.tests if finding.answer is Answer.REGRESSED]
+    if role is Role.ALARMS:
+        assert [trigger_of(finding.test) for finding in blamed] == [TriggerKind.CRITICAL_ERROR_RATE]
+        assert told.verdict == blamed[0]
+        assert not told.advice
+    else:
+        assert not blamed
+        assert "theirs" in told.advice
+
+
+def test_trouble_of_both_versions_is_no_alarm_of_a_judge_either() -> None:
+    traffic = Traffic(HALF, per_s=200)
+    traffic.pass_s(1)
+    judges = (ninety_five(Role.ALARMS),)
+    one = UnderWatch(release("v2"), baseline(), History(0.01), BEGAN, traffic.look(), judges)
+    watch(one, traffic, 110)
+    traffic.errors = {"v1": 0.3, "v2": 0.3}
+    told = watch(one, traffic, 12)
+    assert told.verdict.test == "common_mode"
+    assert all(finding.answer is not Answer.REGRESSED for finding in told.tests)

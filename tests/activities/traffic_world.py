@@ -1,16 +1,21 @@
 """Traffic of two versions that a test moves on by hand, and incidents that remember."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from activities.other_tests import Place
 from activities.targets import SharesAsSet, Target
 from activities.under_watch import TrafficLook
 from proof.stand_ins import StandInService
 from rollback_manager.alarms import Alarm
+from rollback_manager.catalogue import Placement
 from rollback_manager.errors import Unreachable
 from rollback_manager.reading import Counts, Snapshot
 from rollback_manager.release import Baseline, Release, Standing
+from tests import rig
 
 BEGAN = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 EDGES = (25.0, 50.0, 100.0, 250.0, 500.0)
@@ -56,6 +61,11 @@ class Traffic:
     counted: dict[str, list[float]] = field(default_factory=dict)
     down: str = ""
     looks: int = 0
+    workloads: StandInService = field(
+        default_factory=lambda: StandInService(
+            shares_now={"v1": 50, "v2": 50}, running={"v1": 4, "v2": 4}
+        )
+    )
 
     def pass_s(self, seconds: float) -> None:
         """Let so much time pass under this traffic."""
@@ -86,8 +96,7 @@ class Traffic:
         )
 
     def target(self) -> Target:
-        other = StandInService(shares_now={"v1": 100}, running={"v1": 1})
-        return Target(traffic=_Traffic(self), workloads=other, journeys=other)
+        return Target(traffic=_Traffic(self), workloads=self.workloads, journeys=self.workloads)
 
 
 class _Traffic(StandInService):
@@ -131,3 +140,45 @@ class Remembered:
 
     def recovered(self, alarm: Alarm) -> None:
         self.well.append(alarm)
+
+
+class AtOnce(Executor):
+    """Reads in the thread of the look, so that a test need not wait."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            done.set_exception(error)
+        return done
+
+
+class KeptInMemory:
+    """A stand-in for the records' numbers. away: raised instead."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, dict[datetime, float]] = {}
+        self.away = ""
+
+    def keep_numbers(
+        self, env: str, service: str, name: str, readings: Mapping[datetime, float], since: datetime
+    ) -> None:
+        self._answer()
+        kept = {**self.all.get(name, {}), **readings}
+        self.all[name] = {minute: value for minute, value in kept.items() if minute >= since}
+
+    def numbers(self, env: str, service: str, name: str, since: datetime) -> dict[datetime, float]:
+        self._answer()
+        return {at: value for at, value in self.all.get(name, {}).items() if at >= since}
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unreachable(self.away)
+
+
+def place(**placement: object) -> Place:
+    """The shop, with these words in the catalogue beside its targets."""
+    plain = rig.catalogue("shop", {}).placement("test", "shop")
+    described = {**plain.model_dump(), **placement}
+    return Place("test", "shop", Placement.model_validate(described))

@@ -12,6 +12,7 @@ import pytest
 from demo import envoy_admin
 from demo.ports import PortBlock
 from demo.supervisord_config import SHOP
+from demo.world import TILL
 
 
 @pytest.fixture
@@ -75,10 +76,67 @@ def test_a_request_in_flight_is_answered_before_the_end(port: int) -> None:
     assert statuses == [200]
 
 
+def test_of_four_neighbours_two_are_not_ready_and_answer_on() -> None:
+    ports = PortBlock()
+    first = ports.take(4)
+    instances = [start(first + n, "--unready-ratio", "0.5") for n in range(4)]
+    assert sorted(envoy_admin.get(first + n, "/ready")[0] for n in range(4)) == [200, 200, 503, 503]
+    assert [envoy_admin.get(first + n, "/")[0] for n in range(4)] == [200] * 4
+    assert [end(one) for one in instances] == [0] * 4
+    ports.close()
+
+
 def test_a_version_can_be_broken_on_purpose(port: int) -> None:
     instance = start(port, "--error-ratio", "1", "--slow-ratio", "1", "--slow-ms", "100")
     began = time.monotonic()
     assert envoy_admin.get(port, "/")[0] == 500
     assert time.monotonic() - began >= 0.1
     assert envoy_admin.get(port, "/ready")[0] == 200  # it fails its users, not its checks
+    assert end(instance) == 0
+
+
+def test_a_version_can_hang_and_still_end(port: int) -> None:
+    instance = start(port, "--hang-ratio", "1")
+    assert envoy_admin.get(port, "/ready")[0] == 200
+    user = http.client.HTTPConnection("127.0.0.1", port, timeout=0.3)
+    user.request("GET", "/checkout")
+    with pytest.raises(TimeoutError):
+        user.getresponse()
+    assert end(instance) == 0
+    user.close()
+
+
+@pytest.fixture
+def till() -> Iterator[int]:
+    ports = PortBlock()
+    port = ports.take()
+    counting = subprocess.Popen([sys.executable, "-I", "-S", str(TILL), "--port", str(port)])
+    deadline = time.monotonic() + 5
+    while not envoy_admin.answers(port, "/") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield port
+    counting.terminate()
+    counting.wait(5)
+    ports.close()
+
+
+def orders_after_checkouts(port: int, till: int) -> str:
+    """What the till says, a moment after each of some checkouts that look well."""
+    for _ in range(10):
+        assert envoy_admin.get(port, "/checkout")[0] == 200
+        told = envoy_admin.get(till, "/numbers")[1]
+        if told != NO_ORDERS:
+            return told
+    return NO_ORDERS
+
+
+NO_ORDERS = '{"orders": {"per_minute": 0}}\n'
+
+
+def test_a_checkout_is_an_order_unless_it_is_lost(port: int, till: int) -> None:
+    instance = start(port, "--till", str(till), "--lost-ratio", "1")
+    assert orders_after_checkouts(port, till) == NO_ORDERS
+    assert end(instance) == 0
+    instance = start(port, "--till", str(till))
+    assert orders_after_checkouts(port, till) != NO_ORDERS
     assert end(instance) == 0

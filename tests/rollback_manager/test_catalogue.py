@@ -101,7 +101,8 @@ def test_what_the_example_shows_in_a_comment_may_be_written_so() -> None:
     )
     placement = read_catalogue(text).placement("demo", "shop")
     assert placement.metrics is not None
-    assert placement.business[0].floor == 5
+    assert placement.business[0].floor == 10500
+    assert placement.judges[0].name == "success-rate"
 
 
 def measured(old: str = "", new: str = "") -> str:

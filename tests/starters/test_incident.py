@@ -13,7 +13,8 @@ from temporalio.service import RPCError
 
 from activities import metrics, reconciler
 from rollback_manager.contract import incident_id
-from rollback_manager.triggers import TriggerKind
+from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.triggers import Source, TriggerKind
 from tests import rig
 from tests.commands import typed
 from tests.rig import Rig
@@ -119,3 +120,20 @@ async def test_what_cannot_be_meant_is_refused_in_three_parts(split: Rig) -> Non
     code, document, _ = await typed(split, "incident", "show", split.service, "v7")
     assert (code, document["error"]) == (7, "NotFound")
     assert "incident list --env test" in document["next_step"]
+
+
+async def test_each_of_the_eight_kinds_may_be_reported(split: Rig) -> None:
+    for kind in TriggerKind:
+        words = ("--trigger", str(kind), "--reason", f"seen: {kind}", "--timeout", "0")
+        code, document, _ = await typed(split, "incident", "open", split.service, "v2", *words)
+        assert "error" not in document, document
+        assert code in (0, 8), "stored, or already asking"
+    handle = split.client.get_workflow_handle(incident_id("test", split.service, "v2"))
+    async with asyncio.timeout(60):
+        while True:
+            seen = await handle.query("status", result_type=IncidentStatus)
+            if {one.newest.trigger for one in seen.incident.joined} == set(TriggerKind):
+                break
+            await asyncio.sleep(0.2)
+    assert all(one.newest.source is Source.CLIENT for one in seen.incident.joined)
+    assert split.world.shares_now == {"v1": 50, "v2": 50}, "a report alone moves nothing"

@@ -153,6 +153,30 @@ async def test_good_news_opens_no_incident(split: Rig) -> None:
         await incident(split).describe()
 
 
+async def test_what_nothing_is_known_of_asks_a_person_whose_word_is_followed(
+    split: Rig, quick: None
+) -> None:
+    unknown = {
+        "trigger": TriggerKind.PERFORMANCE_REGRESSION,
+        "finding": Finding.CANNOT_TELL,
+        "nats": 0.0,
+    }
+    await give(split, alarm(split, None, **unknown))
+    asked = await until(split, Status.DECISION_MADE)
+    assert asked.decision is not None
+    assert asked.decision.action is Action.MANUAL_REVIEW
+    assert asked.incident.alarms == 0
+    await give(split, alarm(split, None, **unknown))
+    await asyncio.sleep(2)
+    assert split.world.shares_now == HALF, "nothing happens by itself"
+    assert (await until(split, Status.DECISION_MADE)).rollback == ""
+    await decide(split, Action.ROLLBACK)
+    seen = await ended(split)
+    assert seen.incident.resolution is Resolution.ROLLBACK_SUCCESSFUL
+    assert split.world.shares_now == {"v1": 100}
+    await replay_incident(split)
+
+
 async def test_a_stale_alarm_is_refused_with_the_reason(split: Rig) -> None:
     await give(split, alarm(split, fired_at=datetime(2026, 1, 1, tzinfo=UTC)))
     seen = await ended(split)

@@ -129,3 +129,14 @@ warm_ups = Table(
     Column("counts", Text, nullable=False),
     Index("warm_ups_newest", "env", "warmed_up_at"),
 )
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("minute", Utc, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+"""A reading a minute of each number, of the last days alone."""

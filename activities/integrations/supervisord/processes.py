@@ -10,18 +10,21 @@ from rollback_manager.values import Value
 
 UP = {"STARTING", "RUNNING", "BACKOFF"}
 """supervisord's own RUNNING_STATES: BACKOFF is dead for a moment and will be started again."""
+DIED = {"EXITED", "FATAL", "UNKNOWN"}
+"""Down, and nobody stopped it."""
 PORT = re.compile(r"[_-](\d{1,5})$")
 DEFINITION = ("command", "directory", "uid")
 """What makes one program another; supervisord does not tell the environment that it sets."""
 
 
 class Instance(Value):
-    """One process. number: the port in which its name ends."""
+    """One process. number: the port in which its name ends. start: in Unix seconds, 0 if never."""
 
     group: str
     name: str
     state: str
     number: int
+    start: int = 0
 
     @property
     def full_name(self) -> str:
@@ -33,6 +36,11 @@ class Instance(Value):
         """Whether supervisord keeps it running."""
         return self.state in UP
 
+    @property
+    def died(self) -> bool:
+        """Whether it should run, and does not."""
+        return self.state in DIED
+
 
 def instances(program: str, processes: list[dict[str, Any]]) -> dict[str, list[Instance]]:
     """Version → its instances, lowest number first, of `getAllProcessInfo`'s answer."""
@@ -41,7 +49,11 @@ def instances(program: str, processes: list[dict[str, Any]]) -> dict[str, list[I
         group, name = str(one["group"]), str(one["name"])
         if version := _version(program, group):
             instance = Instance(
-                group=group, name=name, state=str(one["statename"]), number=_number(name)
+                group=group,
+                name=name,
+                state=str(one["statename"]),
+                number=_number(name),
+                start=int(one.get("start", 0)),
             )
             found.setdefault(version, []).append(instance)
     return {version: sorted(row, key=lambda one: one.number) for version, row in found.items()}

@@ -3,6 +3,7 @@
 import json
 import shlex
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import httpx
 from activities.fence import compare_and_set, named_errors, replace_file
 from activities.integrations.supervisord.processes import Instance, digests, instances
 from activities.integrations.supervisord.rpc import ALREADY_SO, BAD_NAME, FaultError, Rpc
-from activities.targets import VersionState
+from activities.targets import InstanceState, VersionState
 from rollback_manager.catalogue import SupervisordTarget
 from rollback_manager.errors import NotFound, PermanentError, TemporaryError
 from rollback_manager.operation import Mark
@@ -51,6 +52,22 @@ class Supervisord:
             )
             for version, row in found.items()
         }
+
+    def instances(self) -> tuple[InstanceState, ...]:
+        """Every instance that nobody stopped, also one that died; readiness is asked of each."""
+        found = self._instances()
+        meant = [(version, one) for version, row in found.items() for one in row if _is_meant(one)]
+        ready = self._ready([one for _, one in meant if one.up])
+        return tuple(
+            InstanceState(
+                name=one.full_name,
+                version=version,
+                ready=one.full_name in ready,
+                started_at=datetime.fromtimestamp(one.start, UTC) if one.up and one.start else None,
+                address=_address(one),
+            )
+            for version, one in meant
+        )
 
     def scale(self, version: str, instances: int, mark: Mark) -> None:
         """Run exactly `instances` of `version` unless a newer mark stands there (StaleWrite).
@@ -156,9 +173,17 @@ class Supervisord:
             return {one.full_name for one, ready in zip(running, answers, strict=True) if ready}
 
     def _is_ready(self, one: Instance) -> bool:
-        url = f"http://127.0.0.1:{one.number}{self._target.ready_path}"
+        url = f"{_address(one)}{self._target.ready_path}"
         try:
             answer = self._client.get(url, headers={"connection": "close"}, timeout=READY_S)
         except httpx.HTTPError:
             return False
         return answer.status_code == httpx.codes.OK
+
+
+def _is_meant(one: Instance) -> bool:
+    return one.up or one.died
+
+
+def _address(one: Instance) -> str:
+    return f"http://127.0.0.1:{one.number}"

@@ -41,7 +41,11 @@ class Grade(StrEnum):
     FAIL = "Fail"
 
 
-def score(metrics: Sequence[Judged], group_weights: Mapping[str, float]) -> Score:
+def score(
+    metrics: Sequence[Judged],
+    group_weights: Mapping[str, float],
+    too_much_missing: float = TOO_MUCH_MISSING,
+) -> Score:
     """The score of a release. Weights are percent; groups without one share what is left of 100."""
     counted = [metric for metric in metrics if not metric.muted]
     labels = _labels_by_group(counted)
@@ -50,7 +54,7 @@ def score(metrics: Sequence[Judged], group_weights: Mapping[str, float]) -> Scor
         because = f"the critical metric {failures[0].metric} is {failures[0].label}"
         return Score(summary=0, groups=groups, because=because)
     missing = sum(metric.label is Label.NO_DATA for metric in counted)
-    if counted and missing / len(counted) >= TOO_MUCH_MISSING:
+    if counted and missing / len(counted) >= too_much_missing:
         because = f"{missing} of {len(counted)} metrics have no data"
         return Score(summary=0, groups=groups, because=because)
     return Score(summary=_weighted(labels, group_weights), groups=groups)

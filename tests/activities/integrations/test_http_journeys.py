@@ -23,6 +23,8 @@ class Pages(BaseHTTPRequestHandler):
             self._page(302, b"", location="/")
         elif self.path == "/broken":
             self._page(500, b"Oops")
+        elif self.path == "/host?of=users":
+            self._page(200, str(self.headers["Host"]).encode())
         elif self.path == "/slow":
             time.sleep(0.3)
             self._page(200, b"late")
@@ -137,3 +139,12 @@ def test_every_journey_gets_its_verdict_in_order(front: str, client: httpx.Clien
 
 def test_without_journeys_there_are_no_verdicts(client: httpx.Client) -> None:
     assert HttpJourneys((), client).run() == ()
+
+
+def test_at_an_instance_the_same_is_asked_and_the_users_host_is_named(front: str) -> None:
+    asked = Journey(name="host", get="https://shop.example/host?of=users", contains="shop.example")
+    with httpx.Client(trust_env=False) as client:
+        (said,) = HttpJourneys((asked,), client).run_at(front)
+    assert said.check == "journey: host"
+    assert said.answer is Answer.PASSED, said
+    assert said.because.startswith(f"GET {front}/host?of=users: 200")

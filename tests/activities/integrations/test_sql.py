@@ -152,6 +152,19 @@ def test_young_releases_come_by_service_with_those_that_they_replaced(
     assert found["shop"][0] == release("v4", since)
 
 
+def test_numbers_are_kept_by_the_minute_and_old_ones_forgotten(records: SqlRecords) -> None:
+    minutes = [NOON + timedelta(minutes=minute) for minute in range(4)]
+    records.keep_numbers("prod", "shop", "orders", {minutes[0]: 1.5, minutes[1]: 2}, minutes[0])
+    records.keep_numbers("prod", "shop", "refunds", {minutes[0]: 7}, minutes[0])
+    records.keep_numbers("prod", "search", "orders", {minutes[0]: 8}, minutes[0])
+    records.keep_numbers("prod", "shop", "orders", {minutes[1]: 3, minutes[2]: 4}, minutes[1])
+    assert records.numbers("prod", "shop", "orders", NOON) == {minutes[1]: 3, minutes[2]: 4}
+    assert records.numbers("prod", "shop", "orders", minutes[2]) == {minutes[2]: 4}
+    assert records.numbers("prod", "shop", "refunds", NOON) == {minutes[0]: 7}
+    assert records.numbers("prod", "search", "orders", NOON) == {minutes[0]: 8}
+    assert records.numbers("staging", "shop", "orders", NOON) == {}
+
+
 def warmed_up(service: str, version: str, hits: float = 1) -> WarmedUp:
     row = (hits,) * BINS
     counted = Compared(hits=row, tries=row, control_hits=row, control_tries=row)
@@ -504,7 +517,7 @@ def test_decisions_of_an_older_build_are_kept_each_by_its_moment(
     for entry in entries[:2]:
         records.keep_decision("prod", "shop", entry)
     records.keep_decision("prod", "cart", entries[2])
-    migrated(database, command.downgrade, "0004")
+    migrated(database, command.downgrade, "0005")
     upgrade(database)
     assert len(records.decisions("prod")) == 3
     assert records.decisions("prod", "shop") == entries[:2]

@@ -116,6 +116,37 @@ def test_versions_are_the_groups_of_the_program(supervisord: Supervisord) -> Non
     assert [(one.running, one.ready, one.maximum) for one in found.values()] == [(2, 2, 4)] * 2
 
 
+def test_each_instance_that_nobody_stopped_is_told_also_a_dead_one(
+    world: World, supervisord: Supervisord
+) -> None:
+    add_program(world, "v9", f"{PYTHON} -c pass", "autorestart=false")
+    try:
+        line = rpc.Rpc(str(world.socket))
+        line.call("startProcess", "shop-v9:shop-v9_1", False)
+        assert within(5, lambda: any(one.version == "v9" for one in supervisord.instances()))
+        assert within(5, lambda: died(world, "shop-v9_1"))
+        found = {one.name: one for one in supervisord.instances()}
+    finally:
+        remove_program(world, "v9")
+    assert {one.version: one.ready for one in found.values()} == {
+        "v1": True,
+        "v2": True,
+        "v9": False,
+    }
+    assert len(found) == 5, "two of v1, two of v2, and the dead one; no stopped one"
+    dead = found.pop("shop-v9:shop-v9_1")
+    assert dead.started_at is None
+    for one in found.values():
+        assert one.started_at is not None
+        assert abs(one.started_at.timestamp() - time.time()) < 300
+        assert httpx.get(f"{one.address}/ready", trust_env=False).status_code == 200
+
+
+def died(world: World, name: str) -> bool:
+    found = rpc.Rpc(str(world.socket)).call("getAllProcessInfo")
+    return any(one["name"] == name and one["statename"] == "EXITED" for one in found)
+
+
 def test_an_instance_that_runs_but_does_not_say_ready_is_not_ready(
     world: World, supervisord: Supervisord
 ) -> None:

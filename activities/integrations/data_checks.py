@@ -1,0 +1,131 @@
+"""Data checks on PostgreSQL and SQLite, in sessions that cannot write."""
+
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import unquote
+
+import psycopg
+from psycopg import errors
+
+from activities.bearer import token_of
+from rollback_manager.data_checks import MOST_ROWS, DataCheck, judged, no_answer
+from rollback_manager.errors import PermanentError
+from rollback_manager.verification import Verdict
+
+CONNECT_S = 2
+LONGEST_TEXT = 300
+SQLITE = "sqlite:///"
+STEPS = 1000
+"""Of SQLite's machine between two looks at the clock: well below a millisecond."""
+READS = frozenset(
+    {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_RECURSIVE,
+    }
+)
+"""All that a query may do in SQLite; no ATTACH, no PRAGMA."""
+
+
+class SqlDataCheck:
+    """One check of the catalogue. A connection for each run: nothing is held open at a database."""
+
+    def __init__(self, check: DataCheck) -> None:
+        self._check = check
+
+    def run(self) -> Verdict:
+        """The verdict; a database that is away, slow or refuses is an error, not a failed check."""
+        try:
+            rows = self._rows(token_of(self._check.database, "database's URL", "database"))
+        except PermanentError as error:  # of the reference: nothing of what it holds
+            return no_answer(self._check, error.what)
+        except (psycopg.Error, sqlite3.Error) as error:
+            return no_answer(self._check, self._said(error))
+        return judged(self._check, rows)
+
+    def _rows(self, url: str) -> Sequence[Sequence[object]]:
+        if url.startswith(SQLITE):
+            return self._of_sqlite(unquote(url.removeprefix(SQLITE)))
+        if url.startswith(("postgresql://", "postgres://")):
+            return self._of_postgresql(url)
+        raise PermanentError("its database is neither postgresql:// nor sqlite:///")
+
+    def _of_postgresql(self, url: str) -> Sequence[Sequence[object]]:
+        """A transaction that is read-only from its begin on can never become another.
+
+        A cursor of the server is a query by its grammar, one statement by its protocol, and gives
+        no more rows than are asked for.
+        """
+        within_s = self._check.within_ms / 1000
+        with (
+            psycopg.connect(
+                url,
+                connect_timeout=CONNECT_S,
+                application_name="rollback-manager data check",
+                options=f"-c statement_timeout={self._check.within_ms:.0f}"
+                " -c default_transaction_read_only=on",
+            ) as connection,
+            _cut_off(connection, 2 * within_s + CONNECT_S),
+        ):
+            connection.read_only = True
+            with connection.cursor(name="data_check") as cursor:
+                cursor.execute(self._check.sql.encode())
+                rows = cursor.fetchmany(MOST_ROWS + 1)
+            connection.rollback()  # what older servers let pass, large objects, stays nowhere
+            return rows
+
+    def _of_sqlite(self, path: str) -> Sequence[Sequence[object]]:
+        until = time.monotonic() + self._check.within_ms / 1000
+        with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {self._check.within_ms:.0f}")
+            connection.set_authorizer(
+                lambda action, *_: sqlite3.SQLITE_OK if action in READS else sqlite3.SQLITE_DENY
+            )
+            connection.set_progress_handler(lambda: int(time.monotonic() > until), STEPS)
+            return connection.execute(self._check.sql).fetchmany(MOST_ROWS + 1)
+
+    def _said(self, error: Exception) -> str:
+        text = " ".join(str(error).split())[:LONGEST_TEXT]
+        match error:
+            case errors.ReadOnlySqlTransaction():
+                return f"it tries to write, which its session forbids: {text}"
+            case errors.QueryCanceled():
+                return f"slow: not answered within {self._check.within_ms:.0f} ms"
+            case errors.InsufficientPrivilege():
+                return f"not allowed: {text}"
+            case psycopg.OperationalError():
+                return f"down: {text}"
+            case sqlite3.OperationalError() if text == "interrupted":
+                return f"slow: not answered within {self._check.within_ms:.0f} ms"
+            case _:
+                return f"refused: {text}"
+
+
+@contextmanager
+def _cut_off(
+    connection: "psycopg.Connection[tuple[object, ...]]", after_s: float
+) -> Iterator[None]:
+    """End the conversation with a server that says nothing any more, not even that it is slow."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        timer = threading.Timer(after_s, _shut, [line])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _shut(line: socket.socket) -> None:
+    with suppress(OSError):  # it has ended by itself
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

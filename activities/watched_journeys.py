@@ -1,0 +1,77 @@
+"""The watch's journeys: made at an instance of the new version, and at one of the old beside it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import NamedTuple
+
+from activities.targets import InstanceState, Target
+from activities.timed import OTHERS, Timed
+from rollback_manager.statistics.evidence import Finding, cannot_tell
+from rollback_manager.statistics.journeys import IN_A_ROW, TEST, Asked, Told, judge_journeys, told
+from rollback_manager.verification import Verdict
+
+COMPARATOR = "the old version"
+Verdicts = dict[str, Verdict]
+
+
+class _Round(NamedTuple):
+    of: tuple[str, str]
+    journeys: dict[str, Told]
+
+
+class WatchedJourneys:
+    """All journeys of the catalogue, one round after the other."""
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        target: Callable[[], Target],
+        every_s: float,
+        threads: Executor = OTHERS,
+    ) -> None:
+        self._checks = [f"journey: {name}" for name in names]
+        self._target, self._every_s = target, every_s
+        self._rounds = Timed(self._round, every_s, threads)
+        self._of = "", ""
+        self._number = 0
+        self._recent: deque[dict[str, Told]] = deque(maxlen=IN_A_ROW)
+        self._trouble = ""
+
+    def finding(self, version: str, control: str, at: datetime) -> Finding:
+        """Of the newest rounds beside that control."""
+        if (version, control) != self._of:
+            self._of, self._trouble = (version, control), ""
+            self._recent.clear()
+        news = self._rounds.news(at)
+        if news is not None:
+            self._trouble = news.trouble
+            if news.value is None:
+                self._recent.clear()  # what failed before the gap did not fail in a row
+            elif news.value.of == self._of:
+                self._recent.append(news.value.journeys)
+        if trouble := self._trouble or self._rounds.late(at):
+            return cannot_tell(TEST, COMPARATOR, f"they cannot be made: {trouble}")
+        return judge_journeys(tuple(self._recent), self._every_s)
+
+    def _round(self, _due_at: datetime) -> _Round:
+        """Another instance each time: one that is broken alone is the probes' business."""
+        of, target, self._number = self._of, self._target(), self._number + 1
+        instances = target.workloads.instances()
+        new, old = (self._at(target, instances, one) for one in of)
+        alone = not of[1]
+        front = _by_name(target.journeys.run()) if alone else {}
+        sides = {one: Asked(new.get(one), old.get(one), front.get(one)) for one in self._checks}
+        return _Round(of, {name: told(asked) for name, asked in sides.items()})
+
+    def _at(self, target: Target, instances: tuple[InstanceState, ...], version: str) -> Verdicts:
+        """At one of its ready instances; empty where none can be asked."""
+        own = [one for one in instances if one.version == version and one.ready and one.address]
+        if not own:
+            return {}
+        return _by_name(target.journeys.run_at(own[self._number % len(own)].address))
+
+
+def _by_name(verdicts: tuple[Verdict, ...]) -> Verdicts:
+    return {one.check: one for one in verdicts}
