@@ -164,7 +164,7 @@ def test_a_start_that_fails_half_way_leaves_nothing_behind(
     broken = folder / "envoy"
     broken.write_text("#!/bin/sh\necho no such luck\nexit 3\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(world, "_envoy", lambda: str(broken))
+    monkeypatch.setattr(world, "envoy", lambda: str(broken))
     with pytest.raises(WorldError, match="envoy ended with 3:\nno such luck"):
         World(folder).start()
     assert not (folder / "supervisord.pid").exists()
