@@ -5,6 +5,7 @@ from datetime import datetime
 
 from temporalio import activity
 
+from activities.counted import Window
 from activities.look import Look, Looks
 from activities.reconciler import POLL_S
 from activities.step import Step, asked_to_stop, now, wants
@@ -12,7 +13,7 @@ from activities.targets import Target, Targets
 from rollback_manager.plan import Well
 from rollback_manager.policy import VerificationPolicy
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
+from rollback_manager.reading import NoReading, Reading, between
 from rollback_manager.verification import (
     Answer,
     Verdict,
@@ -47,52 +48,61 @@ class _Verification:
         self.policy: VerificationPolicy = step.plan.policy.verification
         self.limit = error_limit(step.plan.baseline, self.policy)
         self.looks = Looks(target)
+        self.window = Window(target, self.wanted.version)
         self.judged_at = 0
 
     def run(self) -> StepRecord:
         started_at, begun = now(), time.monotonic()
-        first = self.first = window_start(self.wanted.version, self.looks.take())
+        self._look()
         while True:
-            look = self.looks.take()
-            reading = between(self.wanted.version, first, look.snapshot)
-            activity.heartbeat(first.model_dump(mode="json"))
+            look = self._look()
+            self.window.beat()
             over = time.monotonic() - begun >= self.policy.max_window_s
-            if over or self._is_due(reading, _own_errors(first, look)):
-                verdicts = self._judge(first, look)
+            if over or self._is_due(self.window.reading()):
+                verdicts = self._judge(look)
                 if state := _state(verdicts, over):
                     return self._record(started_at, state, verdicts)
             if asked_to_stop():
-                return self._record(started_at, StepState.STOPPED, self._judge(first, look))
+                return self._record(started_at, StepState.STOPPED, self._judge(look))
             time.sleep(POLL_S)
 
-    def _is_due(self, reading: Reading | NoReading, own_errors: int) -> bool:
+    def _look(self) -> Look:
+        look = self.looks.take()
+        self.window.with_more(look.snapshot)
+        return look
+
+    def _is_due(self, reading: Reading | NoReading) -> bool:
         if isinstance(reading, Reading) and reading.window_s < self.policy.min_window_s:
             return False
-        if not worth_judging(reading, own_errors, self.limit, self.judged_at):
+        if not worth_judging(reading, self.window.own_errors, self.limit, self.judged_at):
             return False
         self.judged_at = reading.requests if isinstance(reading, Reading) else 0
         return True
 
-    def _judge(self, first: Snapshot, look: Look) -> tuple[Verdict, ...]:
-        version = self.wanted.version
-        reading = between(version, first, look.snapshot)
+    def _judge(self, look: Look) -> tuple[Verdict, ...]:
+        reading = self.window.reading()
         limit_ms = latency_limit_ms(self.step.plan.baseline, self.policy)
-        slow = slower_than(limit_ms, version, first, look.snapshot) if limit_ms else None
         verdicts = [
-            judge_errors(reading, self.limit, _own_errors(first, look)),
-            judge_latency(slow, reading, limit_ms),
-            judge_readiness(look.able(version), self.wanted.instances),
+            judge_errors(reading, self.limit, self.window.own_errors),
+            judge_latency(self.window.slower_than(limit_ms), reading, limit_ms),
+            judge_readiness(look.able(self.wanted.version), self.wanted.instances),
             *self.target.journeys.run(),
         ]
         if self.step.throughput_before is not None:
-            floor = self.policy.throughput_floor
-            verdicts.append(judge_throughput(reading, self.step.throughput_before, floor))
+            floor, before = self.policy.throughput_floor, self.step.throughput_before
+            verdicts.append(judge_throughput(self._at_the_proxy(look), before, floor))
         return tuple(verdicts)
+
+    def _at_the_proxy(self, look: Look) -> Reading | NoReading:
+        """Throughput is compared with what the proxy counted before, so the proxy counts it."""
+        if self.target.counters is None:
+            return self.window.reading()
+        return between(self.wanted.version, self.looks.all[0].snapshot, look.snapshot)
 
     def _record(
         self, started_at: datetime, state: StepState, verdicts: tuple[Verdict, ...]
     ) -> StepRecord:
-        reading = between(self.wanted.version, self.first, self.looks.all[-1].snapshot)
+        reading = self.window.reading()
         short = [f"{v.check} {v.answer}" for v in verdicts]
         because = "; ".join(f"{v.check}: {v.because}" for v in verdicts if v.answer != "passed")
         return StepRecord(
@@ -113,20 +123,6 @@ class _Verification:
             error_ratio=reading.error_ratio if isinstance(reading, Reading) else None,
             samples=self.looks.samples(),
         )
-
-
-def window_start(version: str, look: Look) -> Snapshot:
-    """Where an earlier attempt began, if its worker left word and the counters still agree."""
-    for detail in activity.info().heartbeat_details:
-        earlier = Snapshot.model_validate(detail)
-        if isinstance(between(version, earlier, look.snapshot), Reading):
-            return earlier
-    return look.snapshot
-
-
-def _own_errors(first: Snapshot, look: Look) -> int:
-    """Answers of the window that failed at the front door and that no version gave."""
-    return max(0, look.snapshot.own_errors - first.own_errors)
 
 
 def _state(verdicts: tuple[Verdict, ...], over: bool) -> StepState | None:

@@ -4,6 +4,7 @@ import time
 
 from temporalio import activity
 
+from activities.counted import Window
 from activities.look import Look, Looks
 from activities.reconciler import POLL_S
 from activities.records import Records
@@ -17,7 +18,7 @@ from rollback_manager.contract import (
     Releases,
 )
 from rollback_manager.errors import Blocked, NotFound
-from rollback_manager.reading import Reading, between
+from rollback_manager.reading import NoReading, Reading
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 
 
@@ -72,17 +73,13 @@ class ReleaseActivities:
         )
 
     def _measure(self, ask: MarkRelease) -> Baseline:
-        looks, until = Looks(self._targets(ask.env, ask.service)), time.monotonic() + ask.measure_s
-        first = looks.take()
-        while time.monotonic() < until:
-            activity.heartbeat(f"measuring {ask.version}")
-            time.sleep(POLL_S)
-        reading = between(ask.version, first.snapshot, looks.take().snapshot)
+        reading = self._reading(ask)
         if not isinstance(reading, Reading) or not reading.requests:
+            why = f" ({reading.because})" if isinstance(reading, NoReading) else ""
             raise Blocked(
-                f"{ask.version} answered nothing in {ask.measure_s:.0f} s: no evidence for it",
+                f"{ask.version} answered nothing in {ask.measure_s:.0f} s{why}: no evidence for it",
                 effect="Its standing is unchanged.",
-                next_step="Send it traffic first; or mark it without measuring: --measure-s 0",
+                next_step="Send it traffic first; or measure longer, or not at all: --measure-s S",
             )
         return Baseline(
             requests=reading.requests,
@@ -92,6 +89,16 @@ class ReleaseActivities:
             window_s=reading.window_s,
             taken_at=reading.taken_at,
         )
+
+    def _reading(self, ask: MarkRelease) -> Reading | NoReading:
+        target = self._targets(ask.env, ask.service)
+        window, until = Window(target, ask.version), time.monotonic() + ask.measure_s
+        window.with_more(target.traffic.snapshot())
+        while time.monotonic() < until:
+            window.beat()
+            time.sleep(POLL_S)
+            window.with_more(target.traffic.snapshot())
+        return window.reading()
 
 
 def _release(ask: RecordRelease, look: Look, digest: str) -> Release:

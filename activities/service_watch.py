@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from activities.alarms_given import AlarmsGiven
+from activities.counted import counters, most_unseen
 from activities.incident_role import Incidents
 from activities.other_tests import OtherTests
 from activities.step import now
@@ -109,14 +110,16 @@ class ServiceWatch:
         if not any(may_be_watched(one, now(), self._watched_s) for one in releases):
             self._under_watch = self._carrying = self.watched = None
             return
-        traffic = self._targets(self._env, self._service).traffic
-        shares = traffic.split()
+        target = self._targets(self._env, self._service)
+        shares = target.traffic.split()
         self._note_first_users(shares)
         release = to_be_watched(list(releases), shares, now(), self._watched_s)
         if release is None:
             self._under_watch = self.watched = None
             return
-        self._take(release, TrafficLook(shares, traffic.snapshot(MOST_AGE_S)))
+        others = [one for one in (beside(release.version, shares),) if one]
+        counted = counters(target, release.version, others, MOST_AGE_S)
+        self._take(release, TrafficLook(shares, counted, most_unseen(target)))
 
     def _note_first_users(self, shares: dict[str, int]) -> None:
         """Since when each version has traffic: known of those that were seen without it."""

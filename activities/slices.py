@@ -1,19 +1,20 @@
 """Watches a slice of the traffic for a sign of harm, for as long as the policy says."""
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 
 from temporalio import activity
 
-from activities.look import Look, Looks
-from activities.metrics import window_start
+from activities.counted import Window
+from activities.look import Looks
 from activities.reconciler import POLL_S
 from activities.step import Step, asked_to_stop, now, wants
 from activities.targets import Target, Targets
 from rollback_manager.plan import NotWorse
 from rollback_manager.policy import SlicePolicy
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import Reading, Snapshot, between
+from rollback_manager.reading import Reading
 from rollback_manager.verification import Answer, Verdict, error_limit, judge_slice
 
 
@@ -37,15 +38,16 @@ class _Watch:
         self.policy: SlicePolicy = step.plan.policy.slices
         self.limit = error_limit(step.plan.baseline, step.plan.policy.verification)
         self.looks = Looks(target)
+        self.window = Window(target, self.wanted.version)
 
     def run(self) -> StepRecord:
         started_at, begun = now(), time.monotonic()
-        first = window_start(self.wanted.version, self.looks.take())
+        self._look()
         while True:
-            look = self.looks.take()
-            reading = between(self.wanted.version, first, look.snapshot)
-            activity.heartbeat(first.model_dump(mode="json"))
-            verdict = judge_slice(reading, self._others(first, look), self.limit)
+            others = self._look()
+            reading = self.window.reading()
+            self.window.beat()
+            verdict = judge_slice(reading, self._readings(others), self.limit)
             if verdict.answer is Answer.FAILED:
                 return self._record(started_at, StepState.FAILED, verdict)
             if self._is_long_enough(reading):
@@ -68,10 +70,15 @@ class _Watch:
         because = f"only {got} of {self.policy.requests} requests in {self.policy.max_s:.0f} s"
         return Verdict(check="slice", answer=Answer.INCONCLUSIVE, because=because)
 
-    def _others(self, first: Snapshot, look: Look) -> list[Reading]:
-        """Readings of the versions that have the rest of the traffic."""
+    def _look(self) -> list[str]:
+        """Look; the versions that have the rest of the traffic."""
+        look = self.looks.take()
         names = [v for v, part in look.shares.shares.items() if part and v != self.wanted.version]
-        readings = (between(name, first, look.snapshot) for name in names)
+        self.window.with_more(look.snapshot, names)
+        return names
+
+    def _readings(self, names: Iterable[str]) -> list[Reading]:
+        readings = (self.window.reading(name) for name in names)
         return [reading for reading in readings if isinstance(reading, Reading)]
 
     def _record(self, started_at: datetime, state: StepState, verdict: Verdict) -> StepRecord:

@@ -1,13 +1,13 @@
 """What the activities of one service act on: one protocol per role, owned here by the caller."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from rollback_manager.business import NoNumber, Number
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
+from rollback_manager.reading import NoReading, Snapshot
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -101,6 +101,23 @@ class Workloads(Protocol):
         """Shell lines with which a person does the same."""
 
 
+class Counters(Protocol):
+    """What users got of each version, where the catalogue has it counted elsewhere than the proxy.
+
+    Shares, and what is in flight or in rotation, are the proxy's alone.
+    """
+
+    @property
+    def unseen_s(self) -> float:
+        """Between two snapshots that are further apart something may have come and gone unseen."""
+
+    def snapshot(self, version: str, others: Iterable[str] = ()) -> Snapshot | NoReading:
+        """Cumulative counters of these versions, all as of `taken_at`, or why there are none.
+
+        The same snapshot again while there is no newer one. An outage is a reason, never an error.
+        """
+
+
 class Journeys(Protocol):
     """The catalogue's HTTP requests through the front door, as users make them."""
 
@@ -137,6 +154,8 @@ class Target:
     journeys: Journeys
     business: tuple[BusinessNumber, ...] = ()
     data_checks: tuple[DataIntegrity, ...] = ()
+    counters: Counters | None = None
+    """None: the proxy itself counts."""
 
 
 Targets = Callable[[str, str], Target]

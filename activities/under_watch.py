@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from activities.counted import MOST_UNSEEN
 from rollback_manager.alarms import Sighting
 from rollback_manager.detected import ERRORS, SLOWNESS, worse_than_old
 from rollback_manager.evidence_recorder import EvidenceRecorder
@@ -26,17 +27,19 @@ LEAST_SIGHT = timedelta(seconds=5)
 """And at least over so long: a second's P95 says little."""
 MINUTE = timedelta(minutes=1)
 KEPT_MINUTES = 5
-MOST_UNSEEN = timedelta(seconds=30)
-"""A longer gap between two looks is no interval: what was suspected before it is forgotten, for a
-trouble that came and went unseen must not count as one that has stood for so long."""
 
 
 @dataclass(frozen=True)
 class TrafficLook:
-    """A service's traffic at one moment."""
+    """A service's traffic at one moment.
+
+    most_unseen: after a longer gap what was suspected before it is forgotten, for a trouble that
+    came and went unseen must not count as one that has stood for so long.
+    """
 
     shares: dict[str, int]
     snapshot: Snapshot
+    most_unseen: timedelta = MOST_UNSEEN
 
 
 class Told(NamedTuple):
@@ -85,6 +88,7 @@ class UnderWatch:
         self._held = False
         self._counted = self._interval(look.snapshot, look.snapshot)
         self._judging = Judging(judges, int((look.snapshot.taken_at - since) / MINUTE))
+        self._last_told = Told(cannot_tell("counters", self.beside, "nothing is counted yet"))
 
     def fits(self, release: Release, look: TrafficLook) -> bool:
         """Whether it still is this release beside that version, and was looked at just now."""
@@ -92,16 +96,23 @@ class UnderWatch:
             self.release.version,
             self.beside,
         )
-        return same and look.snapshot.taken_at - self._looks[-1].snapshot.taken_at <= MOST_UNSEEN
+        return same and _apart(self._looks[-1], look) <= look.most_unseen
 
     def take(self, look: TrafficLook) -> Due | Told:
-        """Another look: what is to be judged, then `settled`; or said at once."""
+        """Another look: what is to be judged, then `settled`; or said at once.
+
+        While its counters are no newer it says what it said.
+        """
         before = self._looks[-1].snapshot
+        if _same_moment(before, look.snapshot):
+            return self._last_told
         if not self._counted_on(before, look.snapshot):
             self._begin_anew(look)
-            return Told(cannot_tell("counters", self.beside, "they started again or stood still"))
+            told = Told(cannot_tell("counters", self.beside, "they started again or stood still"))
+            self._last_told = told
+            return told
         self._looks.append(look)
-        while look.snapshot.taken_at - self._looks[0].snapshot.taken_at > SIGHT:
+        while len(self._looks) > 2 and _apart(self._looks[0], look) > SIGHT:
             self._looks.popleft()
         self._keep_minute(look.snapshot)
         if self._limit_ms is None:  # nothing was timed when it began
@@ -159,7 +170,8 @@ class UnderWatch:
         heard = self._judging.heard(self._common_mode())
         worse = [one for one in heard.alarming if one.answer is Answer.REGRESSED]
         verdict = together((verdict, *worse)) if worse else verdict
-        return Told(verdict, (*tests, *heard.alarming), in_words(heard.advising))
+        self._last_told = Told(verdict, (*tests, *heard.alarming), in_words(heard.advising))
+        return self._last_told
 
     def _common_mode(self) -> str:
         return "the old version got worse too: not the release, hold" if self._held else ""
@@ -211,6 +223,14 @@ class UnderWatch:
         from_at = min(onset_at, self._looks[-1].snapshot.taken_at - LEAST_SIGHT)
         before = [one for one in self._looks if one.snapshot.taken_at <= from_at]
         return before[-1] if before else self._looks[0]
+
+
+def _apart(first: TrafficLook, last: TrafficLook) -> timedelta:
+    return last.snapshot.taken_at - first.snapshot.taken_at
+
+
+def _same_moment(one: Snapshot, other: Snapshot) -> bool:
+    return (one.taken_at, one.counted_by) == (other.taken_at, other.counted_by)
 
 
 def _slow_from(look: TrafficLook, control: str) -> float | None:

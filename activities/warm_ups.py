@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from rollback_manager.warm_up import BINS, Compared, WarmedUp
 FEWEST_RELEASES = 100
 """An envelope that is learnt from fewer forgives too little: the widest warm-ups are rare. Until
 then that of a service nobody knows is taken, which is wider."""
+LONGEST_S = 2 * EDGES_S[1]
+"""Of an interval that is learnt from; counters that are scraped seldom have longer ones."""
 READ_EVERY_S = 600.0
 
 
@@ -41,9 +44,11 @@ class Warming:
 
     def add(self, interval: Interval) -> bool:
         """One more interval; whether that was the last one, and all of them were seen."""
-        at_s = float(interval.at_s[0])
-        began_s = at_s - float(interval.length_s[0])
+        at_s, length_s = float(interval.at_s[0]), float(interval.length_s[0])
+        began_s = at_s - length_s
         self._from_s = began_s if self._from_s is None else self._from_s
+        if length_s > LONGEST_S:
+            self._from_s = inf  # it does not say in which of several bins it was
         if at_s > EDGES_S[-1]:
             return began_s <= EDGES_S[-1] and self._from_s < EDGES_S[1]
         if at_s > 0:

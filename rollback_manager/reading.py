@@ -12,7 +12,9 @@ class Counts(Value):
     """Counters of one version, cumulative since the proxy came up, and its gauges of now.
 
     `latency_ms` holds (upper edge in ms, requests at or below it), rising; the last edge is
-    infinite in the source and left out here.
+    infinite in the source and left out here. `timed`: requests at or below that one, so all that
+    were timed; None where it is not told, and those of the last finite edge are taken for all.
+    Gauges are 0 where it was not the proxy that counted.
     """
 
     requests: int
@@ -20,14 +22,20 @@ class Counts(Value):
     in_flight: int
     serving: int
     latency_ms: tuple[tuple[float, int], ...] = ()
+    timed: int | None = None
 
 
 class Snapshot(Value):
-    """All counters of a service at one moment. `own_errors`: 5xx that no version gave."""
+    """All counters of a service at one moment. `own_errors`: 5xx that no version gave.
+
+    `counted_by`: who added the counters up, if not the proxy; what two of them counted cannot be
+    compared.
+    """
 
     taken_at: datetime
     versions: dict[str, Counts]
     own_errors: int = 0
+    counted_by: str = ""
 
 
 class Reading(Value):
@@ -66,6 +74,8 @@ def between(version: str, before: Snapshot, after: Snapshot) -> Reading | NoRead
     window_s = (after.taken_at - before.taken_at).total_seconds()
     if first is None or last is None:
         return NoReading(version=version, because="the traffic role does not know this version")
+    if before.counted_by != after.counted_by:
+        return NoReading(version=version, because="the counting began again")
     if window_s <= 0:
         return NoReading(version=version, because="the counters are stale: no time between them")
     if last.requests < first.requests or last.errors < first.errors:
@@ -74,7 +84,7 @@ def between(version: str, before: Snapshot, after: Snapshot) -> Reading | NoRead
         version=version,
         requests=last.requests - first.requests,
         errors=last.errors - first.errors,
-        latency_p95_ms=percentile(_buckets(first, last), 0.95),
+        latency_p95_ms=percentile(_buckets(first, last), 0.95, _timed(first, last)),
         window_s=window_s,
         taken_at=after.taken_at,
     )
@@ -130,26 +140,33 @@ def slower_than(limit_ms: float, version: str, before: Snapshot, after: Snapshot
     """Requests of the window slower than `limit_ms`, counted from the next bucket edge above it.
 
     Out of those that were timed: the proxy updates its histograms later than its counters. What
-    took longer than the last edge is not among them: it met the proxy's time-out, an error.
+    took longer than its last edge is not among them: it met the proxy's time-out, an error.
     None when nothing was timed, or no edge is as high as the limit.
     """
     first, last = before.versions.get(version), after.versions.get(version)
     if first is None or last is None or not last.latency_ms:
         return None
-    buckets = _buckets(first, last)
-    timed = buckets[-1][1]
+    buckets, timed = _buckets(first, last), _timed(first, last)
     within = next((count for edge, count in buckets if edge >= limit_ms), None)
     if not timed or within is None:
         return None
     return Slow(slower=max(0, timed - within), timed=timed)
 
 
-def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float | None:
-    """The quantile of cumulative buckets, linear inside a bucket as Prometheus does it."""
-    total = buckets[-1][1] if buckets else 0
-    if total <= 0:
+def percentile(
+    buckets: tuple[tuple[float, int], ...], quantile: Ratio, timed: int | None = None
+) -> float | None:
+    """The quantile of cumulative buckets, linear inside a bucket as Prometheus does it.
+
+    timed: requests above the last edge among them; a quantile up there is the last edge.
+    """
+    counted = buckets[-1][1] if buckets else 0
+    total = counted if timed is None else timed
+    if total <= 0 or not buckets:
         return None
     wanted = quantile * total
+    if wanted > counted:
+        return buckets[-1][0]
     place = next(n for n, (_, count) in enumerate(buckets) if count >= wanted)
     low_edge, low_count = buckets[place - 1] if place else (0.0, 0)
     edge, count = buckets[place]
@@ -160,3 +177,11 @@ def percentile(buckets: tuple[tuple[float, int], ...], quantile: Ratio) -> float
 def _buckets(first: Counts, last: Counts) -> tuple[tuple[float, int], ...]:
     earlier = dict(first.latency_ms)
     return tuple((edge, max(0, count - earlier.get(edge, 0))) for edge, count in last.latency_ms)
+
+
+def _timed(first: Counts, last: Counts) -> int:
+    """Requests of the window that were timed."""
+    if first.timed is not None and last.timed is not None:
+        return max(0, last.timed - first.timed)
+    buckets = _buckets(first, last)
+    return buckets[-1][1] if buckets else 0

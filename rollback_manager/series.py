@@ -8,18 +8,17 @@ looks anywhere, and the sum stays what the counters say. No data is never zero.
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, assert_never
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from rollback_manager import increments
+from rollback_manager import increments, labels, moments
 from rollback_manager.increments import Scrapes, Series
 from rollback_manager.reading import NoReading, Slow
-from rollback_manager.sources import ErrorsByLabel, ErrorsMetric, PrometheusSource
+from rollback_manager.sources import PrometheusSource
 from rollback_manager.values import Count, Ratio, Seconds, Value
 
 AHEAD_S = 2.0
@@ -75,6 +74,10 @@ class Increase(Value):
         return Slow(slower=max(0, self.timed - within), timed=self.timed)
 
 
+class NothingNew(NoReading):
+    """No trouble: the next scrape has simply not come yet."""
+
+
 class Look(NamedTuple):
     """A reading or a reason for each version that was asked for, and what to ask with next."""
 
@@ -88,62 +91,33 @@ def look(
     versions: Iterable[str],
     used: Used,
     at: datetime,
+    as_of_s: float | None = None,
 ) -> Look:
     """What the counters of one service say of `versions` at the moment `at`.
 
     series: all of the service's in the range before `at`, whatever version they are of. Where there
-    is a reason instead of a reading nothing is used up: the next look counts it.
+    is a reason instead of a reading nothing is used up: the next look counts it. as_of_s: the
+    second since 1970 at which the counters are read (`moments`); None: each at its last sample.
     """
     found: dict[str, Increase | NoReading] = {}
     until = dict(used.until)  # also of versions that are not asked for now, and may be again
     for version in versions:
         kept = _remembered(used.until.get(version, {}), at)
         mine = [one for one in series if one.labels.get(source.version_label) == version]
-        because = _absent(version, series, source) or _errors_unknown(mine, series, source)
+        because = labels.absent(version, series, source) or labels.errors_unknown(
+            mine, series, source
+        )
         if because:
             found[version], until[version] = NoReading(version=version, because=because), kept
         else:
             arm = _Arm(version, mine, source, kept, used.since, at.timestamp())
-            found[version], until[version] = arm.reading()
+            found[version], until[version] = arm.reading(as_of_s)
     return Look(found, Used(until=until, since=used.since))
 
 
 def _remembered(until: Mapping[str, float], at: datetime) -> dict[str, float]:
     forgotten_s = at.timestamp() - FORGOTTEN_S
     return {target: at_s for target, at_s in until.items() if at_s > forgotten_s}
-
-
-def _absent(version: str, series: Sequence[Series], source: PrometheusSource) -> str | None:
-    """Why there are no requests of the version; the words help to find a wrong label."""
-    requests = [one for one in series if one.name == source.requests]
-    if not requests:
-        return (
-            f"empty: no series of {source.requests} for this service in the last"
-            f" {source.range_s:.0f} s"
-        )
-    label = source.version_label
-    there = sorted({one.labels[label] for one in requests if one.labels.get(label)})
-    if not there:
-        return f"empty: none of {len(requests)} series of {source.requests} has a label {label!r}"
-    if version not in there:
-        return f"one arm only: {label}={', '.join(there[:5])} is counted, {version!r} is not"
-    return None
-
-
-def _errors_unknown(
-    mine: Sequence[Series], series: Sequence[Series], source: PrometheusSource
-) -> str | None:
-    """No errors is a number only where errors would show."""
-    match source.errors:
-        case ErrorsByLabel(label=label):
-            told = any(one.name == source.requests and one.labels.get(label) for one in mine)
-            missing = f"no series of {source.requests} of this version has a label {label!r}"
-        case ErrorsMetric(metric=metric):
-            told = any(one.name == metric for one in series)
-            missing = f"no version has a series of {metric}"
-        case other:
-            assert_never(other)
-    return None if told else f"errors cannot be counted: {missing}"
 
 
 class _Arm(NamedTuple):
@@ -156,18 +130,29 @@ class _Arm(NamedTuple):
     since: datetime | None
     at_s: float
 
-    def reading(self) -> tuple[Increase | NoReading, dict[str, float]]:
-        """With it, until when samples are used by now."""
+    def reading(self, as_of_s: float | None) -> tuple[Increase | NoReading, dict[str, float]]:
+        """With it, until when samples are used by now; whether any can be is judged by all."""
         kept = dict(self.used)
         if because := self._unusable():
             return NoReading(version=self.version, because=because), kept
+        if as_of_s is None:
+            return self._used_up(kept)
+        interval_s = self.source.scrape_interval_s
+        arm = self._replace(series=moments.as_of(self.series, as_of_s, kept, interval_s))
+        if not arm.series:
+            return NothingNew(version=self.version, because="its samples are too new"), kept
+        return arm._used_up(kept, parts=len(arm.series))
+
+    def _used_up(
+        self, kept: dict[str, float], parts: int = 0
+    ) -> tuple[Increase | NoReading, dict[str, float]]:
+        """parts: of a request that are rounded; so much more errors than requests are none."""
         scrapes = self._scrapes()
         until = kept | {target: one.until_s for target, one in scrapes.items()}
         if not any(one.times for one in scrapes.values()):
-            because = self._nothing_new(scrapes)
-            return NoReading(version=self.version, because=because), until
+            return self._nothing_new(scrapes), until
         increase = self._increase(scrapes)
-        if increase.errors > increase.requests:
+        if increase.errors > increase.requests + parts:
             because = f"more errors ({increase.errors}) than requests ({increase.requests})"
             return NoReading(version=self.version, because=f"{because}: a wrong metric?"), kept
         return increase, until
@@ -208,14 +193,17 @@ class _Arm(NamedTuple):
             begin_s = max(first_s, self.since.timestamp() if self.since else first_s)
         return Scrapes(begin_s, tuple(at for at in times if at > begin_s), lost, times)
 
-    def _nothing_new(self, scrapes: Mapping[str, Scrapes]) -> str:
+    def _nothing_new(self, scrapes: Mapping[str, Scrapes]) -> NoReading:
         newest_s = min(self._age_s(one) for one in self.series)
         if any(one.lost for one in scrapes.values()):
             reach = f"over {self.source.range_s:.0f} s"
-            return f"scrape gap: the last sample used is {reach} old, counting begins again"
+            because = f"scrape gap: the last sample used is {reach} old, counting begins again"
+            return NoReading(version=self.version, because=because)
         if not self.used.keys() & scrapes.keys():
-            return "first sample: growth is known from the next scrape on"
-        return f"nothing new: its last sample, {newest_s:.0f} s old, is used already"
+            because = "first sample: growth is known from the next scrape on"
+        else:
+            because = f"nothing new: its last sample, {newest_s:.0f} s old, is used already"
+        return NothingNew(version=self.version, because=because)
 
     def _increase(self, scrapes: Mapping[str, Scrapes]) -> Increase:
         requests = [one for one in self.series if one.name == self.source.requests]
@@ -223,7 +211,7 @@ class _Arm(NamedTuple):
         return Increase(
             version=self.version,
             requests=self._grown(requests, scrapes),
-            errors=self._grown(_errors(self.series, self.source), scrapes),
+            errors=self._grown(labels.errors(self.series, self.source), scrapes),
             latency_ms=edges,
             timed=timed,
             window_s=max(one.window_s for one in scrapes.values()),
@@ -273,21 +261,6 @@ class _Arm(NamedTuple):
             yield f"stale: {silent} of {targets} instances are silent for over {limit_s:g} s"
         if not all(increments.ends_as_a_number(one) for one in self.series):
             yield "not a number: a series that ended before has no value"
-
-
-def _errors(series: Iterable[Series], source: PrometheusSource) -> list[Series]:
-    match source.errors:
-        case ErrorsByLabel(label=label, matches=matches):
-            found = re.compile(f"(?:{matches})")
-            return [
-                one
-                for one in series
-                if one.name == source.requests and found.fullmatch(one.labels.get(label, ""))
-            ]
-        case ErrorsMetric(metric=metric):
-            return [one for one in series if one.name == metric]
-        case other:
-            assert_never(other)
 
 
 def _pair(one: Series, other: Series) -> str:

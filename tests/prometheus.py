@@ -26,23 +26,36 @@ TRIES = 3
 
 @dataclass
 class Exporter:
-    """Pages of metrics in Prometheus' text format, by path. A page of None answers 503."""
+    """Pages of metrics in Prometheus' text format, by path, or what writes one at each scrape.
+
+    A page of None answers 503.
+    """
 
     address: str
-    pages: dict[str, str | None] = field(default_factory=dict)
+    pages: dict[str, str | Callable[[], str] | None] = field(default_factory=dict)
 
 
 @dataclass
 class Server:
     """A Prometheus under way. Its process may be stopped and killed by tests.
 
-    paths: job → path of the page that it scrapes.
+    paths: job → path of the page that it scrapes. begin: starts its process at the same address.
     """
 
     url: str
     child: subprocess.Popen[bytes]
     exporter: Exporter
     paths: Mapping[str, str]
+    begin: Callable[[], subprocess.Popen[bytes]]
+
+    def kill(self) -> None:
+        """At once, as a machine that is gone."""
+        self.child.kill()
+        self.child.wait(START_S)
+
+    def start_again(self) -> None:
+        """With what it had stored; it may answer a little later."""
+        self.child = self.begin()
 
     def show(self, path: str, *lines: str) -> None:
         """From now on this is the page; when this returns, a scrape of it can be asked for."""
@@ -76,7 +89,8 @@ def exporter() -> Iterator[Exporter]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            page = one.pages.get(self.path, "")
+            shown = one.pages.get(self.path, "")
+            page = shown() if callable(shown) else shown
             body = (page or "").encode()
             self.send_response(503 if page is None else 200)
             self.send_header("content-type", "text/plain; version=0.0.4")
@@ -100,8 +114,10 @@ def exporter() -> Iterator[Exporter]:
 
 
 @contextmanager
-def server(exporter: Exporter, paths: Mapping[str, str], *flags: str) -> Iterator[Server]:
-    """A Prometheus that scrapes the exporter four times a second, job by job, at the job's path.
+def server(
+    exporter: Exporter, paths: Mapping[str, str], *flags: str, interval_s: float = INTERVAL_S
+) -> Iterator[Server]:
+    """A Prometheus that scrapes the exporter so often, job by job, at the job's path.
 
     Ready when each of its jobs was scraped: it begins to scrape some five seconds after it answers.
     """
@@ -110,7 +126,7 @@ def server(exporter: Exporter, paths: Mapping[str, str], *flags: str) -> Iterato
         raise RuntimeError("these tests need Prometheus: apt-get install prometheus")
     with tempfile.TemporaryDirectory(prefix="rb-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        (folder / "prometheus.yml").write_text(_config(exporter, paths))
+        (folder / "prometheus.yml").write_text(_config(exporter, paths, interval_s))
         one = _started(partial(_start, program, folder, exporter, paths, *flags), folder)
         try:
             _until(one, folder, lambda: len(one.query("up")) == len(paths))
@@ -121,12 +137,13 @@ def server(exporter: Exporter, paths: Mapping[str, str], *flags: str) -> Iterato
             one.child.wait(START_S)
 
 
-def _config(exporter: Exporter, paths: Mapping[str, str]) -> str:
+def _config(exporter: Exporter, paths: Mapping[str, str], interval_s: float) -> str:
     jobs = [
         {"job_name": job, "metrics_path": path, "static_configs": [{"targets": [exporter.address]}]}
         for job, path in paths.items()
     ]
-    scrape = {"scrape_interval": "250ms", "scrape_timeout": "250ms"}
+    every = f"{round(1000 * interval_s)}ms"
+    scrape = {"scrape_interval": every, "scrape_timeout": every}
     return json.dumps({"global": scrape, "scrape_configs": jobs})  # JSON is YAML
 
 
@@ -153,11 +170,14 @@ def _start(
         f"--web.listen-address={address}",
         *flags,
     ]
-    with (folder / "log").open("wb") as log:
-        child = subprocess.Popen(
-            [*_with_us(), program, *command], stdout=log, stderr=log, cwd=folder
-        )
-    return Server(f"http://{address}", child, exporter, paths)
+
+    def begin() -> subprocess.Popen[bytes]:
+        with (folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [*_with_us(), program, *command], stdout=log, stderr=log, cwd=folder
+            )
+
+    return Server(f"http://{address}", begin(), exporter, paths, begin)
 
 
 def _until(one: Server, folder: Path, holds: Callable[[], object]) -> None:

@@ -18,6 +18,12 @@ from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.http_json import HttpJson
+from activities.integrations.prometheus import (
+    Prometheus,
+    PrometheusCounters,
+    Rounds,
+    together,
+)
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.integrations.supervisord import Supervisord
 from activities.integrations.temporal_incidents import TemporalIncidents
@@ -31,7 +37,7 @@ from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.slices import SliceActivities
-from activities.targets import Target, Targets, Traffic, Workloads
+from activities.targets import Counters, Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
 from activities.warm_ups import WarmUps
 from activities.watching import WatchActivities
@@ -175,6 +181,8 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
     def shared(admin: str) -> SharedStats:
         return SharedStats(Admin(admin, client))
 
+    counters = _counters(catalogue, client)
+
     @cache
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
@@ -184,9 +192,26 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
             journeys=HttpJourneys(placement.journeys, client),
             business=tuple(HttpJson(source, client) for source in placement.business),
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
+            counters=counters.get((env, service)),
         )
 
     return target
+
+
+def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str], Counters]:
+    """Those that the catalogue names; services of one source share its questions."""
+    found: dict[tuple[str, str], Counters] = {}
+    for env in catalogue.environments:
+        sources = {
+            name: placement.metrics
+            for name, service in catalogue.services.items()
+            if (placement := service.environments.get(env)) and placement.metrics
+        }
+        for group in together(sources):
+            rounds = Rounds(Prometheus(group, client))
+            for name, source in group.items():
+                found[env, name] = PrometheusCounters(rounds, name, source)
+    return found
 
 
 def _traffic(

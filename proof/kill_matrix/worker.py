@@ -130,6 +130,7 @@ def _doomed(parts: Parts, doom: Doom) -> Parts:
             traffic=DoomedTraffic(found.traffic, doom),
             workloads=DoomedWorkloads(found.workloads, doom),
             journeys=found.journeys,
+            counters=found.counters,
         )
 
     return replace(parts, targets=target)

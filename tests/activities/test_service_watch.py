@@ -11,11 +11,12 @@ from activities.integrations.sql import SqlRecords
 from activities.other_tests import OtherTests
 from activities.service_watch import ServiceWatch, judge_together
 from activities.targets import Target
-from activities.warm_ups import Histories
+from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release, Standing
+from rollback_manager.statistics.evidence import Arm, Interval
 from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.warm_up import BINS, Compared, WarmedUp
 from tests.activities.traffic_world import (
@@ -308,3 +309,13 @@ def test_unhealthy_instances_open_an_incident_of_their_own_trigger(make: Make) -
     assert alarm.evidence.size == 0.5
     assert alarm.seen.worse_than_old, "those of v1 were well at the same time"
     assert alarm.seen.onset_at == BEGAN + timedelta(seconds=23), "the first failed round, a look on"
+
+
+def test_counters_that_are_scraped_seldom_teach_nothing_of_a_warm_up() -> None:
+    """An interval of several bins does not say when in it the errors were."""
+    for length_s, learns in ((1.0, True), (5.0, True), (15.0, False)):
+        warming, at_s, ended = Warming(), 0.0, False
+        while not ended and at_s < 300:
+            at_s += length_s
+            ended = warming.add(Interval.of(at_s, length_s, Arm.of(100, 1), Arm.of(100, 1)))
+        assert ended is learns

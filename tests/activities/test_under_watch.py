@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.under_watch import Due, Told, UnderWatch
+from activities.under_watch import Due, Told, TrafficLook, UnderWatch
 from rollback_manager.detected import ERRORS, SLOWNESS
 from rollback_manager.judges import ArgoJudge, ArgoMetric, Role, Signal, trigger_of
 from rollback_manager.statistics.evidence import Answer, Finding
@@ -26,12 +26,12 @@ def watch(one: UnderWatch, traffic: Traffic, seconds: int) -> Told:
     assert seconds
     for _ in range(seconds):
         traffic.pass_s(1)
-        told = _told(one, traffic)
+        told = _told(one, traffic.look())
     return told
 
 
-def _told(one: UnderWatch, traffic: Traffic) -> Told:
-    match one.take(traffic.look()):
+def _told(one: UnderWatch, look: TrafficLook) -> Told:
+    match one.take(look):
         case Due(watch, interval):
             return one.settled(watch.with_more(interval), 0)
         case told:
@@ -231,3 +231,36 @@ def test_trouble_of_both_versions_is_no_alarm_of_a_judge_either() -> None:
     told = watch(one, traffic, 12)
     assert told.verdict.test == "common_mode"
     assert all(finding.answer is not Answer.REGRESSED for finding in told.tests)
+
+
+def test_while_its_counters_are_no_newer_it_says_the_same() -> None:
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    told = watch(one, traffic, 30)
+    for _ in range(5):
+        assert one.take(traffic.look()) is told
+
+
+@pytest.mark.parametrize("every_s", [15, 60])
+def test_counters_that_are_scraped_seldom_show_a_regression_and_its_size(every_s: int) -> None:
+    """A look each second, of counters that are newer only every so often."""
+    traffic = Traffic(HALF)
+    one = begun(traffic)
+    last = traffic.look()
+    for second in range(1, 600):
+        traffic.pass_s(1)
+        if second == 300:
+            traffic.errors["v2"] = 0.3
+        if second % every_s == 0:
+            last = TrafficLook(HALF, traffic.snapshot(), timedelta(seconds=3.5 * every_s))
+        assert one.fits(release("v2"), last)
+        told = _told(one, last)
+        if told.verdict.answer is Answer.REGRESSED:
+            break
+    assert 300 < second <= 300 + 2 * every_s + 15
+    seen = one.seen(told.verdict)
+    assert seen.new is not None
+    assert seen.new.error_ratio == pytest.approx(0.3, abs=0.16)
+    assert told.verdict.usual is not None
+    assert told.verdict.effect is not None
+    assert told.verdict.usual + told.verdict.effect == pytest.approx(0.3, abs=0.05)

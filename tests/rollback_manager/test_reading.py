@@ -139,6 +139,28 @@ def test_slow_requests_are_counted_from_the_next_edge_above(
     assert (found and found.slower) == slow
 
 
+def timed(number: int, within: int) -> Counts:
+    return counts(number, 0, ((10, within),)).model_copy(update={"timed": number})
+
+
+def test_what_is_slower_than_the_last_edge_is_timed_where_that_is_told() -> None:
+    before, after = snapshot(v1=timed(100, 90)), snapshot(9, v1=timed(300, 110))
+    assert slower_than(10, "v1", before, after) == (180, 200)
+    reading = between("v1", before, after)
+    assert isinstance(reading, Reading)
+    assert reading.latency_p95_ms == 10, "the last edge, as Prometheus says it"
+    untold = snapshot(9, v1=timed(300, 110).model_copy(update={"timed": None}))
+    assert slower_than(10, "v1", before, untold) == (0, 20)
+
+
+def test_what_two_have_added_up_is_not_compared() -> None:
+    before, after = snapshot(v1=counts(10)), snapshot(9, v1=counts(30))
+    other = after.model_copy(update={"counted_by": "another"})
+    reading = between("v1", before, other)
+    assert isinstance(reading, NoReading)
+    assert reading.because == "the counting began again"
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -1,5 +1,6 @@
 """Names in the catalogue become objects that work, or stop the start."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from temporalio import activity
 
 from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
+from activities.integrations.prometheus import PrometheusCounters
 from activities.integrations.supervisord import Supervisord
 from rollback_manager.alarms import Alarm
 from rollback_manager.errors import CatalogueError, PermanentError
@@ -138,3 +140,35 @@ def _name(function: object) -> str:
 
 def test_a_whole_rollback_may_drain_and_no_step_waits_for_a_slot() -> None:
     assert FleetPolicy().tree_above <= MOST_AT_ONCE
+
+
+def test_services_of_one_prometheus_share_its_questions(settings: Settings) -> None:
+    found = wiring.parts(with_metrics(settings, "shop", "cart", "mail")).targets
+    shop, cart = (found("test", name).counters for name in ("shop", "cart"))
+    assert isinstance(shop, PrometheusCounters)
+    assert isinstance(cart, PrometheusCounters)
+    mail = found("test", "mail").counters
+    assert isinstance(mail, PrometheusCounters)
+    assert shop.rounds is cart.rounds
+    assert shop.rounds is not mail.rounds
+
+
+def test_without_metrics_the_proxy_itself_counts(settings: Settings) -> None:
+    assert wiring.parts(settings).targets("test", "shop").counters is None
+
+
+def with_metrics(settings: Settings, *services: str) -> Settings:
+    """Each with a Prometheus; mail's is another one."""
+    tree = json.loads(settings.catalogue.read_text())
+    (one,) = tree["services"].values()
+    for name in services:
+        metrics = {
+            "kind": "prometheus",
+            "url": f"http://127.0.0.1:{2 if name == 'mail' else 1}",
+            "requests": "requests_total",
+            "errors": {"kind": "label", "label": "code", "matches": "5.."},
+        }
+        place = one["environments"]["test"] | {"metrics": metrics}
+        tree["services"][name] = one | {"environments": {"test": place}}
+    settings.catalogue.write_text(json.dumps(tree))
+    return settings

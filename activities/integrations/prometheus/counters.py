@@ -1,79 +1,76 @@
-"""The role of metrics, played by one Prometheus: all services of a shard by one question."""
+"""The role of counters, played by a Prometheus: what grew, added up by version."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import logging
+import threading
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
-import httpx
-
-from activities.integrations.prometheus.api import Api
-from activities.integrations.prometheus.query import LOOK_AHEAD_S, selector, value_of
-from rollback_manager.increments import Series
-from rollback_manager.reading import NoReading
-from rollback_manager.series import Increase, Used, look
+from activities.integrations.prometheus.asking import Answered
+from activities.integrations.prometheus.rounds import Rounds
+from rollback_manager.counting import Counting
+from rollback_manager.reading import NoReading, Snapshot
 from rollback_manager.sources import PrometheusSource
 
+MOST_COUNTINGS = 20
+"""Sets of versions that are remembered of a service: its release, its rollback, and to spare."""
 
-class Looks(NamedTuple):
-    """By service: a reading or a reason for each version, and what to ask with next time.
-
-    warnings: what Prometheus said beside its answer, such as that a part of the data is missing.
-    """
-
-    found: dict[str, dict[str, Increase | NoReading]]
-    used: dict[str, Used]
-    warnings: tuple[str, ...]
+log = logging.getLogger(__name__)
 
 
-def together(sources: Mapping[str, PrometheusSource]) -> list[dict[str, PrometheusSource]]:
-    """The services in groups that one question can ask for: same address, token and labels."""
-    groups: dict[tuple[object, ...], dict[str, PrometheusSource]] = defaultdict(dict)
-    for service, source in sources.items():
-        labels = (source.service_label, *sorted(source.where.items()))
-        groups[source.url, source.token, labels][service] = source
-    return list(groups.values())
+class _Told(NamedTuple):
+    """What was said of some versions last, from the answer of that time."""
+
+    counting: Counting
+    said: Snapshot | NoReading
+    at: datetime
+    notes: tuple[str, ...] = ()
 
 
-class Prometheus:
-    """The counters of services that `together` put into one group."""
+class PrometheusCounters:
+    """The counters of one service; never waits longer than a second for its Prometheus."""
 
-    def __init__(self, sources: Mapping[str, PrometheusSource], client: httpx.Client) -> None:
-        if len(together(sources)) != 1:
-            raise ValueError("services of one address, token and labels, please: see together()")
-        one = next(iter(sources.values()))
-        self._sources = dict(sources)
-        self._api = Api(one.url, client, one.token)
+    def __init__(self, rounds: Rounds, service: str, source: PrometheusSource) -> None:
+        self.rounds = rounds
+        self._service = service
+        self._source = source
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, ...], _Told] = {}
 
-    def read(self, versions: Mapping[str, Sequence[str]], used: Mapping[str, Used]) -> Looks:
-        """What grew of these versions by service since `used`; may be asked again at any time.
+    @property
+    def unseen_s(self) -> float:
+        """Two failed scrapes happen on a healthy day; the one after them may come a bit late."""
+        return self._source.silence_s + self._source.scrape_interval_s / 2
 
-        Within `PrometheusSource.range_s` nothing is lost; after a longer pause counting begins
-        again, and the reading says so. Raises as `Api.query` does; then nothing is used up.
-        KeyError for a service that is not of this group.
-        """
-        asked = {service: self._sources[service] for service in versions}
-        if not asked:
-            return Looks({}, {}, ())
-        at = datetime.now(UTC) + timedelta(seconds=LOOK_AHEAD_S)
-        answer = self._api.query(selector(asked), at)
-        by_value = _by_value(answer.series, next(iter(asked.values())).service_label)
-        looks = {
-            service: look(
-                by_value.get(value_of(service, source), ()),
-                source,
-                versions[service],
-                used.get(service, Used()),
-                answer.at,
-            )
-            for service, source in asked.items()
-        }
-        found = {service: one.found for service, one in looks.items()}
-        return Looks(found, {service: one.used for service, one in looks.items()}, answer.warnings)
+    def snapshot(self, version: str, others: Iterable[str] = ()) -> Snapshot | NoReading:
+        """All as of one moment between the last scrapes; the same until there was a new one."""
+        answer = self.rounds.newest(self._service)
+        if isinstance(answer, str):
+            return NoReading(version=version, because=answer)
+        versions = (version, *sorted({*others} - {version}))
+        with self._lock:
+            told = self._told.pop(versions, None)
+            if told is None or told.at < answer.at:
+                told = self._newer(versions, told, answer)
+            self._told[versions] = told
+            while len(self._told) > MOST_COUNTINGS:
+                del self._told[next(iter(self._told))]
+        return told.said
+
+    def _newer(self, versions: tuple[str, ...], before: _Told | None, answer: Answered) -> _Told:
+        own = Counting(self._source, versions, name=uuid.uuid4().hex[:12])
+        counting = before.counting if before else own
+        more = counting.with_more(answer.series[self._service], answer.at)
+        notes = (*more.notes, *answer.warnings)
+        if notes and (before is None or notes != before.notes):
+            log.info("counters", extra={"service": self._service, "notes": notes})
+        return _Told(more.counting, _with(more.said, answer.warnings), answer.at, notes)
 
 
-def _by_value(series: Iterable[Series], label: str) -> dict[str, list[Series]]:
-    found: dict[str, list[Series]] = defaultdict(list)
-    for one in series:
-        found[one.labels.get(label, "")].append(one)
-    return found
+def _with(said: Snapshot | NoReading, warnings: tuple[str, ...]) -> Snapshot | NoReading:
+    """A reason with what Prometheus warned of: that may be the reason behind it."""
+    if isinstance(said, Snapshot) or not warnings:
+        return said
+    because = f"{said.because} (Prometheus: {'; '.join(warnings)})"
+    return said.model_copy(update={"because": because})

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from activities.integrations.prometheus import Looks, Prometheus, together
+from activities.integrations.prometheus import Answered, Prometheus, together
 from activities.integrations.prometheus.api import Api
 from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.reading import NoReading, Slow
-from rollback_manager.series import Increase, Used
+from rollback_manager.series import Increase, Used, look
 from rollback_manager.sources import PrometheusSource
 from tests import prometheus
 from tests.prometheus import INTERVAL_S, Exporter, Server
@@ -65,9 +65,10 @@ class Shop:
         self.server.show(f"/{self.job}", *with_service)
 
     def read(self, version: str = "v1") -> Increase | NoReading:
-        looks = self.prometheus.read({self.job: [version]}, {self.job: self.used})
-        self.used = looks.used[self.job]
-        return looks.found[self.job][version]
+        answer = self.prometheus.ask([self.job])
+        series = answer.series[self.job]
+        found, self.used = look(series, self.source, [version], self.used, answer.at)
+        return found[version]
 
     def increase(self, version: str = "v1") -> Increase:
         found = self.read(version)
@@ -147,14 +148,14 @@ def test_all_services_are_asked_for_by_one_query(jobs: Iterator[str], server: Se
             ]
             server.show(f"/{name}", *lines)
     with httpx.Client(trust_env=False, event_hooks={"request": [asked.append]}) as client:
-        looks = Prometheus(sources, client).read({name: ["v1"] for name in names}, {})
+        answer = Prometheus(sources, client).ask(names)
     assert len(asked) == 1
-    assert [counted(looks, name) for name in names] == [(8, 0), (8, 0)]
-    assert looks.warnings == ()
+    assert [counted(answer, name, sources[name]) for name in names] == [(8, 0), (8, 0)]
+    assert answer.warnings == ()
 
 
-def counted(looks: Looks, service: str) -> tuple[int, int]:
-    found = looks.found[service]["v1"]
+def counted(answer: Answered, service: str, source: PrometheusSource) -> tuple[int, int]:
+    found = look(answer.series[service], source, ["v1"], Used(), answer.at).found["v1"]
     assert isinstance(found, Increase), found
     return found.requests, found.errors
 
@@ -257,10 +258,8 @@ def test_a_wrong_name_in_the_catalogue_is_never_a_zero(
 ) -> None:
     shop.show(line(10))
     source = PrometheusSource.model_validate(shop.source.model_dump() | more)
-    found = Prometheus({shop.job: source}, client).read({shop.job: ["v1"]}, {})
-    reason = found.found[shop.job]["v1"]
-    assert isinstance(reason, NoReading)
-    assert reason.because.startswith(said)
+    shop.source, shop.prometheus = source, Prometheus({shop.job: source}, client)
+    assert shop.why().startswith(said)
 
 
 # Names
@@ -292,12 +291,13 @@ def test_a_value_of_a_label_is_taken_as_it_is_whatever_it_would_mean_in_a_query(
     for growth in (0, 1):
         server.show(f"/{job}", *(exposed(value, n * growth) for n, value in enumerate(NASTY)))
     for n, (service, source) in enumerate(sources.items()):
-        alone = Prometheus({service: source}, client).read({service: ["v1"]}, {})
-        assert counted(alone, service) == (n, 0)
+        alone = Prometheus({service: source}, client).ask([service])
+        assert counted(alone, service, source) == (n, 0)
     shared = {name: one.model_copy(update={"where": {}}) for name, one in sources.items()}
     assert len(together(sources)) == len(NASTY)
-    looks = Prometheus(shared, client).read({name: ["v1"] for name in shared}, {})
-    assert [counted(looks, name) for name in shared] == [(n, 0) for n in range(len(NASTY))]
+    answer = Prometheus(shared, client).ask(shared)
+    every = [counted(answer, name, one) for name, one in shared.items()]
+    assert every == [(n, 0) for n in range(len(NASTY))]
 
 
 def exposed(value: str, count: int) -> str:
@@ -353,18 +353,17 @@ def test_a_prometheus_that_hangs_is_unreachable_and_comes_back(
     assert api.query("up[1m]", datetime.now(UTC)).series
 
 
-def test_a_prometheus_that_was_killed_is_unreachable_and_uses_nothing_up(
+def test_a_prometheus_that_was_killed_is_unreachable(
     exporter: Exporter, client: httpx.Client
 ) -> None:
     with prometheus.server(exporter, {}) as own:
         reader = Prometheus({"shop": source_of(own)}, client)
-        looks = reader.read({"shop": ["v1"]}, {})
-        assert isinstance(looks.found["shop"]["v1"], NoReading)
-        assert reader.read({}, looks.used) == Looks({}, {}, ())
+        assert reader.ask(["shop"]).series == {"shop": []}
+        assert reader.ask([]).series == {}
         own.child.kill()
         own.child.wait(10)
         with pytest.raises(Unreachable, match="does not answer: ConnectError"):
-            reader.read({"shop": ["v1"]}, looks.used)
+            reader.ask(["shop"])
 
 
 def test_a_prometheus_that_cannot_start_is_told_of_with_its_log(exporter: Exporter) -> None:

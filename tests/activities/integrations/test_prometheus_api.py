@@ -14,8 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.integrations.prometheus import Prometheus, together
+from activities.integrations.prometheus import (
+    Prometheus,
+    PrometheusCounters,
+    Rounds,
+    together,
+)
 from activities.integrations.prometheus.api import MOST_BYTES, Answer, Api
+from activities.integrations.prometheus.asking import MOST_SERVICES
 from activities.integrations.prometheus.query import selector
 from rollback_manager.errors import PermanentError, RollbackError, TemporaryError, Unreachable
 from rollback_manager.sources import PrometheusSource
@@ -122,7 +128,8 @@ def test_a_version_of_a_request_is_looked_up_and_never_asked_for() -> None:
         return httpx.Response(200, json=EMPTY)
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        Prometheus({"shop": source()}, client).read({"shop": ['v1"}', "v2"]}, {})
+        rounds = Rounds(Prometheus({"shop": source()}, client))
+        PrometheusCounters(rounds, "shop", source()).snapshot('v1"}', ["v2"])
     assert len(asked) == 1
     assert b"v1" not in asked[0]
     assert b"v2" not in asked[0]
@@ -144,6 +151,8 @@ def test_only_services_that_share_all_of_it_are_asked_for_together() -> None:
         ["news"],
         ["blog"],
     ]
+    many = together({f"s{number}": source() for number in range(MOST_SERVICES + 1)})
+    assert [len(group) for group in many] == [MOST_SERVICES, 1]
     with httpx.Client() as client, pytest.raises(ValueError, match=r"see together\(\)"):
         Prometheus(sources, client)
 
