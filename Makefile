@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-live score-data format lock clean fuzz-messages races alerts storm
+.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 	@echo "  ARGS=… is passed on, as in: make test ARGS='-k plan'"
 
 demo: .venv/ready ## a small real world, one bad release, and the way back from it
@@ -43,6 +43,10 @@ bench-recovery: .venv/ready ## the worker killed with 100 rollbacks in flight; A
 	$(BIN)/python -m benchmarks.recovery $(ARGS)
 bench-detection: .venv/ready ## false rollbacks and delays in simulated releases; ARGS="--json --quick"
 	$(BIN)/python -m benchmarks.detection $(ARGS)
+bench-calibration: .venv/ready ## how often a stated confidence comes true; ARGS="--json --quick"
+	$(BIN)/python -m benchmarks.calibration $(ARGS)
+replay-recorded: .venv/ready ## verdicts on recorded demo incidents under ARGS="--policy FILE"
+	$(BIN)/python -m benchmarks.replayed $(ARGS)
 bench-live: .venv/ready ## from the first bad answer to users who are well, live; ARGS="--json --runs N --scenario error_rate,healthy"
 	$(BIN)/python -m benchmarks.live $(ARGS)
 score-data: .venv/ready ## test rows of other judges with which ours agree; ARGS="--json --data DIR"

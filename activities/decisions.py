@@ -3,6 +3,8 @@
 from temporalio import activity
 
 from activities.incidents import Ledger
+from activities.past import Models
+from activities.step import now
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision import asked
 from rollback_manager.decision.asked import (
@@ -14,9 +16,10 @@ from rollback_manager.decision.asked import (
     MeasureQuality,
     ReplayPolicy,
     TrainModel,
+    UseModel,
 )
 from rollback_manager.decision.ledger import Entry, examples, quality, replay
-from rollback_manager.decision.model import train
+from rollback_manager.decision.model import DecisionModel, NotTrained, train
 from rollback_manager.errors import NotFound
 
 MOST_READ = 2000
@@ -26,9 +29,10 @@ MOST_READ = 2000
 class DecisionActivities:
     """The one activity behind the verb `decisions`."""
 
-    def __init__(self, catalogue: Catalogue, ledger: Ledger) -> None:
+    def __init__(self, catalogue: Catalogue, ledger: Ledger, models: Models) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
+        self._models = models
 
     @activity.defn(no_thread_cancel_exception=True)
     def ask_decisions(self, request: DecisionsRequest) -> Decisions:
@@ -45,9 +49,9 @@ class DecisionActivities:
                 entries = self._labelled(ask)
                 return self._answer(ask, len(entries), quality=quality(entries))
             case TrainModel():
-                entries = self._labelled(ask)
-                policy = self._catalogue.environments[ask.env].decisions
-                return self._answer(ask, len(entries), model=train(examples(entries), policy))
+                return self._trained(ask)
+            case UseModel():
+                return self._used(ask)
             case ReplayPolicy():
                 return self._replayed(ask)
 
@@ -55,6 +59,20 @@ class DecisionActivities:
         entries = self._ledger.decisions(ask.env, ask.service or None, most=ask.limit)
         rows = tuple(asked.row(entry) for entry in reversed(entries))
         return self._answer(ask, len(rows), rows=rows)
+
+    def _trained(self, ask: TrainModel) -> Decisions:
+        entries = self._labelled(ask)
+        model = train(examples(entries), self._catalogue.environments[ask.env].decisions)
+        if isinstance(model, DecisionModel):
+            model = model.model_copy(update={"trained_at": now(), "trained_by": ask.by})
+            model = self._models.keep_model(ask.env, model) if ask.keep else model
+        return self._answer(ask, len(entries), model=model)
+
+    def _used(self, ask: UseModel) -> Decisions:
+        if ask.version is not None:
+            self._models.use_model(ask.env, ask.version)
+        model = self._models.model_in_use(ask.env)
+        return self._answer(ask, 0, model=model or NotTrained(because="no model is in use"))
 
     def _replayed(self, ask: ReplayPolicy) -> Decisions:
         entries = self._ledger.decisions(ask.env, ask.service or None, most=MOST_READ)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from activities.past import Past
 from activities.records import Records
 from rollback_manager.alarms import Sighting
 from rollback_manager.analysis import Analysis, AnalysisFacts, analyse
@@ -45,9 +46,10 @@ class Known:
 class IncidentFacts:
     """Reads what is not in the alarms themselves."""
 
-    def __init__(self, catalogue: Catalogue, records: Records) -> None:
+    def __init__(self, catalogue: Catalogue, records: Records, past: Past) -> None:
         self._catalogue = catalogue
         self._records = records
+        self._past = past
 
     def judged(self, known: Known) -> Entry:
         """The decision, with everything that it was made from."""
@@ -59,6 +61,8 @@ class IncidentFacts:
             analysis=analysis,
             way_back=self._way_back(known, analysis),
             history=self._history(incident),
+            calibration=self._past.calibration(incident.env, incident.service, known.policy),
+            model=self._past.model(incident.env),
             approvers=self._catalogue.environments[incident.env].approvers,
             now=known.at,
         )
@@ -101,7 +105,11 @@ class IncidentFacts:
     def _history(self, incident: Incident) -> History:
         past = self._records.past(incident.env, incident.service)
         ended = past[0].finished_at if past else None
-        return History(rollbacks=len(past), last_ended_at=ended)
+        return History(
+            rollbacks=len(past),
+            false_alarms=self._past.false_alarms(incident.env, incident.service),
+            last_ended_at=ended,
+        )
 
 
 def _is(incident: Incident, kind: TriggerKind) -> bool:

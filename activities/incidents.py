@@ -7,6 +7,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.incident_facts import IncidentFacts, Known
+from activities.past import Past
 from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
@@ -20,14 +21,14 @@ from rollback_manager.incident import Incident, burning, join
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
 from rollback_manager.triggers import Finding, Source
-from rollback_manager.values import Value
+from rollback_manager.values import Count, Value
 
 
 class Ledger(Protocol):
     """Every decision with all its inputs."""
 
     def keep_decision(self, env: str, service: str, entry: Entry) -> None:
-        """Keep it; the same incident at the same moment again replaces it."""
+        """Keep it; the same judgement made again, later, replaces it and keeps its label."""
 
     def decisions(
         self,
@@ -53,12 +54,21 @@ class AlarmsOf(Value):
     """An incident, and what has come in since it was judged last.
 
     seen: what was seen around the release when it was. Without alarms it is only asked whether the
-    incident is over.
+    incident is over. number: of the judgement, from 1; 0: an older build does not say.
     """
 
     incident: Incident
     alarms: tuple[Alarm, ...]
     seen: Sighting = Sighting()
+    number: Count = 0
+
+    @property
+    def judgement(self) -> str:
+        """The same for every attempt at one judgement, and for no other; empty where not said.
+
+        The number alone is not enough: a release may have a second incident after its first.
+        """
+        return f"{self.incident.detected_at.isoformat()} {self.number}" if self.number else ""
 
 
 class Judged(Value):
@@ -80,13 +90,13 @@ class IncidentActivities:
     """Activities on incidents. They read and think; what they come to is kept."""
 
     def __init__(
-        self, catalogue: Catalogue, records: Records, ledger: Ledger, targets: Targets
+        self, catalogue: Catalogue, records: Records, ledger: Ledger, past: Past, targets: Targets
     ) -> None:
         self._catalogue = catalogue
         self._records = records
         self._ledger = ledger
         self._targets = targets
-        self._facts = IncidentFacts(catalogue, records)
+        self._facts = IncidentFacts(catalogue, records, past)
 
     @activity.defn(no_thread_cancel_exception=True)
     def judge_incident(self, asked: AlarmsOf) -> Judged:
@@ -102,7 +112,7 @@ class IncidentActivities:
         if len(joined.refused) == len(asked.alarms):
             return joined
         known = Known(joined.incident, release, releases, policy, joined.seen, at)
-        entry = self._facts.judged(known)
+        entry = self._facts.judged(known).model_copy(update={"judgement": asked.judgement})
         self._ledger.keep_decision(incident.env, incident.service, entry)
         decided = {"analysis": entry.facts.analysis, "decision": entry.decision}
         return joined.model_copy(update=decided)

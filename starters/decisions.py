@@ -105,6 +105,10 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="The model, in JSON.")
     ] = Path("decision-model.json"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="And ask it from now on, where the rules are not sure.")
+    ] = False,
+    by: By = None,
     as_json: Json = False,
 ) -> None:
     """Train a model from the labels; exit 7 and write nothing where there are too few."""
@@ -115,13 +119,35 @@ def train(
         from rollback_manager.decision.model import DecisionModel
         from rollback_manager.rendering import terminal_decisions
 
-        found = await _asked(TrainModel(env=where))
+        found = await _asked(TrainModel(env=where, keep=keep, by=by or naming.operator()))
         trained = isinstance(found.model, DecisionModel)
         if found.model is not None and trained:
             _write(out, found.model.model_dump_json(indent=2) + "\n")
         document = {**_document(where, found), "file": str(out) if trained else None}
-        text = terminal_decisions.model(found, str(out))
+        text = terminal_decisions.trained(found, str(out))
         return Answer(text, document, 0 if trained else BLOCKED)
+
+    console.run(verb, as_json=as_json)
+
+
+@app.command()
+def model(
+    use: Annotated[
+        str | None, typer.Option("--use", metavar="VERSION|none", help="Ask that one from now on.")
+    ] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Show the model that is asked where the rules are not sure, or ask another one, or none."""
+
+    async def verb() -> Answer:
+        where, _ = _names(env, None)
+        version = None if use is None else _version(use)
+        from rollback_manager.decision.asked import UseModel
+        from rollback_manager.rendering import terminal_decisions
+
+        found = await _asked(UseModel(env=where, version=version))
+        return Answer(terminal_decisions.model(found), _document(where, found))
 
     console.run(verb, as_json=as_json)
 
@@ -192,6 +218,17 @@ def _label(truth: Told, note: str, trigger: str | None, onset: str | None, by: s
         trigger=naming.trigger(trigger) if trigger else None,
         onset_at=_moment(onset) if onset else None,
         note=foreign(note),
+    )
+
+
+def _version(typed: str) -> int:
+    """The version of a model; 0 for none."""
+    if typed == "none" or (typed.isascii() and typed.isdigit() and 0 < len(typed) < 10):
+        return 0 if typed == "none" else int(typed)
+    raise UsageError(
+        f"{typed[:40]!r} is no version of a model",
+        effect=UNCHANGED,
+        next_step="Write a number, as train --keep printed it: --use 3, or --use none",
     )
 
 

@@ -32,6 +32,7 @@ from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
 from activities.numbers import Numbers
 from activities.orphans import OrphanActivities
+from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
@@ -56,7 +57,7 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 
 
-class Store(Records, Claims, Ledger, WarmUps, Numbers, Protocol):
+class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
     """All roles that one database plays."""
 
 
@@ -162,9 +163,13 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
-        DecisionActivities(parts.catalogue, parts.records).ask_decisions,
+        DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
-            parts.catalogue, parts.records, parts.records, parts.targets
+            parts.catalogue,
+            parts.records,
+            parts.records,
+            Past(parts.records, parts.records),
+            parts.targets,
         ).judge_incident,
     )
 

@@ -132,7 +132,12 @@ class IncidentWorkflow:
         try:
             judged: Judged = await short(
                 IncidentActivities.judge_incident,
-                AlarmsOf(incident=self._incident, alarms=alarms, seen=self._seen),
+                AlarmsOf(
+                    incident=self._incident,
+                    alarms=alarms,
+                    seen=self._seen,
+                    number=self._judgements,
+                ),
                 patience=AN_HOUR,
                 summary=f"{sum(one.times for one in alarms)} alarms: analyse, decide",
             )

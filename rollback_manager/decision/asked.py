@@ -47,9 +47,18 @@ class MeasureQuality(OfService):
 
 
 class TrainModel(OfService):
-    """A model from all labels."""
+    """A model from all labels. keep: and ask it from now on, where the rules are not sure."""
 
     verb: Literal["train"] = "train"
+    keep: bool = False
+    by: str = ""
+
+
+class UseModel(OfService):
+    """Which model is asked. version: ask that one from now on, 0: none; None: as it is."""
+
+    verb: Literal["model"] = "model"
+    version: Count | None = None
 
 
 class ReplayPolicy(OfService):
@@ -59,7 +68,7 @@ class ReplayPolicy(OfService):
     policy: DecisionPolicy
 
 
-Ask = ListDecisions | LabelIncident | MeasureQuality | TrainModel | ReplayPolicy
+Ask = ListDecisions | LabelIncident | MeasureQuality | TrainModel | UseModel | ReplayPolicy
 
 
 class DecisionsRequest(Value):
@@ -69,7 +78,10 @@ class DecisionsRequest(Value):
 
 
 class Row(Value):
-    """One decision in a list. because: its most telling reason, cut short."""
+    """One decision in a list. because: its most telling reason, cut short.
+
+    signs: the seed's sum of signs, which is not calibrated; None in rows of older builds.
+    """
 
     incident: str
     decided_at: datetime
@@ -77,6 +89,7 @@ class Row(Value):
     votes_needed: Count
     confidence: Ratio
     calibrated: bool
+    signs: Ratio | None = None
     because: str
     label: Label | None
 
@@ -109,6 +122,7 @@ def row(entry: Entry) -> Row:
         votes_needed=made.votes_needed,
         confidence=made.confidence,
         calibrated=made.calibrated,
+        signs=made.signs,
         because=made.reasons[0][:LONGEST_REASON] if made.reasons else "",
         label=entry.label,
     )

@@ -23,10 +23,14 @@ class Level(Value):
 
 
 class Calibration(Value):
-    """The past of the service, and of all others of its environment."""
+    """The past of the service, and of all others of its environment.
+
+    unread: why it could not be read; empty where it was, however little there is.
+    """
 
     service: tuple[Level, ...] = ()
     fleet: tuple[Level, ...] = ()
+    unread: str = ""
 
 
 class Calibrated(Value):
@@ -44,6 +48,8 @@ def calibrated(
     The fleet's share is (false + 1) ÷ (alarms + 2), Laplace's rule: an alarm that was never false
     so far may still be. A service with a long past of its own is judged by that.
     """
+    if past.unread:
+        return Calibrated(confidence=None, because=f"not calibrated: {past.unread}")
     own, fleet = _at(past.service, trigger, nats), _at(past.fleet, trigger, nats)
     if own.alarms + fleet.alarms < policy.calibration_alarms:
         because = (

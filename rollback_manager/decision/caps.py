@@ -214,7 +214,10 @@ def _no_strong_sign(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
 
 
 def _calibration(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:
+    """A past that cannot be read might have forbidden it: then one person agrees first."""
     past = confidence(facts, policy)
+    if facts.calibration.unread:
+        return Action.ROLLBACK, 1, past.because
     if past.confidence is None or past.confidence > policy.rule_confidence:
         return None
     because = f"{past.confidence:.2f}, above {policy.rule_confidence:g} is needed: {past.because}"

@@ -51,6 +51,11 @@ class Decision(Value):
     approvers: tuple[str, ...]
     target_version: str
 
+    @property
+    def signs(self) -> Ratio:
+        """The seed's sum of signs that the release is bad: uncalibrated, whatever stands beside."""
+        return self.factors.root_cause.confidence
+
 
 def decide(facts: DecisionFacts, policy: DecisionPolicy) -> Decision:
     """The decision for these facts under this policy: the same ones always give the same one."""

@@ -10,7 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from rollback_manager.analysis import AnalysisFacts, analyse
-from rollback_manager.decision.calibration import Level
 from rollback_manager.decision.engine import Decision, decide
 from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.decision.model import Labelled
@@ -51,13 +50,18 @@ class Label(Value):
 
 
 class Entry(Value):
-    """One decision with everything it was made from."""
+    """One decision with everything it was made from.
+
+    judgement: which of its incident's it is, so that one that was tried twice stays one; empty in
+    records of older builds.
+    """
 
     analysed_from: AnalysisFacts
     facts: DecisionFacts
     policy: DecisionPolicy
     decision: Decision
     label: Label | None = None
+    judgement: str = ""
 
 
 class Ruling(Value):
@@ -173,21 +177,3 @@ def examples(entries: Iterable[Entry]) -> list[Labelled]:
     return [
         (entry.decision.factors, entry.label.bad) for entry in entries if entry.label is not None
     ]
-
-
-def levels(entries: Sequence[Entry], edges: Sequence[float]) -> tuple[Level, ...]:
-    """Judged alarms by trigger and evidence, for a `Calibration`. edges: nats, rising."""
-    found: dict[tuple[TriggerKind, float], list[bool]] = {}
-    for entry in entries:
-        if entry.label is None:
-            continue
-        for one in entry.facts.incident.joined:
-            if one.strongest.finding is Finding.REGRESSED:
-                edge = max((e for e in edges if e <= one.strongest.nats), default=0.0)
-                found.setdefault((one.strongest.trigger, edge), []).append(not entry.label.bad)
-    order = list(TriggerKind)
-    keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
-    return tuple(
-        Level(trigger=key[0], nats_from=key[1], alarms=len(found[key]), false=sum(found[key]))
-        for key in keys
-    )

@@ -6,6 +6,7 @@ with too few labels there is no model, and it says so.
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Literal
 
 from rollback_manager.decision.calibration import CalibrationReport, report
@@ -49,7 +50,10 @@ class Coefficient(Value):
 
 
 class DecisionModel(Value):
-    """A trained model: coefficients, and how well it foretold labels that it had not seen."""
+    """A trained model: coefficients, and how well it foretold labels that it had not seen.
+
+    version: by which the records keep it; 0 where they do not.
+    """
 
     kind: Literal["trained"] = "trained"
     intercept: float
@@ -57,6 +61,14 @@ class DecisionModel(Value):
     labels: Count
     bad: Count
     report: CalibrationReport
+    version: Count = 0
+    trained_at: datetime | None = None
+    trained_by: str = ""
+
+    @property
+    def learnt(self) -> tuple[float, tuple[Coefficient, ...], int]:
+        """What makes it another model, whoever trained it when."""
+        return self.intercept, self.coefficients, self.labels
 
 
 class NotTrained(Value):
@@ -134,5 +146,10 @@ def foretell(model: DecisionModel, factors: Factors) -> Foretold:
     error = model.report.expected_error
     return Foretold(
         bad=round(chance(whole, reads), 9),
-        because=f"{model.labels} labels, calibration error {error:.1%}; weighs most: {weighs}",
+        because=f"{_named(model)}, calibration error {error:.1%}; weighs most: {weighs}",
     )
+
+
+def _named(model: DecisionModel) -> str:
+    version = f"version {model.version}, " if model.version else ""
+    return f"{version}{model.labels} labels"

@@ -10,6 +10,7 @@ from rollback_manager.rendering.layout import foreign, labelled, pad, page
 
 MOST_CHANGED = 20
 """Changed verdicts that are told in full; --json has the others."""
+ASKED = "it is asked where the rules are not sure, within a minute"
 LABEL = "rollback-manager decisions label INCIDENT true|false|late|missed"
 
 
@@ -43,19 +44,37 @@ def quality(found: Decisions) -> str:
     return page(lines)
 
 
-def model(found: Decisions, file: str) -> str:
+def trained(found: Decisions, file: str) -> str:
     """Where the model was written and how well it foretells; or why there is none."""
     if not isinstance(found.model, DecisionModel):
         because = found.model.because if found.model else "not trained"
         return page([f"{because}. No file was written.", f"next:  {LABEL}"])
     made = found.model
-    lines = [
-        f"trained from {made.labels} labels, {made.bad} of them bad; written to {foreign(file)}",
-        f"calibration error {words.percent(made.report.expected_error)} on labels it had not seen",
-    ]
-    lines += [f"  stated {one.stated:.2f}   came true {one.came_true:.2f}   of {one.count}"
-              for one in made.report.bins]  # fmt: skip
-    return page([*lines, *_rests_on(found, found.labelled)])
+    learnt = (
+        f"trained from {made.labels} labels, {made.bad} of them bad; written to {foreign(file)}"
+    )
+    lines = [learnt, *_foretells(made), *_rests_on(found, found.labelled)]
+    if made.version:
+        return page([*lines, f"kept as version {made.version}: {ASKED}"])
+    return page([*lines, "It is not asked.  next:  rollback-manager decisions train --keep"])
+
+
+def model(found: Decisions) -> str:
+    """The model that is asked, if one is."""
+    if not isinstance(found.model, DecisionModel):
+        because = found.model.because if found.model else "no model is in use"
+        return page([because, "next:  rollback-manager decisions train --keep"])
+    made = found.model
+    at = words.day_and_clock(made.trained_at) if made.trained_at else words.UNKNOWN
+    whose = f"trained by {foreign(made.trained_by)}, {at}, from {made.labels} labels"
+    return page([f"version {made.version}: {ASKED}", whose, *_foretells(made)])
+
+
+def _foretells(made: DecisionModel) -> Iterator[str]:
+    error = words.percent(made.report.expected_error)
+    yield f"calibration error {error} on labels it had not seen"
+    for one in made.report.bins:
+        yield f"  stated {one.stated:.2f}   came true {one.came_true:.2f}   of {one.count}"
 
 
 def replayed(found: Decisions) -> str:
@@ -74,10 +93,11 @@ def replayed(found: Decisions) -> str:
 
 
 def _row(row: Row) -> Iterator[str]:
-    sure = f"confidence {row.confidence:.2f}{'' if row.calibrated else ' (not calibrated)'}"
+    sure = words.confidence(row.confidence, row.signs, calibrated=row.calibrated)
     ruling = Ruling(action=row.action, votes_needed=row.votes_needed)
-    yield f"{words.day_and_clock(row.decided_at)}  {ruling}  {sure}"
+    yield f"{words.day_and_clock(row.decided_at)}  {ruling}"
     yield f"  {foreign(row.incident)}"
+    yield f"  {sure}"
     yield f"  because: {foreign(row.because)}"
     if row.label is not None:
         yield f"  labelled: {_label(row.label)}"

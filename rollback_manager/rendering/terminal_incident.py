@@ -75,8 +75,8 @@ def _evidence(one: Joined) -> str:
 
 
 def _decision(made: Decision) -> Iterator[str]:
-    sure = "measured on past alarms" if made.calibrated else "not calibrated"
-    how = f"by {made.method}, confidence {made.confidence:.2f} ({sure})"
+    sure = words.confidence(made.confidence, made.signs, calibrated=made.calibrated)
+    how = f"by {made.method}, {sure}"
     action = str(made.action).replace("_", " ").upper()
     yield from labelled("decided:", [f"{action} {how}, {words.clock(made.decided_at)}"])
     yield from labelled("because:", map(foreign, made.reasons))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rollback_manager.incident_status import IncidentStatus
-from rollback_manager.rendering import evidence_line
+from rollback_manager.rendering import evidence_line, words
 from rollback_manager.rendering.web_ui import cell
 from rollback_manager.watching import Watch
 
@@ -31,9 +31,11 @@ def _lines(status: IncidentStatus) -> Iterator[str]:
     if status.trace.points:
         yield f"\nEvidence: {evidence_line.line(status.trace)}"
     if status.decision is not None:
-        yield f"\nDecision: **{status.decision.action}**, by {status.decision.method}"
-        yield from (f"- {cell(reason)}" for reason in status.decision.reasons)
-        yield from (f"- → {cell(advice)}" for advice in status.decision.recommendations)
+        made = status.decision
+        sure = words.confidence(made.confidence, made.signs, calibrated=made.calibrated)
+        yield f"\nDecision: **{made.action}**, by {made.method}, {sure}"
+        yield from (f"- {cell(reason)}" for reason in made.reasons)
+        yield from (f"- → {cell(advice)}" for advice in made.recommendations)
     for refused in status.refused:
         yield f"- not acted on, {refused.refusal}: {cell(refused.because)}"
 

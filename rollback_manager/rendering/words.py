@@ -148,6 +148,17 @@ def joined(texts: Iterable[str]) -> str:
     return " · ".join(text for text in texts if text)
 
 
+def confidence(stated: Ratio, signs: Ratio | None, *, calibrated: bool) -> str:
+    """That the release is bad: as measured on past alarms, beside the sum of signs.
+
+    The sum is the seed's and no probability, so that it is always named.
+    """
+    if not calibrated:
+        return f"confidence {stated:.2f} (sum of signs, not calibrated)"
+    beside = "" if signs is None else f"; sum of signs {signs:.2f}"
+    return f"confidence {stated:.2f} (measured on past alarms{beside})"
+
+
 def decision(record: DecisionRecord) -> str:
     """One vote with its time: who, how that was proven, whether it counted."""
     return f"{clock(record.at)} {vote(record)}"

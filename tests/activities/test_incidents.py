@@ -3,20 +3,29 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.incidents import AlarmsOf, IncidentActivities, Judged
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.past import Past
 from proof.stand_ins import StandInService
 from rollback_manager.alarms import Alarm, Refusal, Sighting, collected
+from rollback_manager.decision.calibration import CalibrationReport
+from rollback_manager.decision.engine import decide
 from rollback_manager.decision.facts import Action
-from rollback_manager.incident import Incident
+from rollback_manager.decision.ledger import Entry, Label, Truth
+from rollback_manager.decision.model import DecisionModel
+from rollback_manager.decision.rules import Method
+from rollback_manager.errors import Unreachable
+from rollback_manager.incident import Incident, join
 from rollback_manager.reading import Reading
 from rollback_manager.release import Standing
 from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
 from tests import rig
+from tests.incidents import POLICY, analysis_facts, evidence, facts, incident
 from tests.traces import trace
 
 NOW = datetime.now(UTC)
@@ -71,14 +80,19 @@ def records(tmp_path: Path) -> SqlRecords:
 @pytest.fixture
 def judge(world: StandInService, records: SqlRecords) -> Judge:
     catalogue = rig.catalogue("shop", {}, decisions={"tier_up_without_evidence": False})
-    activities = IncidentActivities(catalogue, records, records, lambda _e, _s: world.target())
+    past = Past(records, records)
+    targets = lambda _e, _s: world.target()  # noqa: E731
+    activities = IncidentActivities(catalogue, records, records, past, targets)
 
-    def asked(*alarms: Alarm, before: Judged | None = None, version: str = "v2") -> Judged:
+    def asked(
+        *alarms: Alarm, before: Judged | None = None, version: str = "v2", number: int = 0
+    ) -> Judged:
         new = Incident(env="test", service="shop", version=version, detected_at=NOW)
         ask = AlarmsOf(
             incident=before.incident if before else new,
             alarms=alarms,
             seen=before.seen if before else Sighting(),
+            number=number,
         )
         return ActivityEnvironment().run(activities.judge_incident, ask)
 
@@ -93,6 +107,92 @@ def test_a_regression_is_rolled_back_and_the_decision_is_kept(
     assert judged.decision.action is Action.ROLLBACK
     assert judged.decision.target_version == "v1"
     assert [one.decision for one in records.decisions("test")] == [judged.decision]
+
+
+def test_a_judgement_that_is_tried_again_is_one_in_the_ledger(
+    judge: Judge, records: SqlRecords
+) -> None:
+    """Its first answer was lost; meanwhile one more alarm came."""
+    judge(alarm(), number=1)
+    told = judge(alarm(), alarm(trigger=TriggerKind.LATENCY_DEGRADATION), number=1)
+    assert [one.decision for one in records.decisions("test")] == [told.decision]
+    judge(alarm(), before=told, number=2)
+    assert len(records.decisions("test")) == 2
+
+
+def labelled(records: SqlRecords, service: str, nats: float, false: range) -> None:
+    """Forty incidents of that service which were judged before, those in `false` wrongly."""
+    for number in range(40):
+        seen = join(
+            incident().model_copy(
+                update={"env": "test", "service": service, "version": f"v{number}", "joined": ()}
+            ),
+            evidence(nats=nats),
+        )
+        known = facts(incident=seen)
+        made = decide(known, POLICY)
+        entry = Entry(analysed_from=analysis_facts(), facts=known, policy=POLICY, decision=made)
+        records.keep_decision("test", service, entry)
+        truth = Truth.FALSE if number in false else Truth.TRUE
+        records.label_decision("test", seen.id, Label(truth=truth, by="ann", at=NOW))
+
+
+def test_the_confidence_is_measured_on_the_labelled_past(judge: Judge, records: SqlRecords) -> None:
+    labelled(records, "cart", 11.0, false=range(1))
+    made = judge(alarm()).decision
+    assert made is not None
+    assert made.confidence == pytest.approx(1 - 2 / 42)  # Laplace: 1 of 40
+    assert (made.calibrated, made.signs) == (True, 0.95)
+    assert "0 of 0 own and 1 of 40 other alarms at 12.0 nats were false" in made.reasons
+    assert made.action is Action.ROLLBACK
+
+
+def test_alarms_that_were_often_false_leave_the_next_one_to_people(
+    judge: Judge, records: SqlRecords
+) -> None:
+    labelled(records, "shop", 11.0, false=range(20))
+    made = judge(alarm()).decision
+    assert made is not None
+    assert made.action is Action.MANUAL_REVIEW
+    assert made.factors.historical_patterns.false_alarms == 20
+
+
+def test_a_past_that_cannot_be_read_is_no_failure_and_no_reason_to_roll_back(
+    judge: Judge, records: SqlRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(env: str, most: int) -> Any:
+        raise Unreachable("the records do not answer")
+
+    monkeypatch.setattr(records, "past_alarms", away)
+    made = judge(alarm()).decision
+    assert made is not None
+    assert (made.calibrated, made.votes_needed) == (False, 1), "it might have forbidden it"
+    assert any("past decisions cannot be read" in reason for reason in made.reasons)
+
+
+def test_a_model_is_asked_where_the_rules_are_not_sure_if_one_is_in_use(
+    judge: Judge, records: SqlRecords
+) -> None:
+    """The trouble is not the release's by its timing or its looks: the rules come to 0.3."""
+    vague = SEEN.model_copy(update={"new": None, "old": None, "onset_at": None,
+                                    "worse_than_old": ""})  # fmt: skip
+    made = judge(alarm(vague)).decision
+    assert made is not None
+    assert made.method is Method.MANUAL_REQUIRED
+    assert any("the model: not trained: none is in use" in reason for reason in made.reasons)
+
+
+def test_a_kept_model_is_asked(judge: Judge, records: SqlRecords) -> None:
+    table = CalibrationReport(bins=(), expected_error=0.04, count=60)
+    model = DecisionModel(intercept=3.0, coefficients=(), labels=60, bad=40, report=table)
+    records.keep_model("test", model)
+    vague = SEEN.model_copy(update={"new": None, "old": None, "onset_at": None,
+                                    "worse_than_old": ""})  # fmt: skip
+    made = judge(alarm(vague)).decision
+    assert made is not None
+    assert (made.method, made.proposed) == (Method.ML_BASED, Action.ROLLBACK)
+    assert any("version 1, 60 labels" in reason for reason in made.reasons)
+    assert made.action is Action.MANUAL_REVIEW, "nothing says that it is the release: a cap"
 
 
 def test_a_report_without_numbers_takes_none_away(judge: Judge) -> None:

@@ -111,6 +111,7 @@ def test_help_imports_nothing_heavy(verb: str) -> None:
         ["decisions", "label", "shop", "true"],
         ["decisions", "label", "incident/demo/shop/v2", "true", "--trigger", "data_corruption"],
         ["decisions", "label", "incident/demo/shop/v2", "late", "--onset", "14:00"],
+        ["decisions", "model", "--use", "newest", "--env", "demo"],
         ["decisions", "replay", "--policy", "no-such-file.yaml", "--env", "demo"],
     ],
 )

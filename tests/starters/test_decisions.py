@@ -96,6 +96,35 @@ async def test_quality_and_training_rest_on_the_labels(made: Rig, tmp_path: Path
     assert [one.name for one in tmp_path.glob("*model*")] == ["model.json"]
 
 
+async def test_a_model_is_asked_once_it_is_kept_and_no_more_once_it_is_not(
+    made: Rig, tmp_path: Path
+) -> None:
+    code, document, _ = await typed(made, "decisions", "model")
+    assert (code, document["model"]["kind"]) == (0, "not_trained")
+    out = ("--out", str(tmp_path / "model.json"))
+    code, document, _ = await typed(made, "decisions", "train", "--keep", *out)
+    assert (code, document["model"]["kind"]) == (7, "not_trained"), "too few labels keep nothing"
+
+    for number in range(60):
+        truth = Truth.FALSE if number % 3 == 0 else Truth.TRUE
+        keep(made, f"v{number}", later_s=number, truth=truth)
+    code, document, _ = await typed(made, "decisions", "train", *out)
+    assert (code, document["model"]["version"]) == (0, 0)
+    assert made.records.model_in_use("test") is None, "trained is not asked"
+    code, document, _ = await typed(made, "decisions", "train", "--keep", "--by", "ann", *out)
+    assert (code, document["model"]["version"], document["model"]["trained_by"]) == (0, 1, "ann")
+    code, document, _ = await typed(made, "decisions", "model")
+    assert (code, document["model"]["version"], document["model"]["labels"]) == (0, 1, 60)
+
+    code, document, _ = await typed(made, "decisions", "model", "--use", "none")
+    assert (code, document["model"]["kind"]) == (0, "not_trained")
+    code, document, _ = await typed(made, "decisions", "model", "--use", "7")
+    assert (code, document["error"]) == (7, "NotFound")
+    assert "kept: 1" in document["what"]
+    code, document, _ = await typed(made, "decisions", "model", "--use", "1")
+    assert (code, document["model"]["version"]) == (0, 1)
+
+
 async def test_a_policy_is_replayed_over_the_past_and_what_was_left_out_is_said(
     made: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 from rollback_manager.client import Rollback
 from rollback_manager.contract import INCIDENT_WORKFLOW, Decision, Vote
 from rollback_manager.decision.facts import Action
+from rollback_manager.decision.ledger import Entry
 from rollback_manager.errors import Unreachable
 from rollback_manager.evidence_trace import Measure
 from rollback_manager.incident import Resolution, Status
@@ -319,6 +320,25 @@ async def test_alarms_are_judged_once_the_proxy_answers_again(split: Rig) -> Non
     split.world.shares = away  # type: ignore[method-assign]
     await give(split, alarm(split))
     assert (await ended(split)).incident.status is Status.RESOLVED
+
+
+async def test_a_judgement_whose_answer_was_lost_is_one_in_the_ledger(
+    split: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was kept, and Temporal had it tried again."""
+    keep, tries = split.records.keep_decision, list[Entry]()
+
+    def lost(env: str, service: str, entry: Entry) -> None:
+        keep(env, service, entry)
+        tries.append(entry)
+        if len(tries) == 1:
+            raise Unreachable("the connection ended before the answer came")
+
+    monkeypatch.setattr(split.records, "keep_decision", lost)
+    await give(split, alarm(split))
+    assert (await ended(split)).incident.status is Status.RESOLVED
+    assert len(tries) == 2
+    assert split.records.decisions("test", split.service) == tries[1:]
 
 
 async def _waiting(made: Rig) -> Rollback:

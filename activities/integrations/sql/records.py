@@ -4,24 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    case,
-    delete,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Connection, case, delete, func, select, update
 
+from activities.integrations.sql.decisions import SqlDecisions
 from activities.integrations.sql.engine import answered
+from activities.integrations.sql.models import SqlModels
 from activities.integrations.sql.numbers import SqlNumbers
 from activities.integrations.sql.statements import insert, put
-from activities.integrations.sql.tables import claims, decisions, epochs, outcomes, releases
+from activities.integrations.sql.tables import claims, epochs, outcomes, releases
 from activities.integrations.sql.warm_ups import SqlWarmUps
 from activities.records import PastRollback
 from rollback_manager.claim import UNSAID, Claim, Purpose
-from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.errors import NotFound
 from rollback_manager.progress import ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -32,8 +25,8 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords(SqlWarmUps, SqlNumbers):
-    """Releases, epochs, claims and outcomes in SQL; safe to share between threads.
+class SqlRecords(SqlDecisions, SqlModels, SqlWarmUps, SqlNumbers):
+    """All that must outlive a process, in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.
     """
@@ -152,61 +145,6 @@ class SqlRecords(SqlWarmUps, SqlNumbers):
             rows = connection.execute(asked).mappings()
             return [PastRollback.model_validate(dict(row)) for row in rows]
 
-    def keep_decision(self, env: str, service: str, entry: Entry) -> None:
-        """Keep it; the same incident at the same moment again replaces it."""
-        decision = entry.decision
-        row = {
-            "env": env,
-            "service": service,
-            "incident": decision.incident,
-            "decided_at": decision.decided_at,
-            "action": decision.action.value,
-            "entry": entry.model_dump_json(exclude={"label"}),
-        }
-        with answered(self._engine), self._writing.begin() as connection:
-            put(connection, decisions, row)
-
-    def decisions(
-        self,
-        env: str,
-        service: str | None = None,
-        *,
-        most: int | None = None,
-        labelled: bool = False,
-    ) -> list[Entry]:
-        """The newest `most`, oldest first; if `labelled`, of those with a label alone."""
-        asked = select(decisions).where(*_of(env, service)).order_by(decisions.c.decided_at.desc())
-        if labelled:
-            asked = asked.where(decisions.c.label.is_not(None))
-        with answered(self._engine), self._engine.connect() as connection:
-            rows = connection.execute(asked.limit(most)).mappings().all()
-        return [_entry(dict(row)) for row in reversed(rows)]
-
-    def decisions_kept(self, env: str, service: str | None = None) -> tuple[int, int]:
-        """How many there are, and how many of them have a label."""
-        asked = select(func.count(), func.count(decisions.c.label)).where(*_of(env, service))
-        with answered(self._engine), self._engine.connect() as connection:
-            kept, labelled = connection.execute(asked).one()
-        return int(kept), int(labelled)
-
-    def label_decision(self, env: str, incident: str, label: Label) -> Entry:
-        """Label the incident's newest decision, and it alone; NotFound where there is none."""
-        of_incident = (decisions.c.env == env) & (decisions.c.incident == incident)
-        asked = select(decisions).where(of_incident).order_by(decisions.c.decided_at.desc())
-        with answered(self._engine), self._writing.begin() as connection:
-            newest = connection.execute(asked.limit(1)).mappings().first()
-            if newest is None:
-                raise _never_decided(incident)
-            at = newest["decided_at"]
-            said = case((decisions.c.decided_at == at, label.model_dump_json()), else_=None)
-            connection.execute(update(decisions).where(of_incident).values(label=said))
-        return _entry(dict(newest)).model_copy(update={"label": label})
-
-
-def _of(env: str, service: str | None) -> list[ColumnElement[bool]]:
-    of_service = [] if service is None else [decisions.c.service == service]
-    return [decisions.c.env == env, *of_service]
-
 
 def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
     """One statement: whoever comes second waits for the row, then counts on from the first."""
@@ -216,12 +154,6 @@ def _draw(connection: Connection, key: dict[str, str], above: int) -> int:
         index_elements=list(key), set_={"epoch": last + 1}
     ).returning(epochs.c.epoch)
     return int(connection.execute(drawn).scalar_one())
-
-
-def _entry(row: dict[str, Any]) -> Entry:
-    entry = Entry.model_validate_json(row["entry"])
-    label = row["label"]
-    return entry.model_copy(update={"label": Label.model_validate_json(label) if label else None})
 
 
 def _claim(row: dict[str, Any]) -> Claim:
@@ -248,13 +180,4 @@ def _not_recorded(service: str, env: str, version: str, known: Sequence[str]) ->
         f"no release {version} of {service} is recorded in {env}; recorded: {names}",
         effect="Nothing was changed.",
         next_step=f"See what is recorded: rollback-manager releases list {service}",
-    )
-
-
-def _never_decided(incident: str) -> NotFound:
-    env = incident.split("/")[1]
-    return NotFound(
-        f"no decision about {incident} is recorded",
-        effect="Nothing was changed.",
-        next_step=f"See what is recorded: rollback-manager decisions list --env {env}",
     )

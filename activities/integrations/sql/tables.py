@@ -99,12 +99,25 @@ decisions = Table(
     Column("env", String(63), primary_key=True),
     Column("service", String(63), primary_key=True),
     Column("incident", String(255), primary_key=True),
-    Column("decided_at", Utc, primary_key=True),
+    Column("judgement", String(64), primary_key=True),
+    Column("decided_at", Utc, nullable=False),
     Column("action", String(16), nullable=False),
     Column("entry", Text, nullable=False),
     Column("label", Text),
+    Index("decisions_newest", "env", "decided_at"),
+    Index("decisions_of_incident", "incident", "decided_at"),
 )
-"""Append-only but for the label, which a person adds later."""
+"""One row per judgement: tried again, it replaces its own. A person adds the label later."""
+
+models = Table(
+    "models",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("in_use", Boolean, nullable=False),
+    Column("model", Text, nullable=False),
+)
+"""Append-only but for `in_use`, which holds for one of an environment at most."""
 
 warm_ups = Table(
     "warm_ups",

@@ -4,13 +4,15 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -18,17 +20,20 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from activities.claims import Claims
 from activities.integrations.sql import SqlRecords, engine, engine_for, schema, upgrade
 from activities.integrations.sql import records as sql_records
+from activities.integrations.sql.schema import MIGRATIONS
 from activities.integrations.sql.tables import claims, metadata, outcomes
 from activities.records import PastRollback, Records
 from rollback_manager.claim import Purpose
+from rollback_manager.decision.calibration import CalibrationReport
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.ledger import Entry, Label, Truth
+from rollback_manager.decision.model import DecisionModel
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
-from rollback_manager.incident import Incident
+from rollback_manager.incident import Incident, join
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.warm_up import BINS, Compared, WarmedUp
-from tests.incidents import POLICY, analysis_facts, facts
+from tests.incidents import POLICY, analysis_facts, evidence, facts
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 FIRST_TABLES = {"releases", "epochs", "claims", "outcomes"}
@@ -489,6 +494,44 @@ def test_decisions_are_kept_whole_and_read_oldest_first(records: SqlRecords) -> 
     assert records.decisions_kept("prod", "cart") == (1, 0)
 
 
+def test_a_judgement_that_is_tried_again_is_kept_once_with_its_label(records: SqlRecords) -> None:
+    def tried(minute: int, judgement: str = "noon 1") -> Entry:
+        return decided("shop", minute).model_copy(update={"judgement": judgement})
+
+    records.keep_decision("prod", "shop", tried(1))
+    said = label(Truth.FALSE)
+    records.label_decision("prod", tried(1).decision.incident, said)
+    records.keep_decision("prod", "shop", tried(2))
+    (only,) = records.decisions("prod")
+    assert only == tried(2).model_copy(update={"label": said}), "what the incident was told counts"
+    records.keep_decision("prod", "shop", tried(1))
+    assert records.decisions("prod") == [only], "an attempt that was given up comes late"
+    records.keep_decision("prod", "shop", tried(3, "noon 2"))
+    assert len(records.decisions("prod")) == 2, "another judgement is another row"
+
+
+def test_decisions_of_an_older_build_are_kept_each_by_its_moment(
+    records: SqlRecords, database: Engine
+) -> None:
+    entries = [decided("shop", 1), decided("shop", 2), decided("cart", 2)]
+    for entry in entries[:2]:
+        records.keep_decision("prod", "shop", entry)
+    records.keep_decision("prod", "cart", entries[2])
+    migrated(database, command.downgrade, "0005")
+    upgrade(database)
+    assert len(records.decisions("prod")) == 3
+    assert records.decisions("prod", "shop") == entries[:2]
+
+
+def migrated(database: Engine, towards: Callable[[Config, str], None], revision: str) -> None:
+    """As `upgrade` does it, the other way."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        towards(config, revision)
+
+
 def test_a_label_is_on_the_newest_decision_of_its_incident_alone(records: SqlRecords) -> None:
     first, second, other = decided("shop", 1), decided("shop", 2), decided("shop", 1, "v1")
     for entry in (first, other):
@@ -502,6 +545,59 @@ def test_a_label_is_on_the_newest_decision_of_its_incident_alone(records: SqlRec
     assert records.decisions_kept("prod") == (3, 1)
     records.keep_decision("prod", "shop", second)
     assert records.decisions("prod", labelled=True) == [told], "kept again, it keeps its label"
+
+
+def test_past_alarms_are_those_of_the_first_and_the_last_judgement(records: SqlRecords) -> None:
+    def judged(service: str, minute: int, nats: float) -> Entry:
+        made = decided(service, minute)
+        grown = join(made.facts.incident, evidence(nats=nats))
+        grounds = made.facts.model_copy(update={"incident": grown})
+        return made.model_copy(update={"facts": grounds})
+
+    for minute, nats in ((1, 4.0), (2, 8.0), (3, 30.0)):
+        records.keep_decision("prod", "shop", judged("shop", minute, nats))
+    for minute in (4, 5):
+        records.keep_decision("prod", "cart", judged("cart", minute, 5.0))
+    assert records.past_alarms("prod", 9) == [], "nothing is labelled"
+    records.label_decision("prod", "incident/prod/shop/v2", label(Truth.FALSE))
+    records.label_decision("prod", "incident/prod/cart/v2", label(Truth.TRUE))
+    found = records.past_alarms("prod", 9)
+    assert sorted((one.service, one.nats, one.false) for one in found) == [
+        ("cart", 5.0, False),
+        ("cart", 5.0, False),
+        ("shop", 4.0, True),
+        ("shop", 30.0, True),
+    ]
+    assert {one.service for one in records.past_alarms("prod", 1)} == {"cart"}, "the newest"
+    assert records.past_alarms("other", 9) == []
+
+
+def model(intercept: float = 0.5) -> DecisionModel:
+    told = CalibrationReport(bins=(), expected_error=0.04, count=60)
+    return DecisionModel(intercept=intercept, coefficients=(), labels=60, bad=40, report=told)
+
+
+def test_models_are_numbered_and_one_at_most_is_in_use(records: SqlRecords) -> None:
+    assert records.model_in_use("prod") is None
+    first = records.keep_model("prod", model(0.5))
+    second = records.keep_model("prod", model(0.7))
+    assert (first.version, second.version) == (1, 2)
+    assert records.model_in_use("prod") == second
+    records.use_model("prod", 1)
+    assert records.model_in_use("prod") == first
+    records.use_model("prod", 0)
+    assert records.model_in_use("prod") is None
+    assert records.keep_model("other", model(0.7)).version == 1
+    with pytest.raises(NotFound, match="no model 3 is kept in prod; kept: 1, 2"):
+        records.use_model("prod", 3)
+
+
+def test_a_model_that_is_kept_again_stays_one(records: SqlRecords) -> None:
+    later = {"trained_at": NOON, "trained_by": "anna"}
+    first = records.keep_model("prod", model())
+    records.use_model("prod", 0)
+    assert records.keep_model("prod", model().model_copy(update=later)) == first
+    assert records.model_in_use("prod") == first
 
 
 def test_what_was_never_decided_cannot_be_labelled(records: SqlRecords) -> None:

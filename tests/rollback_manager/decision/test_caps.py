@@ -41,6 +41,8 @@ OFTEN_FALSE = Calibration(
 )
 """share (19 + 1) ÷ 100, so the confidence is 1 - 0.2 = 0.8: not above 0.8."""
 
+UNREAD = Calibration(unread="the records do not answer")
+
 
 def alarm(trigger: TriggerKind, size: float | None = None, **more: Any) -> dict[str, Any]:
     return {"incident": incident(evidence(trigger, size, **more))}
@@ -120,6 +122,7 @@ CASES = [
         "cart changed at 14:03Z (deployment: v9)",
     ),
     (CapName.NO_WAY_BACK, {"way_back": way_back(target="")}, REVIEW, 0, "no verified release"),
+    (CapName.CALIBRATION, {"calibration": UNREAD}, ROLLBACK, 1, "not calibrated: the records"),
     (CapName.CALIBRATION, {"calibration": OFTEN_FALSE}, REVIEW, 0, "0.80, above 0.8 is needed"),
     (
         CapName.RECOVERED,

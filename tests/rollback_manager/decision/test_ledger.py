@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_manager.analysis import AnalysisFacts, analyse
-from rollback_manager.decision.calibration import Calibration, calibrated
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import (
@@ -18,7 +17,6 @@ from rollback_manager.decision.ledger import (
     Truth,
     again,
     examples,
-    levels,
     quality,
     replay,
 )
@@ -157,23 +155,6 @@ def test_without_labels_there_is_no_quality() -> None:
 def test_labels_become_examples_for_the_model() -> None:
     told = examples([entry(truth=TRUE), entry(truth=FALSE), entry(truth=MISSED), entry()])
     assert [bad for _, bad in told] == [True, False, True]
-
-
-def test_labels_become_the_levels_of_the_calibration() -> None:
-    strong, weak = evidence(nats=12.0), evidence(nats=7.5)
-    entries = [
-        *[entry(strong, truth=TRUE)] * 19,
-        entry(strong, truth=FALSE),
-        *[entry(weak, truth=FALSE)] * 3,
-        entry(weak, truth=TRUE),
-        entry(weak),
-        entry(evidence(finding="fine so far", nats=12.0), truth=TRUE),
-    ]
-    made = levels(entries, edges=(0.0, 7.0, 10.0))
-    assert [(one.nats_from, one.alarms, one.false) for one in made] == [(7.0, 4, 3), (10.0, 20, 1)]
-    # share (1 + 1) ÷ (20 + 2) = 1 ÷ 11 from the fleet alone
-    answer = calibrated(Calibration(fleet=made), ERRORS, 11.0, POLICY)
-    assert answer.confidence == pytest.approx(1 - 1 / 11)
 
 
 def test_points_of_complexity_are_replayed_as_well() -> None:

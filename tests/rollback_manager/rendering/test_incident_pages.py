@@ -7,10 +7,11 @@ import pytest
 
 from rollback_manager.alarms import Refusal, Refused
 from rollback_manager.decision.asked import Decisions, row, shortened
+from rollback_manager.decision.calibration import Calibration, CalibrationReport, Level
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import Entry, Label, Overturned, Quality, Ruling, Truth
-from rollback_manager.decision.model import NotTrained
+from rollback_manager.decision.model import DecisionModel, NotTrained
 from rollback_manager.incident import Status
 from rollback_manager.incident_status import (
     IncidentStatus,
@@ -190,8 +191,42 @@ def test_quality_says_unknown_where_nothing_was_labelled_that_could_tell() -> No
 
 def test_a_model_that_is_not_trained_says_why() -> None:
     none = NotTrained(because="not trained: 4 labels of 50")
-    assert "4 labels of 50. No file" in terminal_decisions.model(found(model=none), "m.json")
-    assert "not trained" in terminal_decisions.model(found(), "m.json")
+    assert "4 labels of 50. No file" in terminal_decisions.trained(found(model=none), "m.json")
+    assert "not trained" in terminal_decisions.trained(found(), "m.json")
+    assert "train --keep" in terminal_decisions.model(found())
+
+
+def test_a_model_is_asked_only_where_it_was_kept() -> None:
+    made = DecisionModel(
+        intercept=0.0,
+        coefficients=(),
+        labels=60,
+        bad=40,
+        report=CalibrationReport(bins=(), expected_error=0.04, count=60),
+    )
+    assert "It is not asked." in terminal_decisions.trained(found(model=made), "m.json")
+    kept = made.model_copy(update={"version": 3, "trained_by": "anna", "trained_at": NOW})
+    told = terminal_decisions.trained(found(model=kept), "m.json")
+    assert "kept as version 3: it is asked where the rules are not sure" in told
+    shown = terminal_decisions.model(found(model=kept))
+    assert "version 3: it is asked" in shown
+    assert "trained by anna" in shown
+
+
+def test_a_measured_confidence_stands_beside_the_sum_of_signs_on_every_page() -> None:
+    level = Level(trigger=TriggerKind.CRITICAL_ERROR_RATE, nats_from=0, alarms=98, false=9)
+    measured = decide(facts(calibration=Calibration(fleet=(level,))), POLICY)
+    for made, words in (
+        (measured, "confidence 0.90 (measured on past alarms; sum of signs 0.95)"),
+        (decide(facts(), POLICY), "confidence 0.95 (sum of signs, not calibrated)"),
+    ):
+        status = seen(Status.DECISION_MADE, decision=made)
+        kept = entry().model_copy(update={"decision": made})
+        assert words in " ".join(text_of(status).split())
+        assert words in web_ui_incident.details(status.status)
+        assert words in terminal_decisions.listed(found(rows=(row(kept),)))
+    old = row(entry()).model_copy(update={"calibrated": True, "signs": None})
+    assert "(measured on past alarms)" in terminal_decisions.listed(found(rows=(old,)))
 
 
 def test_a_replay_tells_what_changes_and_how_much_it_left_out() -> None:
