@@ -27,18 +27,22 @@ class WatchedInstances:
         self._rounds = Timed(lambda _: workloads().instances(), policy.probe_every_s, threads)
         self._probes = Probes(policy.start_within_s)
         self._trouble = ""
+        self._of = "", ""
+        self._said: Finding | None = None
 
     def finding(self, version: str, control: str, at: datetime) -> Finding:
         """Of the newest round; cannot tell while there is none, or it is old."""
         news = self._rounds.news(at)
         if news is not None:
-            self._trouble = news.trouble
+            self._trouble, self._said = news.trouble, None
             self._take(news.value or (), news.at)
         if trouble := self._trouble or self._rounds.late(at):
             return cannot_tell(TEST, COMPARATOR, f"they cannot be probed: {trouble}")
         if self._probes.at is None:
             return cannot_tell(TEST, COMPARATOR, "not probed yet")
-        return self._probes.finding(version, control)
+        if self._said is None or self._of != (version, control):
+            self._of, self._said = (version, control), self._probes.finding(version, control)
+        return self._said
 
     def starting(self, version: str) -> bool:
         """Whether the release has not come up yet, and still may."""

@@ -38,22 +38,25 @@ class WatchedJourneys:
         self._number = 0
         self._recent: deque[dict[str, Told]] = deque(maxlen=IN_A_ROW)
         self._trouble = ""
+        self._said: Finding | None = None
 
     def finding(self, version: str, control: str, at: datetime) -> Finding:
         """Of the newest rounds beside that control."""
         if (version, control) != self._of:
-            self._of, self._trouble = (version, control), ""
+            self._of, self._trouble, self._said = (version, control), "", None
             self._recent.clear()
         news = self._rounds.news(at)
         if news is not None:
-            self._trouble = news.trouble
+            self._trouble, self._said = news.trouble, None
             if news.value is None:
                 self._recent.clear()  # what failed before the gap did not fail in a row
             elif news.value.of == self._of:
                 self._recent.append(news.value.journeys)
         if trouble := self._trouble or self._rounds.late(at):
             return cannot_tell(TEST, COMPARATOR, f"they cannot be made: {trouble}")
-        return judge_journeys(tuple(self._recent), self._every_s)
+        if self._said is None:
+            self._said = judge_journeys(tuple(self._recent), self._every_s)
+        return self._said
 
     def _round(self, _due_at: datetime) -> _Round:
         """Another instance each time: one that is broken alone is the probes' business."""

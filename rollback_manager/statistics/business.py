@@ -92,16 +92,17 @@ def judge_declared(
     """Whether the last readings are all beyond the floor, and those before the release were not.
 
     readings: since the release, the oldest first; None where there was none, which is never below.
+    What is lost is measured against the last ones before it: a number has its times of day.
     """
     words = f"the declared floor of {declared.floor:g}"
     last = [one for one in readings[-IN_A_ROW:] if one is not None]
     if len(last) < IN_A_ROW:
         return cannot_tell(BUSINESS.name, words, f"no {IN_A_ROW} readings in a row")
     beyond = [declared.is_beyond(one) for one in last]
-    earlier = before[-IN_A_ROW:]
+    earlier = list(before[-IN_A_ROW:])
     if all(beyond) and earlier and all(declared.is_beyond(one) for one in earlier):
         return cannot_tell(BUSINESS.name, words, "it was beyond it before the release as well")
-    usual = float(np.median(before)) if len(before) else declared.floor
+    usual = float(np.median(earlier)) if earlier else declared.floor
     lost = _lost(declared, float(np.median(last)), usual)
     answer = Answer.CANNOT_TELL if beyond[-1] else Answer.FINE_SO_FAR
     return Finding(

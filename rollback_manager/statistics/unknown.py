@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from rollback_manager.statistics.evidence import Answer, Finding
+from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
 
 TEST = "unknown"
 SILENCE = "silence"
@@ -38,19 +38,17 @@ class Unknown:
 
         The evidence is how long it has been so, in seconds.
         """
-        known = self.since is None or self.at is None
-        lasted = self.at - self.since if self.at and self.since else timedelta(0)
-        lasted_s = lasted.total_seconds()
-        words = f"nothing is known of it for {lasted_s:.0f} s: {self.because}"
-        return Finding(
-            test=TEST,
-            answer=Answer.FINE_SO_FAR if known else Answer.CANNOT_TELL,
-            evidence_nats=lasted_s,
-            threshold_nats=limit_s,
-            requests=0,
-            comparator="what should be known",
-            because="at least one test can tell" if known else words,
-        )
+        if self.since is None or self.at is None:
+            return KNOWN
+        lasted_s = (self.at - self.since).total_seconds()
+        because = f"nothing is known of it for {lasted_s:.0f} s: {self.because}"
+        found = cannot_tell(TEST, "what should be known", because, limit_s)
+        return found.model_copy(update={"evidence_nats": lasted_s})
+
+
+KNOWN = cannot_tell(TEST, "what should be known", "at least one test can tell").model_copy(
+    update={"answer": Answer.FINE_SO_FAR}
+)
 
 
 def why_unknown(findings: Sequence[Finding]) -> str:

@@ -269,8 +269,8 @@ def season(one: Watching, name: str, days: int, level: float = 100.0) -> None:
     }
 
 
-def without_floor() -> Watching:
-    described = dict(ORDERS["business"][0], floor=None)  # type: ignore[index] # a list, as written
+def without_floor(every_s: float = 5) -> Watching:
+    described = dict(ORDERS["business"][0], floor=None, every_s=every_s)  # type: ignore[index] # a list, as written
     return Watching({"business": [described]})
 
 
@@ -304,11 +304,11 @@ def test_former_days_that_cannot_be_read_are_asked_for_again() -> None:
 
 
 def test_a_reading_a_minute_is_kept_also_while_nothing_is_watched() -> None:
-    one = without_floor()
-    for second in range(620):
-        one.tests.read_on(BEGAN + timedelta(seconds=second * 1.017))
+    one = without_floor(every_s=60)
+    for look in range(605):
+        one.tests.read_on(BEGAN + timedelta(seconds=7 * look))  # each reading begins late
     kept = list(one.kept.all["business: orders"])
-    assert kept == [BEGAN + timedelta(minutes=minute) for minute in range(9)], "none left out"
+    assert kept == [BEGAN + timedelta(minutes=minute) for minute in range(70)], "none left out"
 
 
 @pytest.mark.parametrize(("per_s", "answer"), [(200, FINE), (140, FINE), (80, REGRESSED)])

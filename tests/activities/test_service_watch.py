@@ -67,6 +67,7 @@ class Watching:
         for module in (young_releases, alarms_given):
             monkeypatch.setattr(module, "monotonic", self._monotonic)
         self.young = YoungReleases(self.records, "test", WEEK_S)
+        self.kept = KeptInMemory()
         self.watch = ServiceWatch(
             "test",
             "shop",
@@ -75,7 +76,7 @@ class Watching:
             Histories(self.records, "test"),
             self._target,
             self.incidents,
-            OtherTests(place(), DecisionPolicy(), self._target, KeptInMemory(), AtOnce()),
+            OtherTests(place(), DecisionPolicy(), self._target, self.kept, AtOnce()),
         )
 
     def _target(self, _env: str, _service: str) -> Target:
@@ -343,3 +344,37 @@ def test_counters_that_are_scraped_seldom_teach_nothing_of_a_warm_up() -> None:
             at_s += length_s
             ended = warming.add(Interval.of(at_s, length_s, Arm.of(100, 1), Arm.of(100, 1)))
         assert ended is learns
+
+
+def test_a_silent_release_with_healthy_instances_becomes_a_persons_business(make: Make) -> None:
+    one = make(V2, V1)
+    one.pass_s(30)
+    one.traffic.silent = {"v2"}
+    one.pass_s(110)
+    assert not one.incidents.alarms, "the policy gives it two minutes"
+    one.pass_s(20)
+    (alarm,) = one.incidents.alarms
+    assert alarm.evidence.finding is Finding.CANNOT_TELL
+    assert alarm.evidence.size is None
+    assert "it answers nothing" in alarm.evidence.words
+    one.traffic.silent = set()
+    one.pass_s(20)
+    (well,) = one.incidents.well
+    assert well.evidence.finding is Finding.FINE
+
+
+def test_a_silent_release_whose_instances_are_unhealthy_is_told_by_those(make: Make) -> None:
+    one = make(V2, V1)
+    one.pass_s(30)
+    one.traffic.silent, one.traffic.workloads.not_ready = {"v2"}, {"v2": 4}
+    one.pass_s(200)
+    told = {(a.evidence.trigger, a.evidence.finding) for a in one.incidents.alarms}
+    assert told == {(TriggerKind.HEALTH_CHECK_FAILURE, Finding.REGRESSED)}
+
+
+def test_what_is_usual_is_learnt_while_nothing_is_watched(make: Make) -> None:
+    one = make()
+    one.traffic.shares_now = {"v1": 100}
+    one.pass_s(600)
+    assert one.watch.watched is None
+    assert set(one.kept.all["throughput"].values()) == {60 * one.traffic.per_s}

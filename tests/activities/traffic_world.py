@@ -59,6 +59,7 @@ class Traffic:
     errors: dict[str, float] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     counted: dict[str, list[float]] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
     down: str = ""
     looks: int = 0
     workloads: StandInService = field(
@@ -72,7 +73,7 @@ class Traffic:
         self.at += timedelta(seconds=seconds)
         for version, part in self.shares_now.items():
             row = self.counted.setdefault(version, [0.0, 0.0, 0.0])
-            requests = self.per_s * seconds * part / 100
+            requests = self.per_s * seconds * part / 100 if version not in self.silent else 0
             row[0] += requests
             row[1] += requests * self.errors.get(version, 0.01)
             row[2] += requests * self.slow.get(version, 0.04)

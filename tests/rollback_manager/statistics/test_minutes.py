@@ -83,7 +83,7 @@ def test_three_readings_beyond_the_floor_in_a_row_count(
 
 
 def test_what_is_lost_is_a_share_of_what_was_usual() -> None:
-    assert judge_declared(Declared(5), [8, 8, 8], [4, 4, 4]).effect == -0.5
+    assert judge_declared(Declared(5), [0, 0, 0, 8, 8, 8], [4, 4, 4]).effect == -0.5
     assert judge_declared(Declared(5, "lower"), [4, 4, 4], [6, 6, 6]).effect == -0.5
     assert judge_declared(Declared(5), [], [4, 4, 4]).effect == pytest.approx(-0.2)
 
