@@ -45,7 +45,7 @@ bench-detection: .venv/ready ## false rollbacks and delays in simulated releases
 	$(BIN)/python -m benchmarks.detection $(ARGS)
 bench-live: .venv/ready ## from the first bad answer to users who are well, live; ARGS="--json --runs N --scenario error_rate,healthy"
 	$(BIN)/python -m benchmarks.live $(ARGS)
-score-data: .venv/ready ## test rows of other judges with which ours agree; ARGS="--json --data DIR"
+score-data: .venv/ready ## labelled data of others, and what our judges say of it; ARGS="--json --data DIR"
 	$(BIN)/python -m benchmarks.score_data $(ARGS)
 format: .venv/ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix && $(BIN)/ruff format
