@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from benchmarks.detection.kayenta import SCHEDULES, Kayenta, Schedule
 from benchmarks.detection.world import SHARE, Second
 from rollback_manager.statistics import errors, slow_requests
 from rollback_manager.statistics.evidence import Amounts, Flags
@@ -108,5 +109,13 @@ FAMILIES: dict[str, Maker] = {
 }
 """Name → maker from history, requests per second and number of releases. A family that is added
 here is measured in every cell."""
+
+
+def _by_kayenta(schedule: Schedule) -> Maker:
+    return lambda _, __, releases: Kayenta(schedule, releases)
+
+
+SLOW: dict[str, Maker] = {name: _by_kayenta(schedule) for name, schedule in SCHEDULES.items()}
+"""Milliseconds a judgement: measured with fewer releases."""
 EXTRA: dict[str, Maker] = {"eager": lambda history, _, releases: Eager(history, releases)}
 """Measured in full runs only."""

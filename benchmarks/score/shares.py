@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.detection.figures import Share
+from benchmarks.detection.shares import Share
 
 Figures = dict[str, Any]
 """What becomes JSON: numbers, texts, lists and dicts of them."""
