@@ -97,6 +97,21 @@ def test_without_the_confirmation_a_swing_of_noise_is_an_alarm(
     assert first_alarm(swing) is not None
 
 
+def test_a_late_regression_below_the_limit_of_users_is_left_to_people() -> None:
+    def small(at_s: int) -> tuple[float, float, float, float]:
+        return 0.08 if at_s > 300 else 0.01, 0.05, 0.01, 0.05
+
+    def alarms(relevant: float) -> bool:
+        knobs = replace(errors.KNOBS, relevant=relevant), slow_requests.KNOBS
+        watch = ReleaseWatch.begin(HISTORY, SHARE, knobs=knobs)
+        for interval in story(small, 600):
+            watch = watch.with_more(interval)
+        return bool(watch.regressed()[0])
+
+    assert not alarms(errors.KNOBS.relevant)
+    assert alarms(0.0), "evidence there is"
+
+
 def test_a_control_that_fails_too_is_never_held_against_the_release() -> None:
     def dependency(at_s: int) -> tuple[float, float, float, float]:
         return (0.5, 0.6, 0.2, 0.3) if 200 < at_s <= 260 else healthy(at_s)
