@@ -106,7 +106,7 @@ def test_a_late_regression_below_the_limit_of_users_is_left_to_people() -> None:
         watch = ReleaseWatch.begin(HISTORY, SHARE, knobs=knobs)
         for interval in story(small, 600):
             watch = watch.with_more(interval)
-        return bool(watch.regressed()[0])
+        return bool(watch.regressed[0])
 
     assert not alarms(errors.KNOBS.relevant)
     assert alarms(0.0), "evidence there is"
