@@ -33,7 +33,7 @@ class Plan:
     @classmethod
     def full(cls, seed: int) -> "Plan":
         """The figures that are reported."""
-        return cls(seed, 4000, 2000, 400, FAMILIES | EXTRA, slow=40)
+        return cls(seed, 4000, 2000, 1000, FAMILIES | EXTRA, slow=40)
 
     @classmethod
     def quick(cls, seed: int) -> "Plan":
