@@ -49,7 +49,7 @@ replay-recorded: .venv/ready ## verdicts on recorded demo incidents under ARGS="
 	$(BIN)/python -m benchmarks.replayed $(ARGS)
 bench-live: .venv/ready ## from the first bad answer to users who are well, live; ARGS="--json --runs N --scenario error_rate,healthy"
 	$(BIN)/python -m benchmarks.live $(ARGS)
-score-data: .venv/ready ## test rows of other judges with which ours agree; ARGS="--json --data DIR"
+score-data: .venv/ready ## labelled data of others, and what our judges say of it; ARGS="--json --data DIR"
 	$(BIN)/python -m benchmarks.score_data $(ARGS)
 format: .venv/ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix && $(BIN)/ruff format

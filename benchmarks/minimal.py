@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from temporalio import activity, workflow
 
+from activities.claims import Claims
 from activities.records import PastRollback, Records
 from activities.targets import Target, Targets
 from rollback_manager.operation import Mark
@@ -33,10 +34,14 @@ class Task(Value):
     epoch: int = 0
 
 
+class Book(Records, Claims, Protocol):
+    """Records and claims, which one table holds."""
+
+
 class Calls:
     """The calls of a rollback of one service, in five parts."""
 
-    def __init__(self, targets: Targets, records: Records) -> None:
+    def __init__(self, targets: Targets, records: Book) -> None:
         self._targets = targets
         self._records = records
         self._pool = ThreadPoolExecutor(max_workers=100)

@@ -8,7 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.detection.figures import Plan, Results, measure
+from benchmarks.detection.figures import measure
+from benchmarks.detection.plan import Plan
+from benchmarks.detection.results import Results
 
 GOALS = {"errors_11": (77, 16, 5), "p95_x2.1": (45, 17, 12), "late_11": (127, 26, 14)}
 
@@ -17,7 +19,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quick: Annotated[bool, typer.Option(help="Small samples, about three minutes.")] = False,
     healthy: Annotated[int, typer.Option(help="Healthy releases per cell; 0: as planned.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the first cell; others follow.")] = 20_261_210,
+    seed: Annotated[int, typer.Option(help="Of the first cell; others follow.")] = 20_300_115,
 ) -> None:
     """Measure how often good releases are blamed and how soon bad ones are noticed."""
     plan = Plan.quick(seed) if quick else Plan.full(seed)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks.detection.outages import Outages
 from rollback_manager.statistics.evidence import Amounts, Arm, Interval
 
 SHARE = 0.1
@@ -30,7 +32,9 @@ class World:
     """How a healthy service behaves.
 
     Ratios and log-standard-deviations; warm-ups are upper ends of uniform draws. own_blips: share
-    of a dependency's blips that hit the new version only.
+    of a dependency's blips that hit the new version only. one_face: such a blip fails requests or
+    slows them, by the toss of a coin, instead of both. outage_s: length of an outage upstream, as
+    bad as a blip, that hits both versions at some time of the watch.
     """
 
     base_error: float = 0.01
@@ -41,6 +45,8 @@ class World:
     latency_own_noise: float = 0.05
     latency_warm_up: float = 1.5
     own_blips: float = 0.0
+    one_face: bool = False
+    outage_s: float = 0.0
 
 
 S = World()
@@ -50,6 +56,10 @@ SHIFTED = {
     "one blip in ten hits the new version only": replace(S, own_blips=0.1),
     "baseline 0.2 %": replace(S, base_error=0.002),
     "baseline 3 %": replace(S, base_error=0.03),
+    "one blip in ten hits the new version only, with one face": replace(
+        S, own_blips=0.1, one_face=True
+    ),
+    "outage upstream for ten minutes": replace(S, outage_s=600.0),
 }
 
 
@@ -88,6 +98,7 @@ class Releases:
         self._latency_warm = self._chance.uniform(0, world.latency_warm_up, count)
         self._blip_left, self._blip = np.zeros(count), np.zeros(count)
         self._blip_latency, self._blip_own = np.ones(count), np.zeros(count, dtype=bool)
+        self._outage = Outages.drawn(world.outage_s, WATCH_S, count, self._chance)
 
     def __iter__(self) -> Iterator[Second]:
         """From BEFORE_S before the start to WATCH_S after it."""
@@ -96,22 +107,26 @@ class Releases:
 
     def _second(self, at_s: int) -> Second:
         self._drift()
+        out, slower = self._outage.at(at_s)
         traffic = self.rps * (1 + 0.5 * np.sin(2 * math.pi * at_s / DAY_S + self._wave))
         running = at_s > 0
-        new, very_slow = self._new(at_s, traffic * running)
+        new, very_slow = self._new(at_s, traffic * running, out, slower)
         control, _ = self._arm(
             traffic / SHARE - traffic * running,
-            self._errors(1) + self._blip * ~self._blip_own,
-            self._latency(1) * np.where(self._blip_own, 1, self._blip_latency),
+            self._errors(1) + self._blip * ~self._blip_own + out,
+            self._latency(1) * np.where(self._blip_own, 1, self._blip_latency) * slower,
         )
         every = np.array([float(at_s)])
         return Second(Interval(every, np.ones(1), new, control), very_slow)
 
-    def _new(self, at_s: int, traffic: Amounts) -> tuple[Arm, Amounts]:
+    def _new(
+        self, at_s: int, traffic: Amounts, out: Amounts, slower: Amounts
+    ) -> tuple[Arm, Amounts]:
         fault, since = self.fault, at_s > self.fault.onset_s
         extra = max(0.0, fault.errors - self.world.base_error) if since else 0.0
-        errors = self._errors(0) + self._blip + self._warm * math.exp(-max(at_s, 0) / 20) + extra
-        latency = self._latency(0) * self._blip_latency * (fault.latency if since else 1.0)
+        warm = self._warm * math.exp(-max(at_s, 0) / 20)
+        errors = self._errors(0) + self._blip + warm + extra + out
+        latency = self._latency(0) * self._blip_latency * (fault.latency if since else 1.0) * slower
         return self._arm(
             traffic, errors, latency * (1 + self._latency_warm * math.exp(-max(at_s, 0) / 30))
         )
@@ -129,6 +144,13 @@ class Releases:
         self._blip[starts] = self._chance.uniform(0.05, 0.20, starts.size)
         self._blip_latency[starts] = self._chance.uniform(1.5, 4, starts.size)
         self._blip_own[starts] = self._chance.random(starts.size) < self.world.own_blips
+        if self.world.one_face:
+            self._show_one_face(starts[self._blip_own[starts]])
+
+    def _show_one_face(self, blips: NDArray[np.intp]) -> None:
+        fails = self._chance.random(blips.size) < 0.5
+        self._blip[blips[~fails]] = 0
+        self._blip_latency[blips[fails]] = 1
 
     def _errors(self, arm: int) -> Amounts:
         noise = self.world.common_noise * self._noise[2] + self.world.own_noise * self._noise[arm]

@@ -7,10 +7,11 @@ import numpy as np
 
 from rollback_manager.statistics.evidence import Amounts
 
-INSTANT_S, SHORT_S, LONG_S = 2.0, 10.0, 300.0
+INSTANT_S, SHORT_S, MINUTE_S, LONG_S = 2.0, 10.0, 60.0, 300.0
 """Memories in seconds. Trouble of a dependency starts from one second to the next: where traffic is
-dense the last instant shows it, where it is thin the last seconds. What is usual must outlast such
-trouble (20–90 s in world S) several times."""
+dense the last instant shows it, where it is thin the last seconds. The last minute carries through
+an outage that the usual rate has half learnt, when few requests make the last seconds say little.
+What is usual must outlast trouble that passes (20–90 s in world S) several times."""
 PSEUDO_REQUESTS = 300.0
 """Requests at the usual rate that steady the short memories: one error among 20 requests is no news
 of 5 %."""
@@ -34,10 +35,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Control:
-    """The old version in three memories."""
+    """The old version in four memories."""
 
     instant: Memory
     short: Memory
+    minute: Memory
     long: Memory
 
     @classmethod
@@ -45,11 +47,16 @@ class Control:
         """Before the first interval: `usual` is the rate of the records."""
         none = Memory(np.zeros(releases), np.zeros(releases))
         weight = np.full(releases, PSEUDO_REQUESTS)
-        return cls(none, none, Memory(usual * weight, weight))
+        return cls(none, none, none, Memory(usual * weight, weight))
 
     def with_more(self, hits: Amounts, tries: Amounts, length_s: Amounts) -> Self:
         """With one more interval."""
-        memories = ((self.instant, INSTANT_S), (self.short, SHORT_S), (self.long, LONG_S))
+        memories = (
+            (self.instant, INSTANT_S),
+            (self.short, SHORT_S),
+            (self.minute, MINUTE_S),
+            (self.long, LONG_S),
+        )
         return type(self)(
             *(one.with_more(hits, tries, np.exp(-length_s / lasts)) for one, lasts in memories)
         )
@@ -61,9 +68,10 @@ class Control:
 
     @property
     def rate(self) -> Amounts:
-        """Hits ÷ tries now: of the last instant or the last seconds, whichever is higher."""
+        """Hits ÷ tries now: of the last instant, seconds or minute, whichever is highest."""
         usual = self.usual
-        return np.maximum(self.instant.steadied(usual), self.short.steadied(usual))
+        now = np.maximum(self.instant.steadied(usual), self.short.steadied(usual))
+        return np.maximum(now, self.minute.steadied(usual))
 
 
 @dataclass(frozen=True)

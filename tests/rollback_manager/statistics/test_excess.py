@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollback_manager.statistics import errors, excess, passing_trouble, slow_requests
-from rollback_manager.statistics.comparator import Margin
+from rollback_manager.statistics import (
+    comparator,
+    errors,
+    excess,
+    passing_trouble,
+    slow_requests,
+)
+from rollback_manager.statistics.comparator import Control, Margin
 from rollback_manager.statistics.envelope import Envelope
 from rollback_manager.statistics.evidence import Answer, Arm, Interval
 from rollback_manager.statistics.release_watch import History, ReleaseWatch
@@ -97,6 +103,21 @@ def test_without_the_confirmation_a_swing_of_noise_is_an_alarm(
     assert first_alarm(swing) is not None
 
 
+def test_a_late_regression_below_the_limit_of_users_is_left_to_people() -> None:
+    def small(at_s: int) -> tuple[float, float, float, float]:
+        return 0.08 if at_s > 300 else 0.01, 0.05, 0.01, 0.05
+
+    def alarms(relevant: float) -> bool:
+        knobs = replace(errors.KNOBS, relevant=relevant), slow_requests.KNOBS
+        watch = ReleaseWatch.begin(HISTORY, SHARE, knobs=knobs)
+        for interval in story(small, 600):
+            watch = watch.with_more(interval)
+        return bool(watch.regressed[0])
+
+    assert not alarms(errors.KNOBS.relevant)
+    assert alarms(0.0), "evidence there is"
+
+
 def test_a_control_that_fails_too_is_never_held_against_the_release() -> None:
     def dependency(at_s: int) -> tuple[float, float, float, float]:
         return (0.5, 0.6, 0.2, 0.3) if 200 < at_s <= 260 else healthy(at_s)
@@ -105,6 +126,20 @@ def test_a_control_that_fails_too_is_never_held_against_the_release() -> None:
     said = watched(dependency, 230).verdict()
     assert said.answer is Answer.CANNOT_TELL
     assert "hold" in said.because
+
+
+def test_an_outage_is_not_half_forgotten_where_requests_are_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rate_in_an_outage() -> float:
+        control, nine, second = Control.unseen(1, 0.01), np.array([9.0]), np.ones(1)
+        for at_s in range(400):
+            control = control.with_more(nine * (0.13 if at_s >= 300 else 0.01), nine, second)
+        return float(control.rate[0])
+
+    assert rate_in_an_outage() >= 0.085
+    monkeypatch.setattr(comparator, "MINUTE_S", comparator.SHORT_S)
+    assert rate_in_an_outage() < 0.075
 
 
 def test_without_the_common_mode_guard_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from benchmarks.detection.cells import Cell, delays, first_alarms
 from benchmarks.detection.families import FAMILIES
-from benchmarks.detection.figures import FAULTS, Plan, Share, measure
+from benchmarks.detection.figures import measure
 from benchmarks.detection.history import Histories
+from benchmarks.detection.plan import FAULTS, Plan
+from benchmarks.detection.shares import Share
 from benchmarks.detection.world import HEALTHY, Releases, S
 from rollback_manager.statistics import errors
 from rollback_manager.statistics.errors import KNOBS
