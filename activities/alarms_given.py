@@ -7,9 +7,9 @@ from time import monotonic
 from activities.incident_role import Incidents
 from activities.step import now
 from activities.under_watch import Told, UnderWatch
-from rollback_manager.alarms import Alarm
-from rollback_manager.detected import evidence, speaks
+from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.statistics.evidence import Finding
+from rollback_manager.watch.detected import evidence, speaks
 
 AGAIN_S, SELDOM_S = 15.0, 300.0
 """An alarm that lasts is repeated after so long, then after twice as long, and so on up to that:

@@ -10,11 +10,11 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError
 
-from rollback_manager import budget
-from rollback_manager.budget import Ask, Budget, Judged, Judging
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import BUDGET_WORKFLOW, budget_id
 from rollback_manager.errors import Unreachable
+from rollback_manager.fleet import budget
+from rollback_manager.fleet.budget import Ask, Budget, Judged, Judging
 from rollback_manager.progress import State
 
 

@@ -8,7 +8,14 @@ from temporalio import activity
 from activities.step import now
 from activities.targets import Target
 from rollback_manager.errors import TemporaryError
-from rollback_manager.reading import NoReading, Reading, Slow, Snapshot, between, slower_than
+from rollback_manager.metrics.reading import (
+    NoReading,
+    Reading,
+    Slow,
+    Snapshot,
+    between,
+    slower_than,
+)
 
 MOST_UNSEEN = timedelta(seconds=30)
 """A longer gap between two looks at the proxy is no interval."""

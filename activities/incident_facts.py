@@ -5,21 +5,21 @@ from datetime import datetime
 
 from activities.past import Past
 from activities.records import Records
-from rollback_manager.alarms import Sighting
-from rollback_manager.analysis import Analysis, AnalysisFacts, analyse
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.factors import History
 from rollback_manager.decision.facts import DecisionFacts, WayBack
 from rollback_manager.decision.ledger import Entry
-from rollback_manager.deviation import Metric, Worse
 from rollback_manager.errors import Blocked
-from rollback_manager.incident import Incident
-from rollback_manager.indicators import Scene
+from rollback_manager.incidents.alarms import Sighting
+from rollback_manager.incidents.analysis import Analysis, AnalysisFacts, analyse
+from rollback_manager.incidents.deviation import Metric, Worse
+from rollback_manager.incidents.incident import Incident
+from rollback_manager.incidents.indicators import Scene
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Baseline, Release, known_good
 from rollback_manager.tier import TierFacts, tier_of
-from rollback_manager.triggers import TriggerKind
 
 ERRORS_MATTER_FROM = 0.001
 """0.1 %: the seed's margin above the baseline."""

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from rollback_manager.alarms import Alarm
+from rollback_manager.incidents.alarms import Alarm
 
 
 class Incidents(Protocol):

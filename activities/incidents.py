@@ -11,16 +11,16 @@ from activities.past import Past
 from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
-from rollback_manager.alarms import Alarm, AlarmFacts, Refused, Sighting, refused
-from rollback_manager.analysis import Analysis
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.errors import PermanentError
-from rollback_manager.incident import Incident, burning, join
+from rollback_manager.incidents.alarms import Alarm, AlarmFacts, Refused, Sighting, refused
+from rollback_manager.incidents.analysis import Analysis
+from rollback_manager.incidents.incident import Incident, burning, join
+from rollback_manager.incidents.triggers import Finding, Source
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
-from rollback_manager.triggers import Finding, Source
 from rollback_manager.values import Count, Value
 
 

@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from rollback_manager.conclusion import rollback_outcome
+from rollback_manager.fleet.tree import Tree, whole
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import (
     DecisionRecord,
@@ -10,7 +11,6 @@ from rollback_manager.progress import (
     RollbackOutcome,
     ServiceOutcome,
 )
-from rollback_manager.tree import Tree, whole
 from rollback_manager.values import Seconds, Value
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from activities.numbers import Numbers
-from rollback_manager.business import NoNumber, Number
 from rollback_manager.errors import RollbackError
+from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.release import Release
 from rollback_manager.statistics.business import Declared, Floor
 from rollback_manager.statistics.minutes import KEPT, Minutes, whole_minute

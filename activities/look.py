@@ -9,8 +9,8 @@ from itertools import pairwise
 from activities.targets import SharesAsSet, Target, VersionState
 from rollback_manager import progress
 from rollback_manager.guard import Side
+from rollback_manager.metrics.reading import Snapshot, share
 from rollback_manager.progress import Sample
-from rollback_manager.reading import Snapshot, share
 
 MOST_SAMPLES = 120
 """Samples kept in history per step: enough for a picture, a few kB."""

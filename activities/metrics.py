@@ -10,10 +10,10 @@ from activities.look import Look, Looks
 from activities.reconciler import POLL_S
 from activities.step import Step, asked_to_stop, now, wants
 from activities.targets import Target, Targets
+from rollback_manager.metrics.reading import NoReading, Reading, between
 from rollback_manager.plan import Well
 from rollback_manager.policy import VerificationPolicy
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import NoReading, Reading, between
 from rollback_manager.verification import (
     Answer,
     Verdict,

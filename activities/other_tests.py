@@ -19,15 +19,15 @@ from activities.watched_data import WatchedData
 from activities.watched_instances import WatchedInstances
 from activities.watched_journeys import WatchedJourneys
 from activities.watched_numbers import WatchedNumber, all_of
-from rollback_manager.business import NoNumber, Number
 from rollback_manager.catalogue import Placement
-from rollback_manager.detected import speaks
+from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release
 from rollback_manager.statistics.business import BUSINESS, THROUGHPUT, Declared
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.release_watch import together
 from rollback_manager.statistics.unknown import Unknown
+from rollback_manager.watch.detected import speaks
 
 
 @dataclass(frozen=True)

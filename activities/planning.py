@@ -10,10 +10,12 @@ from activities.look import READERS, Look, Looks
 from activities.records import Records
 from activities.step import now
 from activities.targets import Target, Targets
-from rollback_manager.budget import MANUAL
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RollbackRequest, checked
 from rollback_manager.errors import Blocked, PermanentError, StalePlan, TemporaryError
+from rollback_manager.fleet.budget import MANUAL
+from rollback_manager.fleet.tree import cut
+from rollback_manager.fleet.waves import waves
 from rollback_manager.gates import GateAnswer
 from rollback_manager.plan import (
     Capacity,
@@ -27,8 +29,6 @@ from rollback_manager.plan import (
 )
 from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
 from rollback_manager.strategies import strategy_named
-from rollback_manager.tree import cut
-from rollback_manager.waves import waves
 
 TRIES = 3
 """How often a server that does not answer is asked before the plan says so."""

@@ -16,8 +16,8 @@ from activities.step import Step, asked_to_stop, now
 from activities.targets import Target
 from rollback_manager.errors import Blocked
 from rollback_manager.guard import Judgement
+from rollback_manager.metrics.reading import total
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import total
 
 POLL_S = 0.2
 """Pause between two looks: a look costs a few ms, and a shift is seen within one pause."""

@@ -18,7 +18,7 @@ from rollback_manager.contract import (
     Releases,
 )
 from rollback_manager.errors import Blocked, NotFound
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 
 

@@ -14,13 +14,13 @@ from activities.under_watch import Due, Told, TrafficLook, UnderWatch
 from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import RollbackError
-from rollback_manager.judges import Judge
-from rollback_manager.reading import Snapshot
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.release import Release
 from rollback_manager.statistics.evidence import cannot_tell
 from rollback_manager.statistics.release_watch import ReleaseWatch
 from rollback_manager.statistics.rows import stacked
-from rollback_manager.watching import (
+from rollback_manager.watch.judges import Judge
+from rollback_manager.watch.watching import (
     Watched,
     beside,
     may_be_watched,

@@ -11,10 +11,10 @@ from activities.look import Looks
 from activities.reconciler import POLL_S
 from activities.step import Step, asked_to_stop, now, wants
 from activities.targets import Target, Targets
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.plan import NotWorse
 from rollback_manager.policy import SlicePolicy
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import Reading
 from rollback_manager.verification import Answer, Verdict, error_limit, judge_slice
 
 

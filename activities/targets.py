@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from rollback_manager.business import NoNumber, Number
+from rollback_manager.metrics.business import NoNumber, Number
+from rollback_manager.metrics.reading import NoReading, Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import NoReading, Snapshot
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from activities.step import now
 from activities.targets import Traffic
-from rollback_manager.business import NoNumber, Number
-from rollback_manager.reading import Total, total
+from rollback_manager.metrics.business import NoNumber, Number
+from rollback_manager.metrics.reading import Total, total
 
 NAME, UNIT = "throughput", "requests per minute"
 MAY_BE_OLD_S = 1.0

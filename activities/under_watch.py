@@ -7,11 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from activities.counted import MOST_UNSEEN
-from rollback_manager.alarms import Sighting
-from rollback_manager.detected import ERRORS, SLOWNESS, worse_than_old
-from rollback_manager.evidence_recorder import EvidenceRecorder
-from rollback_manager.judges import Judge
-from rollback_manager.reading import NoReading, Reading, Snapshot, between, slower_than
+from rollback_manager.incidents.alarms import Sighting
+from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, between, slower_than
 from rollback_manager.release import Baseline, Release
 from rollback_manager.statistics.evidence import Answer, Arm, Finding, Interval, cannot_tell
 from rollback_manager.statistics.imported.findings import Judging, in_words
@@ -19,7 +16,10 @@ from rollback_manager.statistics.release_watch import History, ReleaseWatch, tog
 from rollback_manager.statistics.rows import row
 from rollback_manager.statistics.slow_requests import slow_limit_ms
 from rollback_manager.statistics.static import judge_static
-from rollback_manager.watching import beside
+from rollback_manager.watch.detected import ERRORS, SLOWNESS, worse_than_old
+from rollback_manager.watch.evidence_recorder import EvidenceRecorder
+from rollback_manager.watch.judges import Judge
+from rollback_manager.watch.watching import beside
 
 SIGHT = timedelta(seconds=60)
 """Readings that go with an alarm are over so long at most."""

@@ -15,7 +15,7 @@ from rollback_manager.statistics.envelope import EDGES_S, WarmUp
 from rollback_manager.statistics.evidence import Interval
 from rollback_manager.statistics.excess import Counts
 from rollback_manager.statistics.release_watch import History
-from rollback_manager.warm_up import BINS, Compared, WarmedUp
+from rollback_manager.watch.warm_up import BINS, Compared, WarmedUp
 
 FEWEST_RELEASES = 100
 """An envelope that is learnt from fewer forgives too little: the widest warm-ups are rare. Until

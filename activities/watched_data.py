@@ -7,7 +7,7 @@ from datetime import datetime
 
 from activities.targets import DataIntegrity
 from activities.timed import OTHERS, Timed
-from rollback_manager.data_checks import DataCheck
+from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.release import Release
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
 from rollback_manager.verification import Answer as Said

@@ -8,7 +8,7 @@ from datetime import datetime
 from activities.kept_numbers import FormerDays, KeptNumber, Measure
 from activities.numbers import Numbers
 from activities.timed import OTHERS, Timed
-from rollback_manager.business import NoNumber, Number
+from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.release import Release
 from rollback_manager.statistics.business import IN_A_ROW, MINUTES, judge_declared, judge_floor
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell

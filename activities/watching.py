@@ -22,7 +22,7 @@ from activities.warm_ups import Histories, WarmUps
 from activities.young_releases import YoungReleases
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.watching import Trouble, Watch
+from rollback_manager.watch.watching import Trouble, Watch
 
 EVERY_S = 1.0
 """Envoy's counters are current to the second; a look costs a few ms."""

@@ -29,9 +29,9 @@ from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback
 from rollback_manager.contract import service_id
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.policy import TimeoutPolicy
 from rollback_manager.progress import Result
-from rollback_manager.reading import Snapshot
 from workers.plugin import plugin
 from workers.process import end
 from workers.settings import Settings

@@ -26,8 +26,8 @@ from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import SEARCH_ATTRIBUTES, RollbackRequest
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.verification import Verdict
 from workers import wiring

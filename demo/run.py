@@ -37,8 +37,8 @@ from rollback_manager.contract import (
 )
 from rollback_manager.decision.facts import Action
 from rollback_manager.errors import RollbackError
-from rollback_manager.incident import Status
-from rollback_manager.incident_status import IncidentStatus, IncidentVerdict
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.incident_status import IncidentStatus, IncidentVerdict
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackOutcome, State, exit_code
 from rollback_manager.release import Standing

@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from proof.in_process import Fleet, fleet, quick_looks
 from proof.own_temporal import own_temporal
-from rollback_manager.budget import BudgetAnswer
 from rollback_manager.client import Rollback
+from rollback_manager.fleet.budget import BudgetAnswer
 from rollback_manager.progress import Result
 from rollback_manager.values import Value
 from workers.process import end

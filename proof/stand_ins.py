@@ -16,9 +16,9 @@ from activities.records import PastRollback
 from activities.targets import InstanceState, SharesAsSet, Target, VersionState
 from rollback_manager.claim import UNSAID, Purpose
 from rollback_manager.errors import StaleWrite
+from rollback_manager.metrics.reading import Counts, Snapshot
 from rollback_manager.operation import Mark
 from rollback_manager.progress import ServiceOutcome
-from rollback_manager.reading import Counts, Snapshot
 from rollback_manager.verification import Answer, Verdict
 
 

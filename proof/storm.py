@@ -13,13 +13,13 @@ from temporalio.service import RPCError
 
 from proof.in_process import Fleet, fleet
 from proof.own_temporal import own_temporal
-from rollback_manager.alarms import Alarm, Sighting
 from rollback_manager.client.incidents import Incidents, give
 from rollback_manager.contract import INCIDENT_WORKFLOW, ROLLBACK_WORKFLOW, incident_id
-from rollback_manager.incident import Status
-from rollback_manager.incident_status import UNDONE, SeenIncident
-from rollback_manager.reading import Reading
-from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
+from rollback_manager.incidents.alarms import Alarm, Sighting
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.incident_status import UNDONE, SeenIncident
+from rollback_manager.incidents.triggers import Evidence, Finding, Source, TriggerKind
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.values import Value
 from workers.process import end
 

@@ -14,15 +14,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
-from rollback_manager import waves, written
+from rollback_manager import written
 from rollback_manager.contract import NAME
-from rollback_manager.data_checks import DataCheck
 from rollback_manager.errors import CatalogueError, PermanentError
-from rollback_manager.judges import Judges
+from rollback_manager.fleet import waves
+from rollback_manager.fleet.waves import Links
+from rollback_manager.metrics.data_checks import DataCheck
+from rollback_manager.metrics.sources import BusinessSource, PrometheusSource
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
-from rollback_manager.sources import BusinessSource, PrometheusSource
 from rollback_manager.values import Value
-from rollback_manager.waves import Links
+from rollback_manager.watch.judges import Judges
 
 Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
 

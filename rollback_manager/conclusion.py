@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from rollback_manager import gates, together
+from rollback_manager import gates
 from rollback_manager.contract import AbortCommand
+from rollback_manager.fleet import together
 from rollback_manager.gates import CompletionFacts, DuringFacts, GateResult
 from rollback_manager.plan import ActionKind, RollbackPlan, ServicePlan
 from rollback_manager.progress import (

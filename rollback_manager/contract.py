@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollback_manager.errors import PermanentError
-from rollback_manager.evidence_trace import EvidenceTrace
+from rollback_manager.metrics.reading import Total
 from rollback_manager.plan import Part, RollbackPlan, ServicePlan
 from rollback_manager.policy import ApprovalPolicy
-from rollback_manager.reading import Total
 from rollback_manager.release import Release, Standing
 from rollback_manager.values import Value
+from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 TASK_QUEUE = "rollback"
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.values import Value
 from rollback_manager.verification import Answer, Verdict, wilson
 

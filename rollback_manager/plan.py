@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollback_manager.gates import GateResult
+from rollback_manager.metrics.reading import NoReading, Reading, Total
 from rollback_manager.policy import ApprovalPolicy, Policy
-from rollback_manager.reading import NoReading, Reading, Total
 from rollback_manager.release import Baseline
 from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
 

@@ -4,16 +4,17 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime
 
-from rollback_manager import gates, together
+from rollback_manager import gates
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.errors import Blocked
+from rollback_manager.fleet import together
 from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
+from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
 from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
 from rollback_manager.policy import Policy
-from rollback_manager.reading import NoReading, Reading, Snapshot, total
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
 from rollback_manager.values import Seconds, Value

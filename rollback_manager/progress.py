@@ -6,9 +6,9 @@ from typing import assert_never
 
 from rollback_manager.contract import Decision
 from rollback_manager.gates import GateResult
+from rollback_manager.metrics.reading import Total
 from rollback_manager.operation import Mark
 from rollback_manager.plan import ActionKind
-from rollback_manager.reading import Total
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 

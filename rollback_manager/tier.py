@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from rollback_manager.analysis import DeploymentType
+from rollback_manager.incidents.analysis import DeploymentType
 from rollback_manager.values import Value
 
 

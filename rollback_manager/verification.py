@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+from rollback_manager.metrics.reading import NoReading, Reading, Slow
 from rollback_manager.policy import VerificationPolicy
-from rollback_manager.reading import NoReading, Reading, Slow
 from rollback_manager.release import Baseline
 from rollback_manager.values import Ratio, Value
 

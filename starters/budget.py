@@ -77,7 +77,7 @@ def _answer(
     async def verb() -> Answer:
         named = tuple(naming.rollback(one) for one in rollbacks)
         where = _environment(named, everything, env)
-        from rollback_manager.budget import BudgetAnswer
+        from rollback_manager.fleet.budget import BudgetAnswer
         from rollback_manager.rendering.layout import foreign, page
         from starters.connection import connected
 

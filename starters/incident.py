@@ -15,9 +15,9 @@ from starters.options import By, Env, Json, Service, Version
 from starters.refusals import BLOCKED, GOING_ON, UNCHANGED, UsageError
 
 if TYPE_CHECKING:
-    from rollback_manager.alarms import Alarm
     from rollback_manager.client import RollbackClient
-    from rollback_manager.incident_status import SeenIncident
+    from rollback_manager.incidents.alarms import Alarm
+    from rollback_manager.incidents.incident_status import SeenIncident
 
 LONGEST_REASON = 1000
 """Characters: people read it in lists, and history keeps it."""
@@ -118,7 +118,7 @@ def decide(
         named = naming.release(env, service, version)
         from rollback_manager.contract import incident_id
         from rollback_manager.decision.facts import Action
-        from rollback_manager.incident_status import IncidentVerdict
+        from rollback_manager.incidents.incident_status import IncidentVerdict
         from rollback_manager.rendering.layout import foreign, page
         from starters.connection import connected
 
@@ -144,8 +144,8 @@ def _alarm(named: tuple[str, str, str], trigger: str, reason: str, by: str | Non
     """An event that a client reports: nothing is measured, so it has no size."""
     from datetime import UTC, datetime
 
-    from rollback_manager.alarms import Alarm
-    from rollback_manager.triggers import Evidence, Finding, Source
+    from rollback_manager.incidents.alarms import Alarm
+    from rollback_manager.incidents.triggers import Evidence, Finding, Source
 
     env, service, version = named
     evidence = Evidence(
@@ -219,8 +219,8 @@ async def _told(client: RollbackClient, seen: SeenIncident, alarm: Alarm | None 
 
 async def _code(client: RollbackClient, seen: SeenIncident) -> int:
     """While it runs or asks 8; then the rollback's own; 0 where there was nothing to do."""
-    from rollback_manager.incident import Status
-    from rollback_manager.incident_status import UNDONE
+    from rollback_manager.incidents.incident import Status
+    from rollback_manager.incidents.incident_status import UNDONE
     from rollback_manager.progress import exit_code
 
     status = seen.status

@@ -15,7 +15,7 @@ from starters import settings
 from starters.refusals import UNCHANGED, UsageError
 
 if TYPE_CHECKING:
-    from rollback_manager.triggers import TriggerKind
+    from rollback_manager.incidents.triggers import TriggerKind
 
 ROLLBACK = re.compile(r"rollback/([^/\s]+)/([^/\s]+)")
 INCIDENT = re.compile(r"incident/([^/\s]+)/([^/\s]+)/([^/\s]+)")
@@ -76,7 +76,7 @@ def incident(typed: str) -> tuple[str, str, str]:
 
 def trigger(typed: str) -> TriggerKind:
     """One of the eight; whatever else is typed is a usage error that lists them."""
-    from rollback_manager.triggers import TriggerKind
+    from rollback_manager.incidents.triggers import TriggerKind
 
     try:
         return TriggerKind(typed)

@@ -11,6 +11,7 @@ from rollback_manager.contract import (
     Vote,
 )
 from rollback_manager.gates import GateAnswer, GateResult, Group
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.plan import ActionKind, Estimate, Found, RollbackPlan, ServicePlan
 from rollback_manager.policy import ApprovalPolicy, Policy
 from rollback_manager.progress import (
@@ -23,7 +24,6 @@ from rollback_manager.progress import (
     StepState,
 )
 from rollback_manager.progress import Found as FoundAtEnd
-from rollback_manager.reading import Reading
 from rollback_manager.release import Baseline
 from rollback_manager.report import Entry, Kind
 from rollback_manager.strategies import ServiceFacts

@@ -11,14 +11,14 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from activities.integrations.temporal_incidents import TemporalIncidents
-from rollback_manager.alarms import Alarm, Sighting
 from rollback_manager.contract import WATCH_WORKFLOW, budget_id, incident_id, watch_id
 from rollback_manager.decision.facts import Action
-from rollback_manager.incident import Status
-from rollback_manager.incident_status import IncidentStatus, IncidentVerdict
-from rollback_manager.reading import Reading
-from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
-from rollback_manager.watching import Watch
+from rollback_manager.incidents.alarms import Alarm, Sighting
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.incident_status import IncidentStatus, IncidentVerdict
+from rollback_manager.incidents.triggers import Evidence, Finding, Source, TriggerKind
+from rollback_manager.metrics.reading import Reading
+from rollback_manager.watch.watching import Watch
 from tests import rig
 from tests.rig import Rig
 

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollback_manager.analysis import Analysis, AnalysisFacts, analyse
 from rollback_manager.decision.facts import DecisionFacts, WayBack
-from rollback_manager.incident import Incident, join
-from rollback_manager.indicators import Scene
+from rollback_manager.incidents.analysis import Analysis, AnalysisFacts, analyse
+from rollback_manager.incidents.incident import Incident, join
+from rollback_manager.incidents.indicators import Scene
+from rollback_manager.incidents.triggers import Evidence, Finding, Source, TriggerKind
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.reading import Reading
 from rollback_manager.tier import Tier
-from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
 
 RELEASED = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)  # a Monday
 POLICY = DecisionPolicy()

@@ -20,10 +20,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from rollback_manager.client import Rollback
 from rollback_manager.contract import SEARCH_ATTRIBUTES, AbortCommand, AbortMode, Decision, Vote
 from rollback_manager.decision.facts import Action
-from rollback_manager.incident import Status
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.progress import State
 from rollback_manager.release import Standing
-from rollback_manager.triggers import TriggerKind
 from tests import rig
 from tests.incident_rig import (
     BY_ITSELF,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from rollback_manager.evidence_trace import EvidenceTrace, Measure, Tally, TracePoint
+from rollback_manager.watch.evidence_trace import EvidenceTrace, Measure, Tally, TracePoint
 
 
 def trace(until: datetime, *evidence: float, **changes: Any) -> EvidenceTrace:

@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from rollback_manager.claim import Watched
 from rollback_manager.contract import WATCH_WORKFLOW, WATCHDOG_WORKFLOW, watch_id, watchdog_id
 from rollback_manager.progress import State
-from rollback_manager.watching import Watch
+from rollback_manager.watch.watching import Watch
 
 IDS = {WATCHDOG_WORKFLOW: watchdog_id, WATCH_WORKFLOW: watch_id}
 

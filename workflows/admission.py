@@ -16,8 +16,8 @@ from workflows.short import AT_ONCE, FAILED, ONCE, short
 
 with workflow.unsafe.imports_passed_through():
     from activities.budget import BudgetActivities
-    from rollback_manager.budget import MANUAL, Ask, Standing, Word
     from rollback_manager.contract import RollbackRequest, budget_id
+    from rollback_manager.fleet.budget import MANUAL, Ask, Standing, Word
     from rollback_manager.plan import RollbackPlan
     from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
 

@@ -11,9 +11,9 @@ from workflows.control import Control
 with workflow.unsafe.imports_passed_through():
     from rollback_manager.approval import Ballot, judge_vote
     from rollback_manager.contract import Answered, Decision, Vote
+    from rollback_manager.fleet.tree import Tree
     from rollback_manager.plan import RollbackPlan
     from rollback_manager.progress import DecisionRecord
-    from rollback_manager.tree import Tree
 
 MOST_KEPT = 100
 """Votes; ignored ones beyond are left out of status and outcome, which a flood would burst."""

@@ -23,9 +23,9 @@ with workflow.unsafe.imports_passed_through():
         RollbackRequest,
         rollback_id,
     )
+    from rollback_manager.fleet.tree import Tree, sealed
     from rollback_manager.plan import Part
     from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
-    from rollback_manager.tree import Tree, sealed
     from rollback_manager.values import Value
 
 AGAIN = "a part is not tried again under a plan that is used up: start its services anew"

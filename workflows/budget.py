@@ -14,8 +14,9 @@ with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.budget import BudgetActivities
-    from rollback_manager import budget as judging
-    from rollback_manager.budget import (
+    from rollback_manager.contract import BUDGET_WORKFLOW, Answered
+    from rollback_manager.fleet import budget as judging
+    from rollback_manager.fleet.budget import (
         Ask,
         Budget,
         BudgetAnswer,
@@ -24,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
         Standing,
         Word,
     )
-    from rollback_manager.contract import BUDGET_WORKFLOW, Answered
     from rollback_manager.progress import State
     from rollback_manager.rendering import budget as rendering
 

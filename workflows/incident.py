@@ -17,14 +17,13 @@ with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.incidents import AlarmsOf, IncidentActivities, Judged
-    from rollback_manager.alarms import Alarm, Refused, Sighting, collected
     from rollback_manager.client.rollbacks import search_attributes
     from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, rollback_id
     from rollback_manager.decision.engine import Decision
     from rollback_manager.decision.facts import Action
-    from rollback_manager.evidence_trace import EvidenceTrace
-    from rollback_manager.incident import Status, moved
-    from rollback_manager.incident_status import (
+    from rollback_manager.incidents.alarms import Alarm, Refused, Sighting, collected
+    from rollback_manager.incidents.incident import Status, moved
+    from rollback_manager.incidents.incident_status import (
         UNDONE,
         IncidentCarried,
         IncidentOpening,
@@ -37,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rollback_manager.progress import Result, RollbackOutcome
     from rollback_manager.rendering import web_ui_incident
+    from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 STATE = SearchAttributeKey.for_keyword("RollbackState")
 COLLECTED = timedelta(seconds=10)

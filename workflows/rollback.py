@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.judgement import Conclusion, JudgementActivities
     from activities.planning import PlanningActivities
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
+    from rollback_manager.fleet.tree import light
     from rollback_manager.plan import RollbackPlan, ServicePlan, quotes
     from rollback_manager.plan import short as short_digest
     from rollback_manager.policy import ApprovalPolicy
@@ -29,7 +30,6 @@ with workflow.unsafe.imports_passed_through():
         State,
     )
     from rollback_manager.rendering import web_ui
-    from rollback_manager.tree import light
 
 
 @workflow.defn(

@@ -11,7 +11,6 @@ from workflows.messages import readable
 from workflows.wave import Waves
 
 with workflow.unsafe.imports_passed_through():
-    from rollback_manager.budget import Word
     from rollback_manager.contract import (
         AbortCommand,
         Answered,
@@ -22,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         StepCommand,
         Vote,
     )
+    from rollback_manager.fleet.budget import Word
 
 
 class Steering:

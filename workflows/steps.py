@@ -18,10 +18,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.traffic import TrafficActivities
     from activities.workloads import WorkloadActivities
     from rollback_manager.contract import ServiceRollback
+    from rollback_manager.metrics.reading import traffic_between
     from rollback_manager.operation import Mark, op_id
     from rollback_manager.plan import Action, ActionKind, Capacity, Split, Wanted, Well
     from rollback_manager.progress import Found, StepRecord, StepState, StepStatus
-    from rollback_manager.reading import traffic_between
     from rollback_manager.rendering import web_ui
 
 ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import WATCH_WORKFLOW
     from rollback_manager.progress import State
     from rollback_manager.rendering import web_ui_incident
-    from rollback_manager.watching import Watch
+    from rollback_manager.watch.watching import Watch
 
 STATE = SearchAttributeKey.for_keyword("RollbackState")
 AN_HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ from workflows.fleet import Fleet
 from workflows.halt import Halt
 
 with workflow.unsafe.imports_passed_through():
-    from rollback_manager.together import some
+    from rollback_manager.fleet.together import some
 
 
 class Waves:

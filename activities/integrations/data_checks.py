@@ -13,8 +13,8 @@ import psycopg
 from psycopg import errors
 
 from activities.bearer import token_of
-from rollback_manager.data_checks import MOST_ROWS, DataCheck, judged, no_answer
 from rollback_manager.errors import PermanentError
+from rollback_manager.metrics.data_checks import MOST_ROWS, DataCheck, judged, no_answer
 from rollback_manager.verification import Verdict
 
 CONNECT_S = 2

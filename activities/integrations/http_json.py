@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from activities.bearer import token_of
-from rollback_manager.business import NoNumber, Number
 from rollback_manager.errors import PermanentError
-from rollback_manager.sources import BusinessSource
+from rollback_manager.metrics.business import NoNumber, Number
+from rollback_manager.metrics.sources import BusinessSource
 
 MOST_BYTES = 100_000
 """Of an answer: one number among what a dashboard asks for, not an export."""

@@ -7,10 +7,10 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from rollback_manager.alarms import Alarm
 from rollback_manager.client.incidents import TAKEN, give
 from rollback_manager.contract import incident_id
 from rollback_manager.errors import Unreachable
+from rollback_manager.incidents.alarms import Alarm
 
 SPARE_S = 1.0
 

@@ -10,10 +10,10 @@ from benchmarks.detection.cells import BATCH, Cell
 from benchmarks.detection.history import Histories
 from benchmarks.detection.world import HEALTHY, SHARE, WATCH_S, Releases
 from rollback_manager.decision.levels import PastAlarm
-from rollback_manager.detected import TRIGGERS
 from rollback_manager.statistics.evidence import Amounts, Flags
 from rollback_manager.statistics.excess import Excess
 from rollback_manager.statistics.release_watch import ReleaseWatch
+from rollback_manager.watch.detected import TRIGGERS
 
 PARTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.5, 2.5)
 """Of the evidence at which the detector speaks. A judgement is made when each is first reached:

@@ -12,9 +12,9 @@ from benchmarks.figures import progress
 from rollback_manager.decision.calibration import Calibration, CalibrationReport, calibrated, report
 from rollback_manager.decision.factors import root_cause
 from rollback_manager.decision.levels import calibration
-from rollback_manager.indicators import Indicator
+from rollback_manager.incidents.indicators import Indicator
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.triggers import TriggerKind
 
 POLICY = DecisionPolicy()
 SIGNS = (Indicator.DEPLOYMENT_TIMING, Indicator.VERSION_SPECIFIC)

@@ -14,10 +14,10 @@ import numpy as np
 import typer
 
 from benchmarks.detection.world import HEALTHY, Fault, Releases, S
-from rollback_manager.judges import ArgoJudge, KayentaJudge
-from rollback_manager.reading import Reading
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.statistics.evidence import Amounts, Answer, Arm
 from rollback_manager.statistics.imported.findings import of_one
+from rollback_manager.watch.judges import ArgoJudge, KayentaJudge
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ERRORS = {"name": "errors", "signal": "error_ratio", "groups": ["errors"]}

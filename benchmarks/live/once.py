@@ -22,7 +22,7 @@ from demo.measures import last_step, seconds_between
 from demo.run import AFTER_S, ENV, SERVICE, Demo, ended, everything
 from demo.scenarios import SCENARIOS
 from rollback_manager.contract import incident_id
-from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.incidents.incident_status import IncidentStatus
 from rollback_manager.plan import ActionKind
 from rollback_manager.progress import Result, RollbackOutcome
 from workers.process import end

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.score.petshop_data import STEP_S, Case, Side, read_issues, read_normal
 from benchmarks.score.shares import Figures, per_1000, words
-from rollback_manager.reading import Reading
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.statistics.evidence import Answer, Arm, Interval
 from rollback_manager.statistics.release_watch import History, ReleaseWatch
 from rollback_manager.statistics.static import ERROR_LIMIT, LEAST_REQUESTS, judge_static

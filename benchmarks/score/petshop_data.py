@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rollback_manager.reading import Reading
+from rollback_manager.metrics.reading import Reading
 
 STEP_S = 300
 Node = dict[int, dict[str, float]]

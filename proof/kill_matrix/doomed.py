@@ -31,8 +31,8 @@ from activities.targets import InstanceState, SharesAsSet, Traffic, VersionState
 from proof.faults.proxy import Loss, ask
 from proof.kill_matrix.points import Fault, Moment, Point
 from rollback_manager.errors import RollbackError, Unreachable
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
 
 STRUCK, LATE = "struck: ", "late write: "
 """How the lines begin that the bench reads."""

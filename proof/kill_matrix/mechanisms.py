@@ -21,8 +21,8 @@ from temporalio.workflow import ChildWorkflowHandle
 from activities import fence, traffic, workloads
 from activities.targets import SharesAsSet, Target, Traffic
 from rollback_manager.guard import Judgement
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
 from workers.wiring import Parts
 
 

@@ -9,8 +9,8 @@ from activities.targets import SharesAsSet, VersionState
 from proof.soak.drawing import Fault, Trouble
 from proof.stand_ins import StandInService
 from rollback_manager.errors import Unreachable
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Snapshot
 
 HELD_S = 2.5
 """Times 2 to 5: well above the heartbeat of the soak's policy, so that Temporal has given the

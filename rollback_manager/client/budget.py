@@ -9,11 +9,11 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager import contract
-from rollback_manager.budget import Budget, BudgetAnswer
 from rollback_manager.client.refusals import explained, reason
 from rollback_manager.client.rollback import ANSWER_S
 from rollback_manager.contract import Answered
 from rollback_manager.errors import PermanentError
+from rollback_manager.fleet.budget import Budget, BudgetAnswer
 
 
 class FleetBudget:

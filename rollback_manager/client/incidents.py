@@ -25,12 +25,12 @@ from temporalio.common import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager import contract
-from rollback_manager.alarms import Alarm
 from rollback_manager.client.refusals import explained, from_failure, reason
 from rollback_manager.client.rollback import ANSWER_S
 from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, incident_id
 from rollback_manager.errors import NotFound, PermanentError
-from rollback_manager.incident_status import (
+from rollback_manager.incidents.alarms import Alarm
+from rollback_manager.incidents.incident_status import (
     IncidentOpening,
     IncidentStatus,
     IncidentVerdict,

@@ -36,7 +36,7 @@ from rollback_manager.decision.asked import Decisions, DecisionsRequest
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import State
 from rollback_manager.values import Value
-from rollback_manager.watching import SeenWatch
+from rollback_manager.watch.watching import SeenWatch
 
 T = TypeVar("T", bound=Value)
 

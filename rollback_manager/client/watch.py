@@ -15,7 +15,7 @@ from rollback_manager import contract
 from rollback_manager.client.refusals import explained
 from rollback_manager.client.rollback import ANSWER_S
 from rollback_manager.errors import NotFound, PermanentError
-from rollback_manager.watching import SeenWatch, Watch
+from rollback_manager.watch.watching import SeenWatch, Watch
 
 
 async def seen(client: Client, env: str) -> SeenWatch:

@@ -6,8 +6,8 @@ indicators is no probability; it stands beside this one and is never mixed with 
 
 from collections.abc import Iterable
 
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.triggers import TriggerKind
 from rollback_manager.values import Count, Ratio, Value
 
 BINS = 10

@@ -10,11 +10,11 @@ from enum import StrEnum
 
 from rollback_manager.decision.calibration import Calibrated, calibrated
 from rollback_manager.decision.facts import Action, DecisionFacts
-from rollback_manager.incident import automation_of, burning, fired_by
-from rollback_manager.indicators import STRONG, Indicator
+from rollback_manager.incidents.incident import automation_of, burning, fired_by
+from rollback_manager.incidents.indicators import STRONG, Indicator
+from rollback_manager.incidents.triggers import Automation, Finding, Fired, Source, TriggerKind
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.tier import Tier
-from rollback_manager.triggers import Automation, Finding, Fired, Source, TriggerKind
 from rollback_manager.values import Count, Value
 
 

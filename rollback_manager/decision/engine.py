@@ -17,7 +17,7 @@ from rollback_manager.decision.factors import (
 )
 from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.decision.rules import Method, Proposal, propose
-from rollback_manager.incident import fired_by, respond_by, severity_of
+from rollback_manager.incidents.incident import fired_by, respond_by, severity_of
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.strategies import RiskLevel
 from rollback_manager.tier import Tier

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rollback_manager.analysis import Analysis, DeploymentType, Impact
-from rollback_manager.deviation import Deviation
-from rollback_manager.indicators import STRONG, WEAK, Indicator
+from rollback_manager.incidents.analysis import Analysis, DeploymentType, Impact
+from rollback_manager.incidents.deviation import Deviation
+from rollback_manager.incidents.indicators import STRONG, WEAK, Indicator
+from rollback_manager.incidents.triggers import Severity
 from rollback_manager.policy import ComplexityPolicy, DecisionPolicy
 from rollback_manager.strategies import RiskLevel
-from rollback_manager.triggers import Severity
 from rollback_manager.values import Count, Ratio, Seconds, Value
 
 EXACT = 9

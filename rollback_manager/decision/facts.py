@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rollback_manager.analysis import Analysis
 from rollback_manager.decision.calibration import Calibration
 from rollback_manager.decision.factors import Fix, History
 from rollback_manager.decision.model import DecisionModel, NotTrained
-from rollback_manager.incident import Incident
+from rollback_manager.incidents.analysis import Analysis
+from rollback_manager.incidents.incident import Incident
 from rollback_manager.tier import Tier
 from rollback_manager.values import Count, Value
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from rollback_manager.analysis import AnalysisFacts, analyse
 from rollback_manager.decision.engine import Decision, decide
 from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.decision.model import Labelled
+from rollback_manager.incidents.analysis import AnalysisFacts, analyse
+from rollback_manager.incidents.triggers import Finding, TriggerKind
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.values import Count, Ratio, Seconds, Value
 
 

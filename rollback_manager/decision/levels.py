@@ -11,9 +11,9 @@ from itertools import pairwise
 
 from rollback_manager.decision.calibration import Calibration, Level
 from rollback_manager.decision.ledger import Label
-from rollback_manager.incident import Incident
+from rollback_manager.incidents.incident import Incident
+from rollback_manager.incidents.triggers import Finding, TriggerKind
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.triggers import Finding, TriggerKind
 from rollback_manager.values import Value
 
 PARTS = 10

@@ -12,8 +12,8 @@ from typing import Literal
 from rollback_manager.decision.calibration import CalibrationReport, report
 from rollback_manager.decision.factors import Factors
 from rollback_manager.decision.regression import Fit, chance, fit
+from rollback_manager.incidents.triggers import Severity
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.triggers import Severity
 from rollback_manager.values import Count, Ratio, Value
 
 FOLDS = 5

@@ -5,9 +5,9 @@ from enum import StrEnum
 from rollback_manager.decision.factors import Factors
 from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.decision.model import DecisionModel, foretell
+from rollback_manager.incidents.triggers import Finding, Severity
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.strategies import RiskLevel
-from rollback_manager.triggers import Finding, Severity
 from rollback_manager.values import Ratio, Value
 
 

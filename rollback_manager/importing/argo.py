@@ -28,9 +28,9 @@ from rollback_manager.importing.report import (
     short,
 )
 from rollback_manager.importing.shapes import Read
-from rollback_manager.judges import ArgoJudge, ArgoMetric
+from rollback_manager.metrics.sources import BusinessSource
 from rollback_manager.policy import TriggerLimits
-from rollback_manager.sources import BusinessSource
+from rollback_manager.watch.judges import ArgoJudge, ArgoMetric
 
 KIND = "analysis of Argo Rollouts"
 KINDS = ("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun")

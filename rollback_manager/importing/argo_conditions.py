@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rollback_manager.importing.promql import Unread
-from rollback_manager.judges import ArgoMetric, Signal
 from rollback_manager.statistics.argo.conditions import (
     COMPARISON,
     ConditionError,
@@ -13,6 +12,7 @@ from rollback_manager.statistics.argo.conditions import (
     read_condition,
 )
 from rollback_manager.statistics.argo.phases import Phase
+from rollback_manager.watch.judges import ArgoMetric, Signal
 
 ABOUT_EMPTY = re.compile(
     r"len\(result\)\s*(==|!=|>|>=)\s*[01]|!?is(Nan|Nil|Inf)\(result(\[0\])?\)|result\s*[!=]=\s*nil",

@@ -15,8 +15,8 @@ from rollback_manager.importing.promql import Unread
 from rollback_manager.importing.report import apart, short
 from rollback_manager.importing.shapes import GROUPED, UNIT_UNKNOWN, Read
 from rollback_manager.importing.shapes import read as read_query
-from rollback_manager.judges import MOST_MINUTES, ArgoMetric, Signal
-from rollback_manager.sources import BusinessSource
+from rollback_manager.metrics.sources import BusinessSource
+from rollback_manager.watch.judges import MOST_MINUTES, ArgoMetric, Signal
 
 PROVIDERS = {
     "prometheus": "",

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rollback_manager.importing.argo_conditions import brought
 from rollback_manager.importing.argo_place import Place
 from rollback_manager.importing.promql import Unread
-from rollback_manager.sources import BusinessSource
+from rollback_manager.metrics.sources import BusinessSource
 from rollback_manager.statistics.argo.conditions import COMPARISON
 
 STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]|\['([^']+)'\]")

@@ -21,7 +21,7 @@ from rollback_manager.importing.labels import (
 from rollback_manager.importing.promql import Matcher
 from rollback_manager.importing.report import without_nothing
 from rollback_manager.importing.shapes import Read
-from rollback_manager.sources import PrometheusSource
+from rollback_manager.metrics.sources import PrometheusSource
 
 TO_FILL_IN = "FILL_IN"
 

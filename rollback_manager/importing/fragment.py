@@ -8,9 +8,9 @@ from ruamel.yaml import YAML
 
 from rollback_manager.importing.counters import Counters
 from rollback_manager.importing.report import Fate, Line, Notes
-from rollback_manager.judges import ArgoJudge, KayentaJudge
+from rollback_manager.metrics.sources import BusinessSource
 from rollback_manager.rendering.layout import foreign
-from rollback_manager.sources import BusinessSource
+from rollback_manager.watch.judges import ArgoJudge, KayentaJudge
 
 DEPTH = " " * 8
 """Where the fields of a service in an environment stand in demo/catalogue.example.yaml."""

@@ -24,9 +24,9 @@ from rollback_manager.importing.report import (
     refused,
     short,
 )
-from rollback_manager.judges import MOST_MINUTES, KayentaJudge, Signal
 from rollback_manager.statistics.kayenta.rules import Measure
 from rollback_manager.statistics.kayenta.settings import look_up
+from rollback_manager.watch.judges import MOST_MINUTES, KayentaJudge, Signal
 
 KIND = "canary configuration of Kayenta"
 JUDGES = ("NetflixACAJudge-v1.0", "dredd-v1.0")

@@ -10,9 +10,9 @@ from rollback_manager.importing.promql import Unread
 from rollback_manager.importing.report import MEND, Notes, apart, refused, short
 from rollback_manager.importing.shapes import UNIT_UNKNOWN, Read
 from rollback_manager.importing.shapes import read as read_query
-from rollback_manager.judges import KayentaMetric, Signal
 from rollback_manager.statistics.kayenta.rules import Direction, MetricRules
 from rollback_manager.statistics.kayenta.settings import is_muted, read_rules, text_at
+from rollback_manager.watch.judges import KayentaMetric, Signal
 
 READ_HERE = "prometheus"
 PROVIDERS = frozenset(

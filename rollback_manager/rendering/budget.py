@@ -1,7 +1,7 @@
 """The budget's one question: for Temporal's Web UI, and for a terminal."""
 
-from rollback_manager import budget as judging
-from rollback_manager.budget import Budget
+from rollback_manager.fleet import budget as judging
+from rollback_manager.fleet.budget import Budget
 from rollback_manager.rendering.layout import foreign, page
 from rollback_manager.rendering.words import clock
 

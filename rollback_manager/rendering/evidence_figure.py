@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback_manager.evidence_trace import EvidenceTrace
 from rollback_manager.rendering import drawing, evidence_words
 from rollback_manager.rendering.drawing import BAD, GOOD, INK, Line, Told, drawn
 from rollback_manager.rendering.evidence_words import waited
 from rollback_manager.rendering.picture import Measured
 from rollback_manager.rendering.time_axis import TimeAxis
 from rollback_manager.report import Report
+from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 if TYPE_CHECKING:  # matplotlib takes a second to import and is not installed everywhere
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 """A test's evidence until its alarm as one line of bars, for terminals."""
 
-from rollback_manager.evidence_trace import EvidenceTrace
 from rollback_manager.rendering.words import clock, duration
+from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 BARS = 30
 LEVELS = "▁▂▃▄▅▆▇█"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from rollback_manager.evidence_trace import EvidenceTrace, Tally, TracePoint, fewer
 from rollback_manager.rendering import evidence_line
 from rollback_manager.rendering.picture import Answers, Run, ratios
 from rollback_manager.rendering.report_parts import Section, Table
 from rollback_manager.rendering.words import UNKNOWN, clock, duration, percent
+from rollback_manager.watch.evidence_trace import EvidenceTrace, Tally, TracePoint, fewer
 
 EVIDENCE = "Evidence until the alarm"
 """The section that pages with pictures draw."""

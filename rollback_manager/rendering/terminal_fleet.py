@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from rollback_manager.metrics.reading import NoReading
 from rollback_manager.plan import Found, RollbackPlan, ServicePlan
 from rollback_manager.progress import RollbackStatus, ServiceOutcome, ServiceStatus, State
-from rollback_manager.reading import NoReading
 from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign, labelled, pad
 

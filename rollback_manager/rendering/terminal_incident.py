@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
-from rollback_manager.incident import Incident, Joined
-from rollback_manager.incident_status import UNDONE, SeenIncident
+from rollback_manager.incidents.incident import Incident, Joined
+from rollback_manager.incidents.incident_status import UNDONE, SeenIncident
 from rollback_manager.rendering import evidence_line, words
 from rollback_manager.rendering.layout import foreign, labelled, pad, page
 

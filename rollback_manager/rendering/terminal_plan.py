@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollback_manager.gates import GateAnswer
+from rollback_manager.metrics.reading import NoReading
 from rollback_manager.plan import (
     Action,
     Drained,
@@ -18,7 +19,6 @@ from rollback_manager.plan import (
     short,
 )
 from rollback_manager.policy import ApprovalPolicy
-from rollback_manager.reading import NoReading
 from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign, labelled, page
-from rollback_manager.watching import SeenWatch
+from rollback_manager.watch.watching import SeenWatch
 
 SILENT_S = 30.0
 """It looks every second and Temporal hears of it every 8 s: after this it stands still."""

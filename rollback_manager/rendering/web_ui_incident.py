@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from rollback_manager.incident_status import IncidentStatus
+from rollback_manager.incidents.incident_status import IncidentStatus
 from rollback_manager.rendering import evidence_line, words
 from rollback_manager.rendering.web_ui import cell
-from rollback_manager.watching import Watch
+from rollback_manager.watch.watching import Watch
 
 
 def details(status: IncidentStatus) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from rollback_manager.gates import GateAnswer
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.plan import (
     Capacity,
     Drained,
@@ -15,7 +16,6 @@ from rollback_manager.plan import (
     Well,
 )
 from rollback_manager.progress import DecisionRecord, RollbackStatus, State
-from rollback_manager.reading import NoReading, Reading
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.values import Ratio
 from rollback_manager.verification import wilson

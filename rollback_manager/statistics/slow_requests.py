@@ -8,7 +8,7 @@ with a log-deviation of 0.7 that is 26 % above the control's P95 itself, which f
 
 import math
 
-from rollback_manager.reading import percentile
+from rollback_manager.metrics.reading import percentile
 from rollback_manager.statistics.comparator import Margin
 from rollback_manager.statistics.envelope import Envelope
 from rollback_manager.statistics.evidence import Interval

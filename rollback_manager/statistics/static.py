@@ -6,7 +6,7 @@ slow (three minutes at best), and hardly ever wrong.
 
 from collections.abc import Sequence
 
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.statistics.evidence import Answer, Finding
 
 NEEDED, OF = 3, 5

@@ -12,7 +12,6 @@ from activities.incidents import AlarmsOf, IncidentActivities, Judged
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.past import Past
 from proof.stand_ins import StandInService
-from rollback_manager.alarms import Alarm, Refusal, Sighting, collected
 from rollback_manager.decision.calibration import CalibrationReport
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.facts import Action
@@ -20,10 +19,11 @@ from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.model import DecisionModel
 from rollback_manager.decision.rules import Method
 from rollback_manager.errors import Unreachable
-from rollback_manager.incident import Incident, join
-from rollback_manager.reading import Reading
+from rollback_manager.incidents.alarms import Alarm, Refusal, Sighting, collected
+from rollback_manager.incidents.incident import Incident, join
+from rollback_manager.incidents.triggers import Evidence, Finding, Source, TriggerKind
+from rollback_manager.metrics.reading import Reading
 from rollback_manager.release import Standing
-from rollback_manager.triggers import Evidence, Finding, Source, TriggerKind
 from tests import rig
 from tests.incidents import POLICY, analysis_facts, evidence, facts, incident
 from tests.traces import trace

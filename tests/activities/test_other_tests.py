@@ -12,15 +12,15 @@ from activities.targets import InstanceState, Target
 from activities.timed import Timed
 from activities.under_watch import Told
 from proof.stand_ins import StandInService
-from rollback_manager.alarms import Sighting
-from rollback_manager.business import NoNumber, Number
-from rollback_manager.detected import evidence
 from rollback_manager.errors import Unreachable
+from rollback_manager.incidents.alarms import Sighting
+from rollback_manager.incidents.triggers import Source, TriggerKind
+from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
-from rollback_manager.triggers import Source, TriggerKind
 from rollback_manager.verification import Answer as Said
 from rollback_manager.verification import Verdict
+from rollback_manager.watch.detected import evidence
 from tests.activities.traffic_world import BEGAN, AtOnce, KeptInMemory, Traffic, place, release
 
 REGRESSED, FINE, CANNOT_TELL = Answer

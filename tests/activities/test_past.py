@@ -7,7 +7,7 @@ from rollback_manager.decision.calibration import calibrated
 from rollback_manager.decision.levels import PastAlarm
 from rollback_manager.decision.model import DecisionModel, NotTrained
 from rollback_manager.errors import PermanentError, Unreachable
-from rollback_manager.triggers import TriggerKind
+from rollback_manager.incidents.triggers import TriggerKind
 from tests.incidents import POLICY
 
 ERRORS = TriggerKind.CRITICAL_ERROR_RATE

@@ -16,11 +16,11 @@ from activities.slices import SliceActivities
 from activities.step import Step
 from activities.targets import Target
 from proof.stand_ins import StandInService
+from rollback_manager.metrics.reading import Reading, Snapshot
 from rollback_manager.operation import Mark
 from rollback_manager.plan import Action, NotWorse, Well
 from rollback_manager.policy import Policy
 from rollback_manager.progress import StepRecord, StepState
-from rollback_manager.reading import Reading, Snapshot
 from tests import prometheus
 from tests.activities.counted_shop import Instance, shown
 from tests.activities.test_prometheus_watch import source_of

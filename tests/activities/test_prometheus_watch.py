@@ -20,13 +20,13 @@ from activities.targets import Target
 from activities.warm_ups import Histories
 from activities.watching import WatchActivities
 from activities.young_releases import YoungReleases
+from rollback_manager.incidents.triggers import TriggerKind
+from rollback_manager.metrics.reading import Snapshot
+from rollback_manager.metrics.sources import PrometheusSource
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.reading import Snapshot
 from rollback_manager.release import Release, Standing
 from rollback_manager.rendering import terminal_watch
-from rollback_manager.sources import PrometheusSource
-from rollback_manager.triggers import TriggerKind
-from rollback_manager.watching import SeenWatch, Watch
+from rollback_manager.watch.watching import SeenWatch, Watch
 from tests import prometheus
 from tests.activities.counted_shop import Instance, Spoil, shown
 from tests.activities.test_service_watch import Known as KnownShop

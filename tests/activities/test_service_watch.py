@@ -15,12 +15,12 @@ from activities.targets import Target
 from activities.warm_ups import Histories, Warming
 from activities.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
+from rollback_manager.incidents.triggers import Finding, TriggerKind
+from rollback_manager.metrics.reading import NoReading
 from rollback_manager.policy import DecisionPolicy
-from rollback_manager.reading import NoReading
 from rollback_manager.release import Release, Standing
 from rollback_manager.statistics.evidence import Arm, Interval
-from rollback_manager.triggers import Finding, TriggerKind
-from rollback_manager.warm_up import BINS, Compared, WarmedUp
+from rollback_manager.watch.warm_up import BINS, Compared, WarmedUp
 from tests.activities.traffic_world import (
     BEGAN,
     AtOnce,

@@ -15,7 +15,7 @@ from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.errors import PermanentError
 from rollback_manager.release import Standing
-from rollback_manager.watching import Trouble, Watch
+from rollback_manager.watch.watching import Trouble, Watch
 from tests import rig
 from tests.activities.traffic_world import Remembered
 

@@ -10,10 +10,10 @@ from activities.other_tests import Place
 from activities.targets import SharesAsSet, Target
 from activities.under_watch import TrafficLook
 from proof.stand_ins import StandInService
-from rollback_manager.alarms import Alarm
 from rollback_manager.catalogue import Placement
 from rollback_manager.errors import Unreachable
-from rollback_manager.reading import Counts, Snapshot
+from rollback_manager.incidents.alarms import Alarm
+from rollback_manager.metrics.reading import Counts, Snapshot
 from rollback_manager.release import Baseline, Release, Standing
 from tests import rig
 

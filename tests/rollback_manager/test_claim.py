@@ -17,12 +17,12 @@ from rollback_manager.claim import (
     took_over,
 )
 from rollback_manager.errors import Blocked
+from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.operation import Mark
 from rollback_manager.plan import Removed, Split
 from rollback_manager.planning import PlanningFacts, plan_service
 from rollback_manager.policy import Policy
 from rollback_manager.progress import EndState, Found
-from rollback_manager.reading import Snapshot
 from rollback_manager.release import Release, Standing
 from rollback_manager.rendering import terminal, terminal_orphans, web_ui_orphans
 

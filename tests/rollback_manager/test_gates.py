@@ -16,7 +16,7 @@ from rollback_manager.gates import (
     GateResult,
     Group,
 )
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.verification import Answer, Verdict
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,32 +12,32 @@ from typing import Any
 import pytest
 
 from rollback_manager import (
-    alarms,
-    analysis,
-    budget,
     claim,
     contract,
-    deviation,
-    evidence_trace,
     gates,
-    incident,
-    incident_status,
-    indicators,
     operation,
     plan,
     policy,
     progress,
-    reading,
     release,
     tier,
-    tree,
-    triggers,
-    watching,
 )
 from rollback_manager import verification as verification_module
 from rollback_manager.decision import calibration, caps, engine, factors, facts, ledger
 from rollback_manager.decision import model as model_module
+from rollback_manager.fleet import budget, tree
+from rollback_manager.incidents import (
+    alarms,
+    analysis,
+    deviation,
+    incident,
+    incident_status,
+    indicators,
+    triggers,
+)
+from rollback_manager.metrics import reading
 from rollback_manager.values import Value
+from rollback_manager.watch import evidence_trace, watching
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GOLDEN.glob("*.json"))}
@@ -52,12 +52,12 @@ NOT_IN_HISTORY = {
     "gates.BeforeFacts",
     "gates.DuringFacts",
     "gates.CompletionFacts",
-    "reading.Counts",  # in heartbeats only: lost with the attempt
-    "reading.Snapshot",
+    "metrics.reading.Counts",  # in heartbeats only: lost with the attempt
+    "metrics.reading.Snapshot",
     "release.Target",
-    "incident_status.SeenIncident",  # what a caller finds
-    "watching.SeenWatch",
-    "triggers.Trigger",  # a row of the table, made anew from the policy
+    "incidents.incident_status.SeenIncident",  # what a caller finds
+    "watch.watching.SeenWatch",
+    "incidents.triggers.Trigger",  # a row of the table, made anew from the policy
     "decision.calibration.Calibrated",
     "decision.model.Foretold",
     "decision.ledger.Ruling",  # answers to a question, told and forgotten

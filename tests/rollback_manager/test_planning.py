@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.errors import Blocked
 from rollback_manager.gates import GateAnswer
+from rollback_manager.metrics.reading import Counts, NoReading, Reading, Snapshot, Total
 from rollback_manager.plan import RollbackPlan, ServicePlan
 from rollback_manager.planning import (
     Past,
@@ -23,7 +24,6 @@ from rollback_manager.planning import (
     since_release,
 )
 from rollback_manager.policy import ApprovalPolicy, Policy
-from rollback_manager.reading import Counts, NoReading, Reading, Snapshot, Total
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.strategies import strategy_named
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager.analysis import DeploymentType
+from rollback_manager.incidents.analysis import DeploymentType
 from rollback_manager.tier import Tier, TierFacts, tier_of
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_manager import verification
+from rollback_manager.metrics.reading import NoReading, Reading, Slow
 from rollback_manager.policy import VerificationPolicy
-from rollback_manager.reading import NoReading, Reading, Slow
 from rollback_manager.release import Baseline
 from rollback_manager.verification import (
     Answer,

@@ -9,13 +9,13 @@ import pytest
 from temporalio.client import Client
 
 from activities import decisions as activity
-from rollback_manager.analysis import analyse
 from rollback_manager.contract import incident_id
 from rollback_manager.decision import asked
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.model import DecisionModel
-from rollback_manager.incident import join
+from rollback_manager.incidents.analysis import analyse
+from rollback_manager.incidents.incident import join
 from starters.decisions import read_policy
 from starters.refusals import UsageError
 from tests import rig

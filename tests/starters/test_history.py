@@ -18,7 +18,6 @@ from temporalio.worker import Worker
 from activities.judgement import Conclusion, JudgementActivities
 from activities.records import Claimed, Closing, Observed, Opening, Question
 from activities.step import Step
-from rollback_manager.budget import Ask
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import (
     SEARCH_ATTRIBUTES,
@@ -29,6 +28,7 @@ from rollback_manager.contract import (
     Vote,
 )
 from rollback_manager.errors import NotFound, Unreachable
+from rollback_manager.fleet.budget import Ask
 from rollback_manager.progress import Found, RollbackOutcome, StepRecord, StepState
 from rollback_manager.report import Entry, Kind, build
 from starters.history import EVENTS, decoded, entries

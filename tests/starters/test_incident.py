@@ -13,8 +13,8 @@ from temporalio.service import RPCError
 
 from activities import metrics, reconciler
 from rollback_manager.contract import incident_id
-from rollback_manager.incident_status import IncidentStatus
-from rollback_manager.triggers import Source, TriggerKind
+from rollback_manager.incidents.incident_status import IncidentStatus
+from rollback_manager.incidents.triggers import Source, TriggerKind
 from tests import rig
 from tests.commands import typed
 from tests.rig import Rig

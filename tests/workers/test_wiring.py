@@ -11,8 +11,8 @@ from activities.integrations.envoy import Envoy
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.prometheus import PrometheusCounters
 from activities.integrations.supervisord import Supervisord
-from rollback_manager.alarms import Alarm
 from rollback_manager.errors import CatalogueError, PermanentError
+from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.policy import FleetPolicy
 from tests.rig import catalogue
 from workers import wiring

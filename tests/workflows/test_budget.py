@@ -12,9 +12,9 @@ from temporalio.common import SearchAttributeKey
 from temporalio.worker import Worker
 
 from proof.in_process import Fleet, fleet
-from rollback_manager.budget import Budget, BudgetAnswer
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, budget_id
+from rollback_manager.fleet.budget import Budget, BudgetAnswer
 from rollback_manager.progress import EndState, Result, State
 from tests.rig import replayer
 from workers.failures import Failures

@@ -16,15 +16,15 @@ from rollback_manager.contract import INCIDENT_WORKFLOW, Decision, Vote
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import Entry
 from rollback_manager.errors import Unreachable
-from rollback_manager.evidence_trace import Measure
-from rollback_manager.incident import Resolution, Status
-from rollback_manager.incident_status import IncidentOpening
+from rollback_manager.incidents.incident import Resolution, Status
+from rollback_manager.incidents.incident_status import IncidentOpening
+from rollback_manager.incidents.triggers import Finding, TriggerKind
 from rollback_manager.progress import State
 from rollback_manager.release import Standing
 from rollback_manager.rendering import html, markdown
 from rollback_manager.report import build
-from rollback_manager.triggers import Finding, TriggerKind
-from rollback_manager.watching import Watch
+from rollback_manager.watch.evidence_trace import Measure
+from rollback_manager.watch.watching import Watch
 from starters.history import entries
 from tests import rig
 from tests.incident_rig import (

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from rollback_manager.reading import Counts
+from rollback_manager.metrics.reading import Counts
 
 UNREACHED = (
     "upstream_cx_none_healthy",

@@ -17,8 +17,8 @@ from activities.integrations.envoy.shared import SharedStats, Stats
 from activities.targets import SharesAsSet
 from rollback_manager.catalogue import EnvoyTarget
 from rollback_manager.errors import PermanentError, StaleWrite
+from rollback_manager.metrics.reading import Counts, Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Counts, Snapshot
 
 BY_HAND = "by-hand"
 """The version_info of a person's write: no mark of ours, so it yields to any later one."""

@@ -12,7 +12,7 @@ import httpx
 
 from activities.bearer import token_of
 from rollback_manager.errors import PermanentError, RollbackError, TemporaryError, Unreachable
-from rollback_manager.increments import Sample, Series
+from rollback_manager.metrics.increments import Sample, Series
 
 LONGEST_TEXT = 300
 MOST_WARNINGS = 5

@@ -9,8 +9,8 @@ import httpx
 
 from activities.integrations.prometheus.api import Api
 from activities.integrations.prometheus.query import LOOK_AHEAD_S, selector, value_of
-from rollback_manager.increments import Series
-from rollback_manager.sources import PrometheusSource
+from rollback_manager.metrics.increments import Series
+from rollback_manager.metrics.sources import PrometheusSource
 
 MOST_SERVICES = 200
 """Of one question; `api.MOST_BYTES` is made for so many."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from activities.integrations.prometheus.asking import Answered
 from activities.integrations.prometheus.rounds import Rounds
-from rollback_manager.counting import Counting
-from rollback_manager.reading import NoReading, Snapshot
-from rollback_manager.sources import PrometheusSource
+from rollback_manager.metrics.counting import Counting
+from rollback_manager.metrics.reading import NoReading, Snapshot
+from rollback_manager.metrics.sources import PrometheusSource
 
 MOST_COUNTINGS = 20
 """Sets of versions that are remembered of a service: its release, its rollback, and to spare."""

@@ -7,7 +7,7 @@ names there, and quoted here all the same.
 import re
 from collections.abc import Iterable, Mapping
 
-from rollback_manager.sources import ErrorsMetric, PrometheusSource
+from rollback_manager.metrics.sources import ErrorsMetric, PrometheusSource
 
 LOOK_AHEAD_S = 10.0
 """Samples of a clock that is ahead of ours are asked for, so that it can be told."""

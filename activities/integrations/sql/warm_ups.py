@@ -8,7 +8,7 @@ from activities.integrations.sql.engine import answered
 from activities.integrations.sql.statements import put
 from activities.integrations.sql.tables import releases, warm_ups
 from rollback_manager.release import Standing
-from rollback_manager.warm_up import WarmedUp
+from rollback_manager.watch.warm_up import WarmedUp
 
 MOST_KEPT = 1000
 """Releases that an environment learns from, the newest; a megabyte of records."""

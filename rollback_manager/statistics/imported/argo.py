@@ -7,12 +7,12 @@ minute of the newest measurements: what breaks later is seen, and what is over i
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rollback_manager.judges import ArgoJudge, ArgoMetric, Subject, named
 from rollback_manager.statistics.argo.conditions import evaluate
 from rollback_manager.statistics.argo.measurements import Counts, Limits, count, limit_passed
 from rollback_manager.statistics.argo.phases import Phase
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.signals import Minutes, measured, requests_of
+from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, Subject, named
 
 COMPARATOR = "the limits of an analysis of Argo Rollouts"
 

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollback_manager.judges import ArgoJudge, KayentaJudge, Role, minutes_kept
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.argo import judge_argo
 from rollback_manager.statistics.imported.kayenta import judge_kayenta
 from rollback_manager.statistics.imported.signals import Minutes
+from rollback_manager.watch.judges import ArgoJudge, KayentaJudge, Role, minutes_kept
 
 
 class Heard(NamedTuple):

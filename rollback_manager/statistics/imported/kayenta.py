@@ -8,14 +8,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollback_manager.judges import (
-    FEWEST_POINTS,
-    KayentaJudge,
-    KayentaMetric,
-    Signal,
-    Subject,
-    named,
-)
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.signals import Minutes, requests_of, value
 from rollback_manager.statistics.kayenta.judge import judge as judge_samples
@@ -31,6 +23,14 @@ from rollback_manager.statistics.kayenta.scores import (
     Judged,
     grade,
     score,
+)
+from rollback_manager.watch.judges import (
+    FEWEST_POINTS,
+    KayentaJudge,
+    KayentaMetric,
+    Signal,
+    Subject,
+    named,
 )
 
 COMPARATOR = "the old version's same minutes, by Kayenta's judge"

@@ -5,9 +5,9 @@ A minute without a reading has no number, and one without requests has no ratio:
 
 from collections.abc import Sequence
 
-from rollback_manager.judges import Signal
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.statistics.static import LEAST_REQUESTS
+from rollback_manager.watch.judges import Signal
 
 Minutes = Sequence[Reading | NoReading]
 """One reading per minute, the newest last."""

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from activities.integrations import data_checks
 from activities.integrations.data_checks import SqlDataCheck
-from rollback_manager.data_checks import DataCheck
+from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.verification import Answer, Verdict
 
 REFERENCE = "TEST_DATA_CHECK_URL"

@@ -21,8 +21,8 @@ from activities.targets import Traffic
 from demo.world import World
 from rollback_manager.catalogue import EnvoyTarget
 from rollback_manager.errors import PermanentError, RollbackError, StaleWrite, Unreachable
+from rollback_manager.metrics.reading import Counts, Snapshot
 from rollback_manager.operation import Mark
-from rollback_manager.reading import Counts, Snapshot
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from activities.integrations.http_json import MOST_BYTES, HttpJson
-from rollback_manager.business import NoNumber, Number
-from rollback_manager.sources import BusinessSource
+from rollback_manager.metrics.business import NoNumber, Number
+from rollback_manager.metrics.sources import BusinessSource
 
 TOKEN = "s3cr3t-of-the-shop"  # noqa: S105
 BODIES = {

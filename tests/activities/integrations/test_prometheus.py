@@ -13,9 +13,9 @@ import pytest
 from activities.integrations.prometheus import Answered, Prometheus, together
 from activities.integrations.prometheus.api import Api
 from rollback_manager.errors import PermanentError, Unreachable
-from rollback_manager.reading import NoReading, Slow
-from rollback_manager.series import Increase, Used, look
-from rollback_manager.sources import PrometheusSource
+from rollback_manager.metrics.reading import NoReading, Slow
+from rollback_manager.metrics.series import Increase, Used, look
+from rollback_manager.metrics.sources import PrometheusSource
 from tests import prometheus
 from tests.prometheus import INTERVAL_S, Exporter, Server
 

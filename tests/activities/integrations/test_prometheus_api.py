@@ -24,7 +24,7 @@ from activities.integrations.prometheus.api import MOST_BYTES, Answer, Api
 from activities.integrations.prometheus.asking import MOST_SERVICES
 from activities.integrations.prometheus.query import selector
 from rollback_manager.errors import PermanentError, RollbackError, TemporaryError, Unreachable
-from rollback_manager.sources import PrometheusSource
+from rollback_manager.metrics.sources import PrometheusSource
 
 TOKEN = "s3cr3t-of-prometheus"  # noqa: S105
 EMPTY = {"status": "success", "data": {"resultType": "matrix", "result": []}}

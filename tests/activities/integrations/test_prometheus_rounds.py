@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from activities.integrations.prometheus import Answered, Prometheus, Rounds, rounds
-from rollback_manager.sources import ErrorsByLabel, PrometheusSource
+from rollback_manager.metrics.sources import ErrorsByLabel, PrometheusSource
 
 EMPTY = {"status": "success", "data": {"resultType": "matrix", "result": []}}
 SOURCE = PrometheusSource(

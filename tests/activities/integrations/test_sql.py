@@ -29,10 +29,10 @@ from rollback_manager.decision.engine import decide
 from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.model import DecisionModel
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
-from rollback_manager.incident import Incident, join
+from rollback_manager.incidents.incident import Incident, join
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
-from rollback_manager.warm_up import BINS, Compared, WarmedUp
+from rollback_manager.watch.warm_up import BINS, Compared, WarmedUp
 from tests.incidents import POLICY, analysis_facts, evidence, facts
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

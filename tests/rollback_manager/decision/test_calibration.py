@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_manager.decision.calibration import Calibration, Level, calibrated, report
-from rollback_manager.triggers import TriggerKind
+from rollback_manager.incidents.triggers import TriggerKind
 from tests.incidents import POLICY
 
 ERRORS, LATENCY = TriggerKind.CRITICAL_ERROR_RATE, TriggerKind.LATENCY_DEGRADATION

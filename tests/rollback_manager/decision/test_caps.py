@@ -13,9 +13,9 @@ from rollback_manager.decision.caps import CapName, caps, confidence, strongest,
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.factors import History
 from rollback_manager.decision.facts import Action, DecisionFacts
-from rollback_manager.indicators import Change, Changed, ChangeKind, Outage
+from rollback_manager.incidents.indicators import Change, Changed, ChangeKind, Outage
+from rollback_manager.incidents.triggers import Finding, Source, TriggerKind
 from rollback_manager.tier import Tier
-from rollback_manager.triggers import Finding, Source, TriggerKind
 from tests.incidents import (
     NOW,
     POLICY,

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from rollback_manager.analysis import DeploymentType
 from rollback_manager.decision.calibration import Calibration, CalibrationReport, Level
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.factors import Fix
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.model import Coefficient, DecisionModel, NotTrained
 from rollback_manager.decision.rules import Method
-from rollback_manager.incident import Incident
-from rollback_manager.indicators import Changed
+from rollback_manager.incidents.analysis import DeploymentType
+from rollback_manager.incidents.incident import Incident
+from rollback_manager.incidents.indicators import Changed
+from rollback_manager.incidents.triggers import Finding, Source, TriggerKind
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.tier import Tier
-from rollback_manager.triggers import Finding, Source, TriggerKind
 from tests.incidents import NOW, POLICY, after, analysis, evidence, facts, incident, scene, way_back
 
 ROLLBACK, REVIEW, FIX, MONITOR = Action

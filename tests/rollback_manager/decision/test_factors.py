@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager.analysis import Analysis, DeploymentType
 from rollback_manager.decision.factors import (
     Fix,
     fix_forward_complexity,
     rollback_complexity,
     root_cause,
 )
-from rollback_manager.indicators import STRONG, WEAK, Indicator
+from rollback_manager.incidents.analysis import Analysis, DeploymentType
+from rollback_manager.incidents.indicators import STRONG, WEAK, Indicator
 from rollback_manager.policy import ComplexityPolicy, DecisionPolicy
 from tests.incidents import analysis
 

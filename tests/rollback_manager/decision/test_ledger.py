@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager.analysis import AnalysisFacts, analyse
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import (
@@ -20,8 +19,9 @@ from rollback_manager.decision.ledger import (
     quality,
     replay,
 )
+from rollback_manager.incidents.analysis import AnalysisFacts, analyse
+from rollback_manager.incidents.triggers import Evidence, TriggerKind
 from rollback_manager.policy import ComplexityPolicy, DecisionPolicy, TriggerLimits
-from rollback_manager.triggers import Evidence, TriggerKind
 from tests.incidents import NOW, POLICY, after, analysis_facts, evidence, facts, incident, scene
 
 TRUE, FALSE, LATE, MISSED = Truth

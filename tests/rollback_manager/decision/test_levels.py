@@ -17,7 +17,7 @@ from rollback_manager.decision.levels import (
     edges,
     levels,
 )
-from rollback_manager.triggers import TriggerKind
+from rollback_manager.incidents.triggers import TriggerKind
 from tests.incidents import NOW, POLICY, analysis_facts, evidence, facts, incident
 
 ERRORS, LATENCY = TriggerKind.CRITICAL_ERROR_RATE, TriggerKind.LATENCY_DEGRADATION

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollback_manager.analysis import Impact
 from rollback_manager.decision import regression
 from rollback_manager.decision.factors import Complexity, Factors, History, RootCause
 from rollback_manager.decision.model import (
@@ -20,8 +19,9 @@ from rollback_manager.decision.model import (
     train,
 )
 from rollback_manager.decision.regression import RIDGE, Fit, chance, fit
+from rollback_manager.incidents.analysis import Impact
+from rollback_manager.incidents.triggers import Severity
 from rollback_manager.strategies import RiskLevel
-from rollback_manager.triggers import Severity
 from tests.incidents import POLICY
 
 

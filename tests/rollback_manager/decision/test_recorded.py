@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.replayed import recorded, replayed
 from rollback_manager.decision.ledger import Entry, replay
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.policy import DecisionPolicy, TriggerLimits
-from rollback_manager.triggers import TriggerKind
 
 ERRORS, LATENCY = TriggerKind.CRITICAL_ERROR_RATE, TriggerKind.LATENCY_DEGRADATION
 ROOT = Path(__file__).parents[3]

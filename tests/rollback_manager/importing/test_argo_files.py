@@ -15,7 +15,7 @@ from rollback_manager.importing.argo import import_argo
 from rollback_manager.importing.argo_conditions import brought
 from rollback_manager.importing.promql import Unread
 from rollback_manager.importing.report import Fate, Imported, ImportRefused
-from rollback_manager.judges import ArgoJudge, ArgoMetric, Signal
+from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, Signal
 from tests.imports import ANALYSIS, ANYTHING, analysis, change_somewhere, pasted
 
 WELL = "successCondition: result[0] < 0.05"

@@ -12,7 +12,7 @@ from rollback_manager.catalogue import read_catalogue
 from rollback_manager.errors import Blocked, PermanentError
 from rollback_manager.importing.kayenta import import_kayenta
 from rollback_manager.importing.report import Fate, Imported, ImportRefused
-from rollback_manager.judges import KayentaJudge, Role, Signal
+from rollback_manager.watch.judges import KayentaJudge, Role, Signal
 from tests.imports import (
     ANYTHING,
     FAILED,

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from rollback_manager.evidence_trace import EvidenceTrace, Measure, Tally
 from rollback_manager.rendering import evidence_figure, evidence_words, html, markdown
 from rollback_manager.report import Report, build
+from rollback_manager.watch.evidence_trace import EvidenceTrace, Measure, Tally
 from tests import builders as b
 from tests.traces import trace
 

@@ -5,20 +5,21 @@ from typing import Any
 
 import pytest
 
-from rollback_manager.alarms import Refusal, Refused
 from rollback_manager.decision.asked import Decisions, row, shortened
 from rollback_manager.decision.calibration import Calibration, CalibrationReport, Level
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import Entry, Label, Overturned, Quality, Ruling, Truth
 from rollback_manager.decision.model import DecisionModel, NotTrained
-from rollback_manager.incident import Status
-from rollback_manager.incident_status import (
+from rollback_manager.incidents.alarms import Refusal, Refused
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.incident_status import (
     IncidentStatus,
     IncidentVerdict,
     SeenIncident,
     unwanted,
 )
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering import (
     evidence_line,
     terminal_decisions,
@@ -27,8 +28,7 @@ from rollback_manager.rendering import (
     web_ui_incident,
 )
 from rollback_manager.rendering.layout import width
-from rollback_manager.triggers import TriggerKind
-from rollback_manager.watching import SeenWatch, Trouble, Watch, Watched
+from rollback_manager.watch.watching import SeenWatch, Trouble, Watch, Watched
 from tests.incidents import NOW, POLICY, analysis_facts, facts, incident
 from tests.traces import trace
 

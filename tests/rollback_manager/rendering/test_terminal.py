@@ -6,6 +6,7 @@ import pytest
 
 from rollback_manager.contract import Decision
 from rollback_manager.gates import Group
+from rollback_manager.metrics.reading import NoReading
 from rollback_manager.plan import Capacity, Risk, RollbackPlan, Split
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.progress import (
@@ -18,7 +19,6 @@ from rollback_manager.progress import (
     StepState,
     StepStatus,
 )
-from rollback_manager.reading import NoReading
 from rollback_manager.release import Release, Standing
 from rollback_manager.rendering import terminal, terminal_plan, terminal_status, words
 from rollback_manager.rendering.layout import clean, command, foreign, page, width

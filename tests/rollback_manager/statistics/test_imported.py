@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from rollback_manager.alarms import Sighting
-from rollback_manager.detected import evidence
-from rollback_manager.judges import ArgoJudge, ArgoMetric, KayentaJudge, Signal, trigger_of
+from rollback_manager.incidents.alarms import Sighting
+from rollback_manager.incidents.triggers import TriggerKind, fired
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.policy import TriggerLimits
-from rollback_manager.reading import NoReading, Reading
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.argo import measurements
 from rollback_manager.statistics.imported.findings import Judging, in_words, judged
 from rollback_manager.statistics.imported.signals import measured, value
-from rollback_manager.triggers import TriggerKind, fired
+from rollback_manager.watch.detected import evidence
+from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, KayentaJudge, Signal, trigger_of
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 NOTHING = NoReading(version="v2", because="stale")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from rollback_manager.reading import NoReading, Reading
+from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.statistics import instances
 from rollback_manager.statistics.business import BUSINESS, THROUGHPUT, judge_floor
 from rollback_manager.statistics.evidence import Answer, Arm, Interval

@@ -1,0 +1,108 @@
+"""More services than one plan can hold: cut into parts, each a rollback of its own. Pure.
+
+The root knows names, their order and each part's digest; whoever agrees to the root's digest agrees
+to all of them, and a part whose plan has changed by its turn does not begin.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from rollback_manager.fleet.together import some
+from rollback_manager.plan import Part
+from rollback_manager.policy import ApprovalPolicy, OnExpiry
+from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
+from rollback_manager.values import Value
+
+KEY_ROOM = 56
+"""Of the 63 characters of a key; the rest is for the part's number."""
+
+
+class Tree(Value):
+    """All parts, in the order in which they go."""
+
+    parts: tuple[Part, ...]
+    approval: ApprovalPolicy
+    digest: str
+
+
+def cut(waves: Sequence[Sequence[str]], most: int, key: str) -> tuple[Part, ...]:
+    """Parts of at most `most` services; none of them spans two waves."""
+    cuts = [
+        (number, tuple(wave[start : start + most]))
+        for number, wave in enumerate(waves, start=1)
+        for start in range(0, len(wave), most)
+    ]
+    return tuple(
+        Part(key=f"{key[:KEY_ROOM]}-p{place}", wave=wave, services=services)
+        for place, (wave, services) in enumerate(cuts, start=1)
+    )
+
+
+def sealed(parts: Sequence[Part], approvals: Sequence[ApprovalPolicy]) -> Tree:
+    """The tree with its digest. The strictest approval of all parts is asked for, once."""
+    text = json.dumps([[part.wave, part.services, part.digest] for part in parts])
+    rejects = any(one.on_expiry is OnExpiry.REJECT for one in approvals)
+    approval = ApprovalPolicy(
+        required=any(one.required for one in approvals),
+        deadline_s=min(one.deadline_s for one in approvals),
+        on_expiry=OnExpiry.REJECT if rejects else OnExpiry.HOLD,
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Tree(parts=tuple(parts), approval=approval, digest=digest)
+
+
+def light(outcome: RollbackOutcome) -> RollbackOutcome:
+    """A part's outcome as its root keeps it: what is well by name alone, the rest without steps."""
+    well = tuple(s.service for s in outcome.services if s.is_well)
+    others = (s.model_copy(update={"steps": ()}) for s in outcome.services if not s.is_well)
+    return outcome.model_copy(update={"services": tuple(others), "well": well, "gates": ()})
+
+
+def whole(
+    rollback: str, tree: Tree, ended: Sequence[RollbackOutcome], refused: Result | None
+) -> RollbackOutcome:
+    """How all of it ended; ended: of the parts that were begun, in their order."""
+    well = tuple(name for one in ended for name in one.well)
+    others = tuple(service for one in ended for service in one.services)
+    untouched = tuple(name for part in tree.parts[len(ended) :] for name in part.services)
+    result = refused or _result(ended, others, untouched)
+    rest = some((f"{s.service} {s.end}: {s.because}" for s in others), "; ")
+    return RollbackOutcome(
+        rollback=rollback,
+        result=result,
+        because="; ".join(filter(None, [_counted(well, others, untouched), rest])),
+        effect=_effect(well, others, untouched),
+        next_step=f"Read a part: rollback-manager report {rollback}-pN",
+        digest=tree.digest,
+        services=others,
+        well=well,
+        untouched=untouched,
+        security=ended[0].security if ended else "local",
+    )
+
+
+def _result(
+    ended: Sequence[RollbackOutcome],
+    others: Sequence[ServiceOutcome],
+    untouched: Sequence[str],
+) -> Result:
+    if any(one.result is Result.ABORTED for one in ended):
+        return Result.ABORTED
+    return Result.NOT_VERIFIED if others or untouched else Result.VERIFIED
+
+
+def _counted(
+    well: Sequence[str], others: Sequence[ServiceOutcome], untouched: Sequence[str]
+) -> str:
+    total = len(well) + len(others) + len(untouched)
+    return f"{len(well)} of {total} services rolled back and well, {len(untouched)} untouched"
+
+
+def _effect(well: Sequence[str], others: Sequence[ServiceOutcome], untouched: Sequence[str]) -> str:
+    moved = [s for s in others if s.end not in {EndState.UNTOUCHED, EndState.RESTORED}]
+    if not others and not untouched:
+        return "Production is on the known-good releases."
+    if not well and not moved:
+        return "Production is unchanged."
+    return "Production is MIXED: act now."

@@ -1,0 +1,1 @@
+"""What users got of each version, and what the business did: counters, numbers, readings. Pure."""
