@@ -52,6 +52,6 @@ class Mix:
                 yield Cell(S, FAULTS[fault], rps, round(bad), next(seeds))
 
 
-FULL = Mix(4500)
+FULL = Mix(5040)
 QUICK = Mix(1000, (10,), ("warm-up doubled",), ("errors 5 %", "errors 25 %", "P95 x 2.1"))
 """Seconds; too few for a figure."""
