@@ -59,7 +59,7 @@ def test_the_first_bad_answer_is_one_of_v2_that_the_fault_explains(tmp_path: Pat
     broke_at = RELEASED + timedelta(seconds=10)
     answers = since(file, RELEASED)
     assert len(answers) == 4
-    first = first_bad_at(answers, SCENARIOS["error_rate"], broke_at)
+    first = first_bad_at(answers, SCENARIOS["latency"], broke_at)
     assert first == RELEASED + timedelta(seconds=10.2)
     assert first_bad_at(answers, SCENARIOS["healthy"], broke_at) == RELEASED + timedelta(
         seconds=11.005
