@@ -30,7 +30,6 @@ from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
-from activities.numbers import Numbers
 from activities.orphans import OrphanActivities
 from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
@@ -39,8 +38,9 @@ from activities.releases import ReleaseActivities
 from activities.slices import SliceActivities
 from activities.targets import Counters, Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
-from activities.warm_ups import WarmUps
-from activities.watching import WatchActivities
+from activities.watch.numbers import Numbers
+from activities.watch.warm_ups import WarmUps
+from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import (
     Catalogue,

@@ -10,7 +10,7 @@ from workflows.options import RETRY
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
-    from activities.watching import WatchActivities
+    from activities.watch.watching import WatchActivities
     from rollback_manager.contract import WATCH_WORKFLOW
     from rollback_manager.progress import State
     from rollback_manager.rendering import web_ui_incident

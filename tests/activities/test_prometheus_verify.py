@@ -23,7 +23,7 @@ from rollback_manager.policy import Policy
 from rollback_manager.progress import StepRecord, StepState
 from tests import prometheus
 from tests.activities.counted_shop import Instance, shown
-from tests.activities.test_prometheus_watch import source_of
+from tests.activities.watch.test_prometheus_watch import source_of
 from tests.builders import service_plan
 from tests.prometheus import Exporter, Server
 

@@ -13,7 +13,7 @@ from activities.targets import Target
 from rollback_manager.progress import Result, State
 from tests import prometheus, rig
 from tests.activities.counted_shop import Instance, shown
-from tests.activities.test_prometheus_watch import source_of
+from tests.activities.watch.test_prometheus_watch import source_of
 from tests.prometheus import Server
 from tests.rig import Rig
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.other_tests import Place
 from activities.targets import SharesAsSet, Target
-from activities.under_watch import TrafficLook
+from activities.watch.other_tests import Place
+from activities.watch.under_watch import TrafficLook
 from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Placement
 from rollback_manager.errors import Unreachable

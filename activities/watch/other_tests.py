@@ -9,16 +9,16 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.kept_numbers import Measure
-from activities.numbers import Numbers
 from activities.targets import DataIntegrity, Target, Targets
-from activities.throughput import NAME, UNIT, Throughput
-from activities.timed import OTHERS
-from activities.under_watch import Told
-from activities.watched_data import WatchedData
-from activities.watched_instances import WatchedInstances
-from activities.watched_journeys import WatchedJourneys
-from activities.watched_numbers import WatchedNumber, all_of
+from activities.watch.kept_numbers import Measure
+from activities.watch.numbers import Numbers
+from activities.watch.throughput import NAME, UNIT, Throughput
+from activities.watch.timed import OTHERS
+from activities.watch.under_watch import Told
+from activities.watch.watched_data import WatchedData
+from activities.watch.watched_instances import WatchedInstances
+from activities.watch.watched_journeys import WatchedJourneys
+from activities.watch.watched_numbers import WatchedNumber, all_of
 from rollback_manager.catalogue import Placement
 from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.policy import DecisionPolicy

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from activities.targets import InstanceState, Target
-from activities.timed import OTHERS, Timed
+from activities.watch.timed import OTHERS, Timed
 from rollback_manager.statistics.evidence import Finding, cannot_tell
 from rollback_manager.statistics.journeys import IN_A_ROW, TEST, Asked, Told, judge_journeys, told
 from rollback_manager.verification import Verdict

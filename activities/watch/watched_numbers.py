@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 
-from activities.kept_numbers import FormerDays, KeptNumber, Measure
-from activities.numbers import Numbers
-from activities.timed import OTHERS, Timed
+from activities.watch.kept_numbers import FormerDays, KeptNumber, Measure
+from activities.watch.numbers import Numbers
+from activities.watch.timed import OTHERS, Timed
 from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.release import Release
 from rollback_manager.statistics.business import IN_A_ROW, MINUTES, judge_declared, judge_floor

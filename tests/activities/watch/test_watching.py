@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities import watching
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.targets import Target
-from activities.watching import WatchActivities
+from activities.watch import watching
+from activities.watch.watching import WatchActivities
 from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.errors import PermanentError
 from rollback_manager.release import Standing
 from rollback_manager.watch.watching import Trouble, Watch
 from tests import rig
-from tests.activities.traffic_world import Remembered
+from tests.activities.watch.traffic_world import Remembered
 
 HALF = {"v1": 50, "v2": 50}
 

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from datetime import datetime, timedelta
 
 from activities.targets import InstanceState, Workloads
-from activities.timed import OTHERS, Timed
+from activities.watch.timed import OTHERS, Timed
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.statistics.evidence import Finding, cannot_tell
 from rollback_manager.statistics.instances import COMPARATOR, IN_A_ROW

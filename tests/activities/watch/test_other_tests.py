@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from activities.other_tests import OtherTests
 from activities.targets import InstanceState, Target
-from activities.timed import Timed
-from activities.under_watch import Told
+from activities.watch.other_tests import OtherTests
+from activities.watch.timed import Timed
+from activities.watch.under_watch import Told
 from proof.stand_ins import StandInService
 from rollback_manager.errors import Unreachable
 from rollback_manager.incidents.alarms import Sighting
@@ -21,7 +21,14 @@ from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
 from rollback_manager.verification import Answer as Said
 from rollback_manager.verification import Verdict
 from rollback_manager.watch.detected import evidence
-from tests.activities.traffic_world import BEGAN, AtOnce, KeptInMemory, Traffic, place, release
+from tests.activities.watch.traffic_world import (
+    BEGAN,
+    AtOnce,
+    KeptInMemory,
+    Traffic,
+    place,
+    release,
+)
 
 REGRESSED, FINE, CANNOT_TELL = Answer
 NOTHING = Told(cannot_tell("none", "nothing", "nothing was counted"))

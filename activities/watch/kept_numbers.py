@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from activities.numbers import Numbers
+from activities.watch.numbers import Numbers
 from rollback_manager.errors import RollbackError
 from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.release import Release

@@ -6,7 +6,7 @@ from time import monotonic
 
 from activities.incident_role import Incidents
 from activities.step import now
-from activities.under_watch import Told, UnderWatch
+from activities.watch.under_watch import Told, UnderWatch
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.statistics.evidence import Finding
 from rollback_manager.watch.detected import evidence, speaks

@@ -12,14 +12,14 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.incident_role import Incidents
-from activities.numbers import Numbers
-from activities.other_tests import OtherTests, Place
 from activities.records import Records
-from activities.service_watch import ServiceWatch, judge_together
 from activities.step import asked_to_stop
 from activities.targets import Targets
-from activities.warm_ups import Histories, WarmUps
-from activities.young_releases import YoungReleases
+from activities.watch.numbers import Numbers
+from activities.watch.other_tests import OtherTests, Place
+from activities.watch.service_watch import ServiceWatch, judge_together
+from activities.watch.warm_ups import Histories, WarmUps
+from activities.watch.young_releases import YoungReleases
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.watch.watching import Trouble, Watch

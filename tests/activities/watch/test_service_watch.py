@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from activities import alarms_given, service_watch, young_releases
 from activities.integrations.sql import SqlRecords
-from activities.other_tests import OtherTests
-from activities.service_watch import ServiceWatch, judge_together
 from activities.targets import Target
-from activities.warm_ups import Histories, Warming
-from activities.young_releases import YoungReleases
+from activities.watch import alarms_given, service_watch, young_releases
+from activities.watch.other_tests import OtherTests
+from activities.watch.service_watch import ServiceWatch, judge_together
+from activities.watch.warm_ups import Histories, Warming
+from activities.watch.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
 from rollback_manager.incidents.triggers import Finding, TriggerKind
 from rollback_manager.metrics.reading import NoReading
@@ -21,7 +21,7 @@ from rollback_manager.policy import DecisionPolicy
 from rollback_manager.release import Release, Standing
 from rollback_manager.statistics.evidence import Arm, Interval
 from rollback_manager.watch.warm_up import BINS, Compared, WarmedUp
-from tests.activities.traffic_world import (
+from tests.activities.watch.traffic_world import (
     BEGAN,
     AtOnce,
     KeptInMemory,

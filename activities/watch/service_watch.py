@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from activities.alarms_given import AlarmsGiven
 from activities.counted import counters, most_unseen
 from activities.incident_role import Incidents
-from activities.other_tests import OtherTests
 from activities.step import now
 from activities.targets import Targets
-from activities.under_watch import Due, Told, TrafficLook, UnderWatch
-from activities.warm_ups import Histories, Warming
-from activities.young_releases import YoungReleases
+from activities.watch.alarms_given import AlarmsGiven
+from activities.watch.other_tests import OtherTests
+from activities.watch.under_watch import Due, Told, TrafficLook, UnderWatch
+from activities.watch.warm_ups import Histories, Warming
+from activities.watch.young_releases import YoungReleases
 from rollback_manager.errors import RollbackError
 from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.release import Release

@@ -12,14 +12,14 @@ import httpx
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities import watching
 from activities.integrations.prometheus import Prometheus, PrometheusCounters, Rounds, rounds
-from activities.other_tests import OtherTests
-from activities.service_watch import ServiceWatch, judge_together
 from activities.targets import Target
-from activities.warm_ups import Histories
-from activities.watching import WatchActivities
-from activities.young_releases import YoungReleases
+from activities.watch import watching
+from activities.watch.other_tests import OtherTests
+from activities.watch.service_watch import ServiceWatch, judge_together
+from activities.watch.warm_ups import Histories
+from activities.watch.watching import WatchActivities
+from activities.watch.young_releases import YoungReleases
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.metrics.sources import PrometheusSource
@@ -29,9 +29,9 @@ from rollback_manager.rendering import terminal_watch
 from rollback_manager.watch.watching import SeenWatch, Watch
 from tests import prometheus
 from tests.activities.counted_shop import Instance, Spoil, shown
-from tests.activities.test_service_watch import Known as KnownShop
-from tests.activities.test_watching import catalogue, records
-from tests.activities.traffic_world import (
+from tests.activities.watch.test_service_watch import Known as KnownShop
+from tests.activities.watch.test_watching import catalogue, records
+from tests.activities.watch.traffic_world import (
     AtOnce,
     KeptInMemory,
     Remembered,

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from datetime import datetime
 
 from activities.targets import DataIntegrity
-from activities.timed import OTHERS, Timed
+from activities.watch.timed import OTHERS, Timed
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.release import Release
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
