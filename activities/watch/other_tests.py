@@ -26,6 +26,7 @@ from rollback_manager.release import Release
 from rollback_manager.statistics.business import BUSINESS, THROUGHPUT, Declared
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.release_watch import together
+from rollback_manager.statistics.unknown import TEST as UNKNOWN
 from rollback_manager.statistics.unknown import Unknown
 from rollback_manager.watch.detected import speaks
 
@@ -88,7 +89,9 @@ class OtherTests:
         own = self._of_the_release(release, beside, at)
         unknown = self._not_known((*(told.tests or (told.verdict,)), *own), at)
         others = (*own, *self._of_the_service(release, at), unknown)
-        return told._replace(verdict=_verdict(told.verdict, others), tests=(*told.tests, *others))
+        advice = "; ".join(one for one in (told.advice, *_blind(others)) if one)
+        verdict = _verdict(told.verdict, others)
+        return Told(verdict, (*told.tests, *others), advice)
 
     def _of_the_release(self, release: Release, beside: str, at: datetime) -> tuple[Finding, ...]:
         """What is known of the new version alone."""
@@ -125,6 +128,13 @@ def _verdict(of_looks: Finding, others: tuple[Finding, ...]) -> Finding:
     if of_looks.answer is Answer.REGRESSED or worse:
         return together((of_looks, *worse))
     return next((one for one in others if speaks(one)), of_looks)
+
+
+def _blind(others: tuple[Finding, ...]) -> Iterator[str]:
+    """What cannot be told, in words: somebody relies on these tests. Former days may be missing."""
+    for one in others:
+        if one.answer is Answer.CANNOT_TELL and one.test not in (NAME, UNKNOWN):
+            yield f"{one.test} cannot tell: {one.because}"
 
 
 def _business(placement: Placement, target: Callable[[], Target]) -> Iterator[Measure]:

@@ -364,6 +364,17 @@ def test_a_database_that_does_not_answer_is_neither_well_nor_broken() -> None:
     assert one.of("data_checks", 10).answer is CANNOT_TELL
 
 
+def test_what_a_test_cannot_tell_is_said_beside_the_good_news() -> None:
+    """A check that nobody hears of is one that nobody has."""
+    one = Watching(CHECKS)
+    one.data.answer = Said.ERROR
+    well = NOTHING.verdict.model_copy(update={"answer": FINE})
+    told = one.pass_s(40, Told(well))
+    assert told.verdict == well
+    assert "data_checks cannot tell" in told.advice
+    assert "throughput" not in told.advice, "former days come by themselves"
+
+
 def test_data_that_were_broken_before_the_release_are_not_its_doing() -> None:
     one, out = Watching(CHECKS), release("v2", 1)
     one.data.answer = Said.FAILED
