@@ -8,7 +8,7 @@ from activities.incident_role import Incidents
 from activities.step import now
 from activities.watch.under_watch import Told, UnderWatch
 from rollback_manager.incidents.alarms import Alarm
-from rollback_manager.statistics.evidence import Finding
+from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.watch.detected import evidence, speaks
 
 AGAIN_S, SELDOM_S = 15.0, 300.0
@@ -35,11 +35,15 @@ class AlarmsGiven:
     def __init__(self, env: str, service: str, incidents: Incidents) -> None:
         self._env, self._service, self._incidents = env, service, incidents
         self._said: dict[str, Said] = {}
+        self._version = ""
         self.any = False
         """Whether anything bad was said of the release, be it over or not."""
 
-    def begin_anew(self) -> None:
-        """Another release: what was said of the one before is over."""
+    def begin(self, version: str) -> None:
+        """What was said of another release is over; of the same one it is still to be ended."""
+        if version == self._version:
+            return
+        self._version = version
         self._said, self.any = {}, False
 
     def concerns(self, told: Told) -> bool:
@@ -48,17 +52,27 @@ class AlarmsGiven:
 
     def give(self, one: UnderWatch, told: Told) -> None:
         """Each test by itself. Raises Unreachable; what was not given is given the next time."""
+        failed: Exception | None = None
         for finding in told.tests:
-            self._maybe_alarm(one, finding)
+            try:
+                self._maybe_alarm(one, finding)
+            except Exception as error:  # noqa: BLE001 -- one test must not silence the others
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     def _maybe_alarm(self, one: UnderWatch, finding: Finding) -> None:
         """A regression at once, and again while it lasts; its end once, when it stays away."""
         said, at = self._said.get(finding.test), monotonic()
         if speaks(finding):
             self._regressed(one, finding, said, at)
-        elif said is not None and said.well_since is None:
+        elif said is None:
+            return
+        elif finding.answer is not Answer.FINE_SO_FAR:
+            said.well_since = None  # no data is no recovery
+        elif said.well_since is None:
             said.well_since = at
-        elif said is not None and said.well_since is not None and at >= said.well_since + WELL_S:
+        elif at >= said.well_since + WELL_S:
             alarm = self._alarm(one, finding)
             if alarm is not None:
                 self._incidents.recovered(alarm)

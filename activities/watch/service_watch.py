@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from activities.counted import counters, most_unseen
@@ -86,8 +87,9 @@ class ServiceWatch:
     def hear(self, judged: ReleaseWatch, place: int) -> None:
         """The answer to what was due."""
         self.due = None
-        if self._under_watch is not None:
-            self._tell(self._under_watch, self._under_watch.settled(judged, place))
+        one = self._under_watch
+        if one is not None:
+            self._blind = self._tried(lambda: self._tell(one, one.settled(judged, place)))
 
     def speak(self) -> None:
         """Give the alarms that come of the last answer."""
@@ -133,6 +135,7 @@ class ServiceWatch:
         if one is None or one.release.version != release.version:
             nothing = TrafficLook(shares, Snapshot(taken_at=now(), versions={}))
             one = self._under_watch = self._begun(release, nothing)
+        one.go_blind()
         self._tell(one, Told(cannot_tell("counters", one.beside, because)))
 
     def _note_first_users(self, shares: dict[str, int]) -> None:
@@ -158,7 +161,7 @@ class ServiceWatch:
                 self._tell(one, told)
 
     def _begun(self, release: Release, look: TrafficLook) -> UnderWatch:
-        self._alarms.begin_anew()
+        self._alarms.begin(release.version)
         self._warming = Warming()
         since = (self._carrying or {}).get(release.version) or release.recorded_at
         control = beside(release.version, look.shares)
@@ -181,9 +184,21 @@ class ServiceWatch:
 
 def judge_together(services: Iterable[ServiceWatch]) -> None:
     """All that is due, at once: for arrays a thousand releases are hardly more work than one."""
-    due = [(one, one.due) for one in services if one.due is not None]
-    if due:
-        watches = stacked([asked.watch for _, asked in due])
-        judged = watches.with_more(stacked([asked.interval for _, asked in due]))
-        for place, (service, _) in enumerate(due):
+    due = [one for one in services if one.due is not None]
+    try:
+        _judge(due)
+    except Exception:  # a mistake of ours with one of them must not blind the others
+        log.exception("releases are judged one by one")
+        for one in due:
+            with suppress(Exception):
+                _judge([one])
+            one.due = None
+
+
+def _judge(services: Sequence[ServiceWatch]) -> None:
+    asked = [(one, one.due) for one in services if one.due is not None]
+    if asked:
+        watches = stacked([due.watch for _, due in asked])
+        judged = watches.with_more(stacked([due.interval for _, due in asked]))
+        for place, (service, _) in enumerate(asked):
             service.hear(judged, place)

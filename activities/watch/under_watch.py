@@ -131,6 +131,11 @@ class UnderWatch:
             tests = tuple(one.model_copy(update=held) for one in tests)
         return self._told(verdict, tests)
 
+    def go_blind(self) -> None:
+        """Nothing is counted any more: what was read last says nothing of now."""
+        self._held = False
+        self._looks = deque([self._looks[-1]])
+
     def seen(self, finding: Finding) -> Sighting:
         """What goes with an alarm: readings of the time since it began."""
         onset_at = self._onset(finding)

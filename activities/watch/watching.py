@@ -63,7 +63,8 @@ class WatchActivities:
         self._reading: dict[str, Future[None]] = {}
         # Not READERS: a look that waits there for reads of its own could wait for ever.
         self._threads = ThreadPoolExecutor(WATCHERS, thread_name_prefix="watch")
-        self._one_round = threading.Lock()  # an attempt that was given up may still be in one
+        # An attempt that was given up may still be in a round; one environment waits for no other.
+        self._rounds = {env: threading.Lock() for env in catalogue.environments}
 
     @activity.defn(no_thread_cancel_exception=True)
     def watch_releases(self, before: Watch) -> Watch:
@@ -81,9 +82,10 @@ class WatchActivities:
     def _look(self, env: str) -> Watch:
         names = [name for name, one in self._catalogue.services.items() if env in one.environments]
         watchers = [self._of(env, name) for name in names]
-        with self._one_round:
+        with self._rounds[env]:
             self._read(env)
-            wait_for([one.look(self._threads) for one in watchers], timeout=PATIENCE_S)
+            begun = [look for one in watchers if (look := one.look(self._threads)) is not None]
+            wait_for(begun, timeout=PATIENCE_S)
             judge_together(one.watch for one in watchers if one.rests)
             for one in watchers:
                 one.maybe_speak(self._threads)
@@ -151,10 +153,14 @@ class _Watcher:
         """Whether nothing of it is under way."""
         return self._under_way is None or self._under_way.done()
 
-    def look(self, threads: ThreadPoolExecutor) -> Future[None]:
-        """The look that is under way, or that came late and waits to be judged; else a new one."""
-        if self._under_way is None or (self.rests and self.watch.due is None):
-            self._under_way = threads.submit(self.watch.look)
+    def look(self, threads: ThreadPoolExecutor) -> Future[None] | None:
+        """A new look; None while one is under way, or came late and waits to be judged.
+
+        Nobody waits twice for the same look: the others would be looked at seldom, too.
+        """
+        if not self.rests or self.watch.due is not None:
+            return None
+        self._under_way = threads.submit(self.watch.look)
         return self._under_way
 
     def maybe_speak(self, threads: ThreadPoolExecutor) -> None:

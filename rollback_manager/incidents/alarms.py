@@ -57,8 +57,9 @@ def collected(alarms: tuple[Alarm, ...], alarm: Alarm) -> tuple[Alarm, ...]:
     return tuple(both if one is same else one for one in alarms)
 
 
-def _says(alarm: Alarm) -> tuple[TriggerKind, Source, Finding]:
-    return alarm.evidence.trigger, alarm.evidence.source, alarm.evidence.finding
+def _says(alarm: Alarm) -> tuple[TriggerKind, Source, Finding, str]:
+    said = alarm.evidence
+    return said.trigger, said.source, said.finding, said.test
 
 
 class Refusal(StrEnum):

@@ -15,6 +15,8 @@ from rollback_manager.incidents.triggers import (
     Finding,
     Fired,
     Severity,
+    Source,
+    TriggerKind,
     fired,
     triggers,
 )
@@ -83,7 +85,7 @@ def may_follow(status: Status) -> frozenset[Status]:
 
 
 class Joined(Value):
-    """All that one source said about one trigger: the newest, the strongest, how many alarms."""
+    """All that one test of a source said: the newest, the strongest, how many alarms."""
 
     newest: Evidence
     strongest: Evidence
@@ -94,7 +96,8 @@ class Joined(Value):
 class Incident(Value):
     """What is known about one release that is said to be bad.
 
-    `joined` has at most one entry per trigger and source, so that a storm of alarms stays small.
+    `joined` has at most one entry per trigger, source and test, so that a storm of alarms stays
+    small.
     """
 
     env: str
@@ -152,9 +155,12 @@ def join(incident: Incident, evidence: Evidence, times: int = 1) -> Incident:
 
 
 def _index(joined: tuple[Joined, ...], evidence: Evidence) -> int | None:
-    wanted = evidence.trigger, evidence.source
-    told = ((one.newest.trigger, one.newest.source) for one in joined)
-    return next((place for place, who in enumerate(told) if who == wanted), None)
+    told = (_who(one.newest) for one in joined)
+    return next((place for place, who in enumerate(told) if who == _who(evidence)), None)
+
+
+def _who(evidence: Evidence) -> tuple[TriggerKind, Source, str]:
+    return evidence.trigger, evidence.source, evidence.test
 
 
 def _with(old: Joined, evidence: Evidence, times: int) -> Joined:

@@ -111,7 +111,8 @@ class Evidence(Value):
 
     size: in the trigger's own measure (failing share, P95 ÷ baseline, unhealthy share, lost
     share); None where nothing is measured. size_high: the upper end of its interval. nats: log
-    e-value of a detector, 0 for an event. fired_at: when it was seen, by the source's clock.
+    e-value of a detector, 0 for an event. fired_at: when it was seen, by the source's clock. test:
+    which of the source's tests says so, for one never takes back what another one said.
     """
 
     trigger: TriggerKind
@@ -122,6 +123,7 @@ class Evidence(Value):
     size: float | None = None
     size_high: float | None = None
     nats: Annotated[float, Field(ge=0)] = 0.0
+    test: str = ""
 
 
 class Fired(Value):

@@ -72,6 +72,7 @@ def evidence(
         words=f"{finding.because} (beside {finding.comparator})",
         source=SOURCES.get(finding.test, Source.DETECTOR),
         fired_at=at,
+        test=finding.test,
         size=size,
         size_high=high,
         nats=max(0.0, finding.evidence_nats) if finding.test in COMPARING else 0.0,

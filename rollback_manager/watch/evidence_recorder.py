@@ -60,8 +60,10 @@ class EvidenceRecorder:
             Measure.SLOW: (_slow(seen.new), _slow(seen.control)),
         }
         evidence = {one.test: _of_threshold(one) for one in tests if one.test in MEASURES}
-        self._until, looks = at, self._looks
-        looks.append(_Look(at.timestamp(), evidence, counts))
+        now = _Look(at.timestamp(), evidence, counts)
+        # A clock that was put back leaves looks of a time that has not come yet: they go.
+        looks = self._looks = [one for one in self._looks if one.at_s < now.at_s] + [now]
+        self._until = at
         while looks[0].at_s < looks[-1].at_s - KEPT_S:
             del looks[0]
         if len(looks) > MOST:

@@ -12,6 +12,7 @@ from activities.targets import Target
 from activities.watch import alarms_given, service_watch, young_releases
 from activities.watch.other_tests import OtherTests
 from activities.watch.service_watch import ServiceWatch, judge_together
+from activities.watch.under_watch import Due
 from activities.watch.warm_ups import Histories, Warming
 from activities.watch.young_releases import YoungReleases
 from rollback_manager.errors import Unreachable
@@ -378,3 +379,72 @@ def test_what_is_usual_is_learnt_while_nothing_is_watched(make: Make) -> None:
     one.pass_s(600)
     assert one.watch.watched is None
     assert set(one.kept.all["throughput"].values()) == {60 * one.traffic.per_s}
+
+
+def test_probes_that_fail_to_be_made_take_nothing_back(make: Make) -> None:
+    one = make(V2, V1)
+    one.pass_s(12)
+    one.traffic.workloads.not_ready = {"v2": 2}
+    one.pass_s(40)
+    assert one.incidents.alarms
+
+    def away() -> None:
+        raise Unreachable("supervisord does not answer")
+
+    one.traffic.workloads.instances = away  # type: ignore[method-assign, assignment]
+    one.pass_s(60)
+    assert not one.incidents.well
+
+
+def test_an_alarm_of_the_same_release_is_remembered_over_a_gap(make: Make) -> None:
+    one = make(V2, V1)
+    one.breaks("v2")
+    one.pass_s(30)
+    assert one.incidents.alarms
+    one.traffic.down = "Envoy does not answer"
+    one.pass_s(60)
+    one.traffic.down = ""
+    one.breaks()
+    one.pass_s(200)
+    assert one.incidents.well, "its end is told, though the tests began anew"
+
+
+def test_a_mistake_with_one_service_leaves_the_others_judged(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, well = make(V2, V1), make(V2, V1)
+    for one in (broken, well):
+        one.pass_s(5)
+        one.traffic.pass_s(1)
+        one.young.read()
+        one.watch.look()
+    assert broken.watch.due is not None
+    monkeypatch.setattr(broken.watch, "due", replace_interval(broken.watch.due))
+    judge_together([broken.watch, well.watch])
+    assert well.watch.due is None
+    assert well.watch.watched is not None
+    assert "cannot tell" in well.watch.watched.says or "fine" in well.watch.watched.says
+    assert broken.watch.due is None, "it is looked at anew"
+
+
+def replace_interval(due: Due) -> Due:
+    return due._replace(interval=None)  # type: ignore[arg-type] # a mistake of ours
+
+
+def test_counters_that_went_away_hold_nothing_back(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both versions were in trouble when they were counted last; what is probed now is of now."""
+    one = make(V2, V1)
+    one.pass_s(60)
+    one.traffic.errors = {"v1": 0.3, "v2": 0.3}
+    one.pass_s(5)
+    assert one.watch.watched is not None
+    assert "old version got worse too" in one.watch.watched.says
+    counted = replace(one.traffic.target(), counters=Uncounted())
+    monkeypatch.setattr(one.traffic, "target", lambda: counted)
+    one.traffic.workloads.not_ready = {"v2": 2}
+    one.pass_s(60)
+    alarm = one.incidents.alarms[-1]
+    assert alarm.evidence.trigger is TriggerKind.HEALTH_CHECK_FAILURE
+    assert not alarm.seen.common_mode

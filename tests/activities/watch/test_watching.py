@@ -145,3 +145,39 @@ def test_a_target_that_is_away_for_a_moment_changes_nothing_that_history_keeps(
     environment.on_heartbeat = beat
     assert environment.run(one.watch_releases, first) is first
     assert len(beats) > 20, "it was ended, and did not end by itself"
+
+
+def test_a_round_of_one_environment_waits_for_no_other(tmp_path: Path) -> None:
+    known = catalogue("shop")
+    both = known.model_copy(
+        update={"environments": {**known.environments, "other": known.environments["test"]}}
+    )
+    one = WatchActivities(
+        both, records(tmp_path, "shop"), lambda *_: world().target(), Remembered()
+    )
+    with one._rounds["test"]:
+        began = time.monotonic()
+        assert one._look("other").looked
+        assert time.monotonic() - began < 2
+
+
+def test_a_look_that_hangs_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_S", 0.5)
+    well, answers = world(), threading.Event()
+
+    def target(_env: str, service: str) -> Target:
+        if service == "silent":
+            answers.wait(20)
+        return well.target()
+
+    names = ("shop", "silent")
+    one = WatchActivities(catalogue(*names), records(tmp_path, *names), target, Remembered())
+    one._look("test")
+    began = time.monotonic()
+    for _ in range(4):
+        one._look("test")
+    took = time.monotonic() - began
+    answers.set()
+    assert took < 1, "four rounds, and no further half second for any"

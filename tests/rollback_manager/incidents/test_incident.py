@@ -1,6 +1,7 @@
 """One incident per release: its order, and alarms that join it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -167,3 +168,11 @@ def test_several_triggers_are_as_severe_as_the_worst_and_as_automatic_as_the_bes
     assert [one.severity for one in found] == ["critical", "high", "medium"]
     assert severity_of(()) is None
     assert automation_of(()) is None
+
+
+def test_no_test_takes_back_what_another_one_of_the_same_trigger_said() -> None:
+    well: dict[str, Any] = {"finding": Finding.FINE, "fired_at": after(500)}
+    one = incident(evidence(test="error_ratio"), evidence(test="theirs"))
+    one = join(join(one, evidence(test="theirs", **well)), evidence(**well))
+    assert burning(one), "error_ratio has not said that it is over"
+    assert not burning(join(one, evidence(test="error_ratio", **well)))

@@ -107,3 +107,14 @@ def test_of_nothing_there_is_nothing() -> None:
     assert fewer((), 5) == ()
     with pytest.raises(ValueError, match="no moments"):
         EvidenceTrace().at(trace(NOW).points[0])
+
+
+def test_a_clock_that_was_put_back_leaves_no_look_of_a_time_to_come() -> None:
+    one = recorded(MOST + 5, finding(0.5))
+    back = NOW - timedelta(seconds=90)
+    for second in range(MOST + 5):
+        at = back + timedelta(seconds=second // 2)
+        one.look(at, (finding(1.0),), Interval.of(1, 1, Arm.of(100, 3), Arm.of(50, 1)))
+    points = one.trace(finding(1.0)).points
+    assert points[-1].ago_s == 0
+    assert all(point.ago_s >= 0 for point in points)
