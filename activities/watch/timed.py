@@ -13,6 +13,9 @@ OTHERS = ThreadPoolExecutor(max_workers=200, thread_name_prefix="others")
 read is under way at most, so that none that hangs takes more than one."""
 LATE_S = 15.0
 """A read that takes longer than that beyond its interval is told: every source answers sooner."""
+STANDS = 3
+"""Intervals after which an answer says nothing any more: the watch was elsewhere, or nothing was
+watched, and what was broken then may have been repaired since."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -40,10 +43,11 @@ class Timed(Generic[T]):
         self._every = timedelta(seconds=every_s)
         self._under_way: Future[T] | None = None
         self._asked_at: datetime | None = None
+        self._answered_at: datetime | None = None
 
     def news(self, at: datetime) -> News[T] | None:
         """What came since it was asked last, once; begins the next read where it is due."""
-        came, due_at = self._came(), self._due_at(at)
+        came, due_at = self._came(at), self._due_at(at)
         if at >= due_at and self._under_way is None:
             self._asked_at = due_at
             self._under_way = self._threads.submit(self._read, due_at)
@@ -56,18 +60,27 @@ class Timed(Generic[T]):
         return self._asked_at + self._every
 
     def late(self, at: datetime) -> str:
-        """That a read does not come back; empty while all is well."""
-        if self._under_way is None or self._asked_at is None:
+        """That a read does not come back, or none was made for long; empty while all is well."""
+        if self._under_way is not None and self._asked_at is not None:
+            waiting = at - self._asked_at
+            if waiting >= self._every + timedelta(seconds=LATE_S):
+                return f"no answer for {waiting.total_seconds():.0f} s"
+        if self._answered_at is None or self.stands(self._answered_at, at):
             return ""
-        waiting = at - self._asked_at
-        if waiting < self._every + timedelta(seconds=LATE_S):
-            return ""
-        return f"no answer for {waiting.total_seconds():.0f} s"
+        return f"the last answer is {(at - self._answered_at).total_seconds():.0f} s old"
 
-    def _came(self) -> News[T] | None:
+    def stands(self, read_at: datetime, at: datetime) -> bool:
+        """Whether what was read then still says something."""
+        return at - read_at <= STANDS * self._every + timedelta(seconds=LATE_S)
+
+    def _came(self, at: datetime) -> News[T] | None:
+        """What was asked before a pause is no news after it."""
         if self._under_way is None or not self._under_way.done() or self._asked_at is None:
             return None
         future, self._under_way = self._under_way, None
+        if not self.stands(self._asked_at, at):
+            return None
+        self._answered_at = self._asked_at
         try:
             return News(self._asked_at, future.result())
         except RollbackError as error:

@@ -31,7 +31,7 @@ class WatchedInstances:
         self._said: Finding | None = None
 
     def finding(self, version: str, control: str, at: datetime) -> Finding:
-        """Of the newest round; cannot tell while there is none, or it is old."""
+        """Of the newest round; cannot tell while there is none, or it is old: after a pause."""
         news = self._rounds.news(at)
         if news is not None:
             self._trouble, self._said = news.trouble, None

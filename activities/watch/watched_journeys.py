@@ -37,6 +37,7 @@ class WatchedJourneys:
         self._of = "", ""
         self._number = 0
         self._recent: deque[dict[str, Told]] = deque(maxlen=IN_A_ROW)
+        self._recent_at: datetime | None = None
         self._trouble = ""
         self._said: Finding | None = None
 
@@ -51,12 +52,18 @@ class WatchedJourneys:
             if news.value is None:
                 self._recent.clear()  # what failed before the gap did not fail in a row
             elif news.value.of == self._of:
-                self._recent.append(news.value.journeys)
+                self._take(news.value.journeys, news.at)
         if trouble := self._trouble or self._rounds.late(at):
             return cannot_tell(TEST, COMPARATOR, f"they cannot be made: {trouble}")
         if self._said is None:
             self._said = judge_journeys(tuple(self._recent), self._every_s)
         return self._said
+
+    def _take(self, journeys: dict[str, Told], at: datetime) -> None:
+        if self._recent_at is not None and not self._rounds.stands(self._recent_at, at):
+            self._recent.clear()
+        self._recent.append(journeys)
+        self._recent_at = at
 
     def _round(self, _due_at: datetime) -> _Round:
         """Another instance each time: one that is broken alone is the probes' business."""

@@ -75,9 +75,14 @@ class WatchedNumber:
             return None
         at = release.recorded_at
         before = [one for when, one in self._recent if when <= at and one is not None]
-        since = [one for when, one in self._recent if when > at]
+        since = [one for when, one in self._of_late() if when > at]
         found = judge_declared(self._measure.declared, before, since)
         return found.model_copy(update={"lasted_s": IN_A_ROW * self._measure.every_s})
+
+    def _of_late(self) -> list[tuple[datetime, float | None]]:
+        """Without what was read before a pause: that was not in a row with what came after it."""
+        newest = self._recent[-1][0]
+        return [one for one in self._recent if self._readings.stands(one[0], newest)]
 
     def _by_days(self) -> Finding | None:
         if not self._measure.has_season:

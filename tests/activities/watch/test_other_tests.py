@@ -213,6 +213,16 @@ def test_a_read_that_hangs_holds_up_no_look_and_is_told() -> None:
     hangs.set()
 
 
+def test_an_answer_that_was_asked_for_before_a_pause_is_no_news_after_it() -> None:
+    read = Timed(lambda _: "broken", every_s=10, threads=AtOnce())
+    read.news(BEGAN)
+    after = BEGAN + timedelta(hours=3)
+    assert read.news(after) is None
+    news = read.news(after + timedelta(seconds=1))
+    assert news is not None
+    assert news.at == after
+
+
 def test_a_mistake_of_ours_in_a_read_is_told_as_trouble() -> None:
     read = Timed(lambda _: 1 / 0, every_s=1, threads=AtOnce())
     read.news(BEGAN)
@@ -428,3 +438,32 @@ def test_a_control_that_comes_or_goes_begins_the_journeys_anew() -> None:
     found = next(one for one in seen.tests if one.test == "journeys")
     assert found.answer is CANNOT_TELL, "the front door passes: past it something is missing"
     assert "at the front door it is passed: hold" in found.because
+
+
+def test_what_was_broken_before_a_pause_says_nothing_after_it() -> None:
+    """A release that lost its traffic, and has it again: it may have been repaired since."""
+    one = Watching({**ORDERS, **CHECKS, **PAY}, journeys_every_s=5)
+    one.pass_s(60)
+    one.world.not_ready, one.journeys.fail_at = {"v2": 2}, EVERY_NEW
+    one.data.answer, one.business.value = Said.FAILED, 60
+    broken = {"instances", "journeys", "data_checks", "business_metric"}
+    assert regressed(one.pass_s(60)) == broken
+    one.at += timedelta(hours=3)
+    one.world.not_ready, one.journeys.fail_at = {}, set()
+    one.data.answer, one.business.value = Said.PASSED, 100
+    for _ in range(60):
+        assert not regressed(one.pass_s(1)), one.at
+
+
+def test_what_failed_before_a_pause_did_not_fail_in_a_row_with_what_fails_after_it() -> None:
+    one = Watching({**ORDERS, **PAY}, journeys_every_s=5)
+    one.pass_s(60)
+    one.world.not_ready, one.journeys.fail_at, one.business.value = {"v2": 2}, EVERY_NEW, 60
+    one.pass_s(60)
+    one.at += timedelta(hours=3)
+    assert not regressed(one.pass_s(10))
+    assert regressed(one.pass_s(60)) == {"instances", "journeys", "business_metric"}
+
+
+def regressed(told: Told) -> set[str]:
+    return {one.test for one in told.tests if one.answer is REGRESSED}
