@@ -107,9 +107,11 @@ class OtherTests:
         return (*several, self._throughput.finding(release, at))
 
     def read_on(self, at: datetime) -> None:
-        """Also while nothing is under watch: what is usual is learnt then."""
-        for one in (*self._business, self._throughput):
-            one.take(at)
+        """Also while nothing is under watch: what is usual, or broken already, is learnt then."""
+        for number in (*self._business, self._throughput):
+            number.take(at)
+        for check in self._data:
+            check.take(at)
 
     def _not_known(self, findings: tuple[Finding, ...], at: datetime) -> Finding:
         """Nothing can be known of a release that still comes up, and that is no news."""

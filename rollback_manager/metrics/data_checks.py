@@ -39,7 +39,8 @@ class DataCheck(Value):
     expect: Literal["no rows"] | float = "no rows"
     """"no rows": the query looks for what must not be. A number: the one value of its one row."""
     every_s: Annotated[Timeout, Field(ge=1)] = 300
-    """Between two runs while a release is watched; each run is a load on that database."""
+    """Between two runs, also while no release is watched: how it was before one is known from then.
+    Each run is a load on that database, of `within_ms` at most."""
     within_ms: Annotated[Timeout, Field(ge=1)] = 5000
     """The database ends the query after so long; that is no answer."""
 

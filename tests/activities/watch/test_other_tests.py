@@ -17,6 +17,7 @@ from rollback_manager.incidents.alarms import Sighting
 from rollback_manager.incidents.triggers import Source, TriggerKind
 from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.policy import DecisionPolicy
+from rollback_manager.release import Release
 from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
 from rollback_manager.verification import Answer as Said
 from rollback_manager.verification import Verdict
@@ -385,14 +386,53 @@ def test_what_a_test_cannot_tell_is_said_beside_the_good_news() -> None:
     assert "throughput" not in told.advice, "former days come by themselves"
 
 
+def data_checked(one: Watching, out: Release, seconds: int) -> Finding:
+    for _ in range(seconds):
+        one.at += timedelta(seconds=1)
+        seen = one.tests.with_theirs(NOTHING, out, "v1", one.at)
+    return next(one for one in seen.tests if one.test == "data_checks")
+
+
 def test_data_that_were_broken_before_the_release_are_not_its_doing() -> None:
-    one, out = Watching(CHECKS), release("v2", 1)
+    """Not after any number of runs, either."""
+    one = Watching(CHECKS)
     one.data.answer = Said.FAILED
-    for second in range(90):
-        seen = one.tests.with_theirs(NOTHING, out, "v1", BEGAN + timedelta(seconds=second))
-    found = next(one for one in seen.tests if one.test == "data_checks")
+    for seconds in (90, 300):
+        found = data_checked(one, release("v2", 1), seconds)
+        assert found.answer is CANNOT_TELL
+        assert "it failed before the release as well" in found.because
+
+
+def test_data_that_break_after_many_runs_of_a_release_are_its_doing() -> None:
+    one = Watching(CHECKS)
+    assert data_checked(one, release("v2", 1), 300).answer is FINE
+    one.data.answer = Said.ERROR
+    data_checked(one, release("v2", 1), 20)
+    one.data.answer = Said.FAILED
+    assert data_checked(one, release("v2", 1), 300).answer is REGRESSED
+
+
+def test_a_check_that_has_never_passed_blames_nobody() -> None:
+    one = Watching(CHECKS)
+    one.data.answer = Said.FAILED
+    found = one.of("data_checks", 60)
     assert found.answer is CANNOT_TELL
-    assert "it failed before the release as well" in found.because
+    assert "how it was before the release is unknown" in found.because
+    assert "how it was before the release is unknown" in one.pass_s(1).advice
+    one.data.answer = Said.PASSED
+    assert one.of("data_checks", 10).answer is FINE
+    one.data.answer = Said.FAILED
+    assert one.of("data_checks", 10).answer is REGRESSED, "now it is known"
+
+
+def test_data_are_checked_also_while_nothing_is_watched() -> None:
+    """So that a release that breaks them at once is known by its first run."""
+    one = Watching(CHECKS)
+    for _ in range(60):
+        one.at += timedelta(seconds=1)
+        one.tests.read_on(one.at)
+    one.data.answer = Said.FAILED
+    assert data_checked(one, release("v2", 1), 12).answer is REGRESSED
 
 
 PAY: dict[str, object] = {"journeys": [{"name": "pay", "get": "http://shop/pay"}]}
