@@ -15,6 +15,8 @@ from rollback_manager.statistics.evidence import Answer, Finding, cannot_tell
 from rollback_manager.statistics.release_watch import together
 
 RECENT = 60
+MOST_RELEASES = 20
+"""Whose readings from before them are kept: one that went back is watched again."""
 COMPARATOR = "former days"
 
 
@@ -34,6 +36,7 @@ class WatchedNumber:
         self._readings = Timed(kept.read, measure.every_s, threads)
         self._days = FormerDays(kept, threads)
         self._recent: deque[tuple[datetime, float | None]] = deque(maxlen=RECENT)
+        self._before: dict[str, list[float]] = {}
         self._trouble = "not read yet"
         self._of = ""
         self._said: Finding | None = None
@@ -73,11 +76,20 @@ class WatchedNumber:
     def _by_floor(self, release: Release) -> Finding | None:
         if self._measure.declared is None:
             return None
-        at = release.recorded_at
-        before = [one for when, one in self._recent if when <= at and one is not None]
-        since = [one for when, one in self._of_late() if when > at]
-        found = judge_declared(self._measure.declared, before, since)
+        since = [one for when, one in self._of_late() if when > release.recorded_at]
+        found = judge_declared(self._measure.declared, self._known_before(release), since)
         return found.model_copy(update={"lasted_s": IN_A_ROW * self._measure.every_s})
+
+    def _known_before(self, release: Release) -> list[float]:
+        """The last readings before it, the same for as long as it lives: later ones oust none."""
+        if release.version in self._before:
+            return self._before[release.version]
+        at = release.recorded_at
+        known = [one for when, one in self._recent if when <= at and one is not None][-IN_A_ROW:]
+        if self._recent[-1][0] > at:  # from now on none of them can come
+            kept = {**self._before, release.version: known}
+            self._before = dict(list(kept.items())[-MOST_RELEASES:])
+        return known
 
     def _of_late(self) -> list[tuple[datetime, float | None]]:
         """Without what was read before a pause: that was not in a row with what came after it."""

@@ -117,6 +117,12 @@ class Watching:
     def of(self, test: str, seconds: int) -> Finding:
         return next(one for one in self.pass_s(seconds).tests if one.test == test)
 
+    def of_release(self, out: Release, test: str, seconds: int) -> Finding:
+        for _ in range(seconds):
+            self.at += timedelta(seconds=1)
+            seen = self.tests.with_theirs(NOTHING, out, "v1", self.at)
+        return next(one for one in seen.tests if one.test == test)
+
 
 def test_instances_that_fail_for_three_rounds_are_said_to_be_unhealthy() -> None:
     one = Watching()
@@ -259,14 +265,13 @@ def test_three_readings_below_the_declared_floor_are_a_drop_and_two_are_not() ->
 
 
 def test_a_number_that_was_as_low_before_the_release_is_not_its_doing() -> None:
+    """Not after any number of readings, either, nor after another release was watched."""
     one = Watching(ORDERS)
     one.business.value = 60
-    out = release("v2", 1)
-    for second in range(120):
-        seen = one.tests.with_theirs(NOTHING, out, "v1", BEGAN + timedelta(seconds=second))
-    found = next(one for one in seen.tests if one.test == "business_metric")
-    assert found.answer is CANNOT_TELL
-    assert "before the release as well" in found.because
+    for out, seconds in ((release("v2", 1), 120), (release("v3", 2), 400), (release("v2", 1), 400)):
+        found = one.of_release(out, "business_metric", seconds)
+        assert found.answer is CANNOT_TELL
+        assert "before the release as well" in found.because
 
 
 def test_a_number_that_cannot_be_read_is_neither_well_nor_a_drop() -> None:
@@ -386,30 +391,23 @@ def test_what_a_test_cannot_tell_is_said_beside_the_good_news() -> None:
     assert "throughput" not in told.advice, "former days come by themselves"
 
 
-def data_checked(one: Watching, out: Release, seconds: int) -> Finding:
-    for _ in range(seconds):
-        one.at += timedelta(seconds=1)
-        seen = one.tests.with_theirs(NOTHING, out, "v1", one.at)
-    return next(one for one in seen.tests if one.test == "data_checks")
-
-
 def test_data_that_were_broken_before_the_release_are_not_its_doing() -> None:
     """Not after any number of runs, either."""
     one = Watching(CHECKS)
     one.data.answer = Said.FAILED
     for seconds in (90, 300):
-        found = data_checked(one, release("v2", 1), seconds)
+        found = one.of_release(release("v2", 1), "data_checks", seconds)
         assert found.answer is CANNOT_TELL
         assert "it failed before the release as well" in found.because
 
 
 def test_data_that_break_after_many_runs_of_a_release_are_its_doing() -> None:
     one = Watching(CHECKS)
-    assert data_checked(one, release("v2", 1), 300).answer is FINE
+    assert one.of_release(release("v2", 1), "data_checks", 300).answer is FINE
     one.data.answer = Said.ERROR
-    data_checked(one, release("v2", 1), 20)
+    one.of_release(release("v2", 1), "data_checks", 20)
     one.data.answer = Said.FAILED
-    assert data_checked(one, release("v2", 1), 300).answer is REGRESSED
+    assert one.of_release(release("v2", 1), "data_checks", 300).answer is REGRESSED
 
 
 def test_a_check_that_has_never_passed_blames_nobody() -> None:
@@ -432,7 +430,7 @@ def test_data_are_checked_also_while_nothing_is_watched() -> None:
         one.at += timedelta(seconds=1)
         one.tests.read_on(one.at)
     one.data.answer = Said.FAILED
-    assert data_checked(one, release("v2", 1), 12).answer is REGRESSED
+    assert one.of_release(release("v2", 1), "data_checks", 12).answer is REGRESSED
 
 
 PAY: dict[str, object] = {"journeys": [{"name": "pay", "get": "http://shop/pay"}]}
