@@ -115,7 +115,7 @@ class OtherTests:
 
     def _not_known(self, findings: tuple[Finding, ...], at: datetime) -> Finding:
         """Nothing can be known of a release that still comes up, and that is no news."""
-        if self._instances.starting(self._version):
+        if self._instances.starting(self._version, at):
             self._unknown = Unknown()
         else:
             self._unknown = self._unknown.with_more(findings, at)

@@ -44,8 +44,11 @@ class WatchedInstances:
             self._of, self._said = (version, control), self._probes.finding(version, control)
         return self._said
 
-    def starting(self, version: str) -> bool:
-        """Whether the release has not come up yet, and still may."""
+    def starting(self, version: str, at: datetime) -> bool:
+        """Whether the release has not come up yet, and still may; old probes excuse nothing."""
+        probed_at = self._probes.at
+        if probed_at is None or not self._rounds.stands(probed_at, at):
+            return False
         return self._probes.starting(version)
 
     def _take(self, found: tuple[InstanceState, ...], at: datetime) -> None:

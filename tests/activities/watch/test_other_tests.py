@@ -200,6 +200,21 @@ def test_a_release_that_still_comes_up_is_not_unknown() -> None:
     assert one.pass_s(150).verdict.test == "instances", "and then it does not come up"
 
 
+@pytest.mark.parametrize("supervision", ["is away", "is away, and then a pause"])
+def test_supervision_that_dies_during_a_start_excuses_the_release_no_longer(
+    supervision: str,
+) -> None:
+    one = Watching(cannot_tell_s=30, probe_every_s=1, start_within_s=3000)
+    one.world.not_ready = {"v2": 4}
+    assert one.pass_s(60).tests[-1].answer is FINE
+    one.down = "supervisord does not answer"
+    if "pause" in supervision:
+        one.at += timedelta(minutes=10)
+    said = one.pass_s(60).verdict
+    assert said.test == "unknown"
+    assert "supervisord does not answer" in said.because
+
+
 def test_common_mode_of_the_traffic_is_what_is_said_first() -> None:
     one = Watching(probe_every_s=1)
     one.pass_s(5)
