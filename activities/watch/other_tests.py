@@ -61,12 +61,7 @@ class OtherTests:
 
         self._instances = WatchedInstances(lambda: target().workloads, policy, threads)
         self._journeys = (
-            WatchedJourneys(
-                [one.name for one in place.placement.journeys],
-                target,
-                policy.journeys_every_s,
-                threads,
-            )
+            WatchedJourneys(place.placement.journeys, target, policy.journeys_every_s, threads)
             if place.placement.journeys
             else None
         )

@@ -12,7 +12,8 @@ OTHERS = ThreadPoolExecutor(max_workers=200, thread_name_prefix="others")
 """Threads for these reads alone. Each read is bounded in time by its source, and of each source one
 read is under way at most, so that none that hangs takes more than one."""
 LATE_S = 15.0
-"""A read that takes longer than that beyond its interval is told: every source answers sooner."""
+"""A read that takes longer than that beyond its interval is told: one question to a source is
+answered sooner."""
 STANDS = 3
 """Intervals after which an answer says nothing any more: the watch was elsewhere, or nothing was
 watched, and what was broken then may have been repaired since."""
@@ -33,14 +34,19 @@ class Timed(Generic[T]):
     """One read, again and again; never twice at once. It is given the time at which it was due.
 
     Those times keep their distance, however late each look comes: a reading a minute leaves no
-    minute out.
+    minute out. late_s: how long beyond its interval a read may take, in seconds.
     """
 
     def __init__(
-        self, read: Callable[[datetime], T], every_s: float, threads: Executor = OTHERS
+        self,
+        read: Callable[[datetime], T],
+        every_s: float,
+        threads: Executor = OTHERS,
+        late_s: float = LATE_S,
     ) -> None:
         self._read, self._threads = read, threads
         self._every = timedelta(seconds=every_s)
+        self._late = timedelta(seconds=late_s)
         self._under_way: Future[T] | None = None
         self._asked_at: datetime | None = None
         self._answered_at: datetime | None = None
@@ -63,7 +69,7 @@ class Timed(Generic[T]):
         """That a read does not come back, or none was made for long; empty while all is well."""
         if self._under_way is not None and self._asked_at is not None:
             waiting = at - self._asked_at
-            if waiting >= self._every + timedelta(seconds=LATE_S):
+            if waiting >= self._every + self._late:
                 return f"no answer for {waiting.total_seconds():.0f} s"
         if self._answered_at is None or self.stands(self._answered_at, at):
             return ""
@@ -71,7 +77,7 @@ class Timed(Generic[T]):
 
     def stands(self, read_at: datetime, at: datetime) -> bool:
         """Whether what was read then still says something."""
-        return at - read_at <= STANDS * self._every + timedelta(seconds=LATE_S)
+        return at - read_at <= STANDS * self._every + self._late
 
     def _came(self, at: datetime) -> News[T] | None:
         """What was asked before a pause is no news after it."""

@@ -7,12 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from activities.targets import InstanceState, Target
-from activities.watch.timed import OTHERS, Timed
+from activities.watch.timed import LATE_S, OTHERS, Timed
+from rollback_manager.catalogue import Journey
 from rollback_manager.statistics.evidence import Finding, cannot_tell
 from rollback_manager.statistics.journeys import IN_A_ROW, TEST, Asked, Told, judge_journeys, told
 from rollback_manager.verification import Verdict
 
 COMPARATOR = "the old version"
+SIDES = 2
+"""The new version's instance; the old one's, or the front door."""
 Verdicts = dict[str, Verdict]
 
 
@@ -26,14 +29,15 @@ class WatchedJourneys:
 
     def __init__(
         self,
-        names: Iterable[str],
+        journeys: Iterable[Journey],
         target: Callable[[], Target],
         every_s: float,
         threads: Executor = OTHERS,
     ) -> None:
-        self._checks = [f"journey: {name}" for name in names]
+        journeys = tuple(journeys)
+        self._checks = [f"journey: {one.name}" for one in journeys]
         self._target, self._every_s = target, every_s
-        self._rounds = Timed(self._round, every_s, threads)
+        self._rounds = Timed(self._round, every_s, threads, LATE_S + _longest_s(journeys))
         self._of = "", ""
         self._number = 0
         self._recent: deque[dict[str, Told]] = deque(maxlen=IN_A_ROW)
@@ -81,6 +85,14 @@ class WatchedJourneys:
         if not own:
             return {}
         return _by_name(target.journeys.run_at(own[self._number % len(own)].address))
+
+
+def _longest_s(journeys: Iterable[Journey]) -> float:
+    """Of a round, in seconds: one journey after the other, at both sides.
+
+    Each takes twice its time at most: one for the answer's beginning, one for the rest of it.
+    """
+    return SIDES * sum(2 * one.within_ms / 1000 for one in journeys)
 
 
 def _by_name(verdicts: tuple[Verdict, ...]) -> Verdicts:

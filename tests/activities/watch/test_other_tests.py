@@ -2,8 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from activities.targets import InstanceState, Target
 from activities.watch.other_tests import OtherTests
 from activities.watch.timed import Timed
 from activities.watch.under_watch import Told
+from activities.watch.watched_journeys import WatchedJourneys
 from proof.stand_ins import StandInService
 from rollback_manager.errors import Unreachable
 from rollback_manager.incidents.alarms import Sighting
@@ -491,6 +495,37 @@ def test_a_control_that_comes_or_goes_begins_the_journeys_anew() -> None:
     found = next(one for one in seen.tests if one.test == "journeys")
     assert found.answer is CANNOT_TELL, "the front door passes: past it something is missing"
     assert "at the front door it is passed: hold" in found.because
+
+
+class ByHand(AtOnce):
+    """Reads that come back when the test lets them."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.waiting.append(lambda: future.set_result(fn(*args, **kwargs)))
+        return future
+
+
+def test_a_round_of_slow_journeys_is_late_only_beyond_what_the_catalogue_allows_them() -> None:
+    """Ten of them, of 5 s each: at both versions one after the other 200 s at the longest."""
+    slow = {"get": "http://shop/pay", "within_ms": 5000}
+    described = [{**slow, "name": "pay"}, *({**slow, "name": f"pay {no}"} for no in range(9))]
+    asked, threads = Watching(), ByHand()
+    journeys = WatchedJourneys(
+        place(journeys=described).placement.journeys, lambda: asked.target("", ""), 30, threads
+    )
+
+    def said(second: int) -> str:
+        return journeys.finding("v2", "v1", BEGAN + timedelta(seconds=second)).because
+
+    said(0)
+    assert said(230) == "not asked yet"
+    assert "no answer for 250 s" in said(250)
+    threads.waiting.pop()()
+    assert "no answer" not in said(251), "what came late stands"
 
 
 def test_what_was_broken_before_a_pause_says_nothing_after_it() -> None:
