@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from rollback_manager.values import Value
 
@@ -50,9 +52,8 @@ def parsed(text: str, name: str, wanted: str) -> CommentedMap:
     try:
         tree = yaml.load(StringIO(text))
     except MarkedYAMLError as mistake:
-        mark = mistake.problem_mark or mistake.context_mark
-        line = mark.line + 1 if mark else 1
-        raise Mistaken([f"{name}:{line}: {mistake.problem or mistake.context}"]) from None
+        line, said = no_yaml(mistake, text)
+        raise Mistaken([f"{name}:{line}: {said}"]) from None
     except (YAMLError, ValueError, KeyError, RecursionError) as mistake:  # no mark: no line known
         said = " ".join(str(mistake).split())
         raise Mistaken([f"{name}:1: this cannot be read as YAML: {said[:300]}"]) from None
@@ -64,6 +65,41 @@ def parsed(text: str, name: str, wanted: str) -> CommentedMap:
     if aliased:
         raise Mistaken(aliased)
     return tree
+
+
+def no_yaml(mistake: MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Line, and why `text` is no YAML; never a value, for it may be a password."""
+    mark = mistake.problem_mark or mistake.context_mark
+    line = mark.line + 1 if mark else 1
+    if not isinstance(mistake, DuplicateKeyError):
+        return line, mistake.problem or mistake.context or "no YAML"
+    documents = YAML(typ="rt", pure=True).compose_all(StringIO(text))
+    twice = next((found for one in documents for found in _twice(one)), None)
+    if twice is None:
+        return line, "a key stands twice"
+    return twice[1].line + 1, f'"{twice[0]}" stands twice; first at line {twice[2].line + 1}'
+
+
+def _twice(root: Node | None) -> Iterator[tuple[str, Any, Any]]:
+    """Keys that stand twice in one mapping: the key, and the marks of the later and the first."""
+    nodes, seen = [root], set[int]()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias may lead back to where it stands
+            continue
+        seen.add(id(node))
+        first: dict[tuple[str, str], Any] = {}
+        for key, _ in node.value if isinstance(node, MappingNode) else ():
+            if (said := (str(key.tag), str(key.value))) in first:
+                yield said[1], key.start_mark, first[said]
+            first.setdefault(said, key.start_mark)
+        nodes += _below(node)
+
+
+def _below(node: Node | None) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [value for _, value in node.value]
+    return list(node.value) if isinstance(node, SequenceNode) else []
 
 
 def _anchors(node: Any, line: int = 1) -> Iterator[int]:

@@ -207,7 +207,14 @@ def test_a_service_in_an_unknown_environment_is_a_mistake() -> None:
     [
         ("", "c.yaml:1: expected a mapping"),
         ("- a\n", "c.yaml:1: expected a mapping"),
-        ("a: 1\na: 2\n", 'c.yaml:2: found duplicate key "a" with value "2" (original value: "1")'),
+        ("a: 1\na: 2\n", 'c.yaml:2: "a" stands twice; first at line 1'),
+        (
+            "a:\n  - b: 1\n    c:\n      d: 1\n    b: 2",
+            'c.yaml:5: "b" stands twice; first at line 2',
+        ),
+        ("a: 1\n? a\n: 3\n", 'c.yaml:2: "a" stands twice; first at line 1'),
+        ("a: &x\n  b: *x\n  c: 1\n  c: 2\n", 'c.yaml:4: "c" stands twice; first at line 3'),
+        ("1: 1\n0x1: 2\n", "c.yaml:2: a key stands twice"),
         ("a: [\n", "c.yaml:2: "),
         ("a: 1\n---\nb: 2\n", "c.yaml:2: "),
         ("a: &x 1\nb: *x\n", "c.yaml:1: aliases, anchors and merge keys are not allowed"),
@@ -223,6 +230,16 @@ def test_a_service_in_an_unknown_environment_is_a_mistake() -> None:
 )
 def test_what_is_no_plain_yaml_is_refused(text: str, said: str) -> None:
     assert mistakes(text)[0].startswith(said)
+
+
+def test_a_key_that_stands_twice_shows_no_value() -> None:
+    text = measured("url: http://127.0.0.1:9090", "url: http://u:hunter2@p")
+    first = text.splitlines().index("        metrics:") + 1
+    line = text.count("\n", 0, text.index("        business:")) + 1
+    twice = text.replace(
+        "        business:", "        metrics: {token: hunter3}\n        business:"
+    )
+    assert mistakes(twice) == [f'c.yaml:{line}: "metrics" stands twice; first at line {first}']
 
 
 @given(st.text(st.sampled_from("abv1: -[]{},&*!?|>'\"#%@`<~.\n\t\\\x00é0"), max_size=60))

@@ -251,6 +251,13 @@ def test_credentials_and_values_of_arguments_are_never_repeated() -> None:
     assert "its address carries credentials" in said(done, Fate.IGNORED)
 
 
+def test_a_key_that_stands_twice_shows_no_value() -> None:
+    text = analysis(WELL, "url: http://u:s3cr3t@p", "url: 1")
+    with pytest.raises(ImportRefused) as refusal:
+        import_argo(text, "a.yaml")
+    assert refusal.value.what == 'a.yaml: line 9: no YAML: "url" stands twice; first at line 8'
+
+
 def test_a_source_that_counts_no_version_is_a_comment_only() -> None:
     """Pasted live it would blind the watch where the proxy's own counters do well."""
     bare = ANALYSIS.replace(', version="{{args.version}}"', "")
