@@ -222,7 +222,7 @@ def _number(metric: Mapping[str, Any], word: str, default: int, at: Place) -> in
     text = at.filled(said) if isinstance(said, str) else said
     try:
         found = int(text) if not isinstance(text, bool | float) else None
-    except ValueError:
+    except (TypeError, ValueError):  # a list is no number either
         found = None
     if found is None or found < (-1 if word == "failureLimit" else 0) or found > 1_000_000:
         raise at.refused(f"{word}: {said!r} is no count")

@@ -251,6 +251,12 @@ def test_credentials_and_values_of_arguments_are_never_repeated() -> None:
     assert "its address carries credentials" in said(done, Fate.IGNORED)
 
 
+@pytest.mark.parametrize("said", ["[]", "{}", "1.5", "true", "many"])
+def test_a_count_that_is_none_is_refused(said: str) -> None:
+    with pytest.raises(ImportRefused, match="is no count"):
+        import_argo(analysis(WELL, EACH_MINUTE, f"count: {said}"), "a.yaml")
+
+
 def test_a_key_that_stands_twice_shows_no_value() -> None:
     text = analysis(WELL, "url: http://u:s3cr3t@p", "url: 1")
     with pytest.raises(ImportRefused) as refusal:
