@@ -1,6 +1,6 @@
 """What a person wrote in YAML or JSON: read strictly, each mistake with its line."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import StringIO
 from typing import Any, TypeVar
 
@@ -14,6 +14,9 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from rollback_manager.values import Value
 
 T = TypeVar("T", bound=Value)
+Where = tuple[int | str, ...]
+TO_FILL_IN = "FILL_IN"
+"""Stands in a draft of ours where a person must say something; it is never a value."""
 
 
 class Mistaken(Exception):
@@ -26,23 +29,39 @@ class Mistaken(Exception):
 
 def read(kind: type[T], tree: CommentedMap, name: str) -> T:
     """The value that was written; a field that `kind` lacks is a mistake like any other."""
+    drafted = list(_to_fill_in(tree))
+    wrong = [f"{name}:{at(tree, path)}: fill this in first" for path in drafted]
     try:
-        return kind.model_validate(_plain(tree), extra="forbid")
+        value = kind.model_validate(_plain(tree), extra="forbid")
     except ValidationError as error:
-        raise Mistaken(mistakes(error, tree, name)) from None
+        raise Mistaken([*wrong, *mistakes(error, tree, name, besides=drafted)]) from None
+    if wrong:
+        raise Mistaken(wrong)
+    return value
 
 
-def at(tree: CommentedMap, path: tuple[int | str, ...]) -> str:
+def at(tree: CommentedMap, path: Where) -> str:
     """`line: path.of.the.field`"""
     return f"{_line(tree, path)}: {_path(path)}"
 
 
 def mistakes(
-    error: ValidationError, tree: CommentedMap, name: str, place: tuple[str, ...] = ()
+    error: ValidationError,
+    tree: CommentedMap,
+    name: str,
+    place: tuple[str, ...] = (),
+    besides: Collection[Where] = (),
 ) -> list[str]:
-    """Each mistake as `name:line: field: what`. place: where in the file the value stands."""
+    """Each mistake as `name:line: field: what`.
+
+    place: where in the file the value stands. besides: what is left out, for it was named already.
+    """
     paths = [((*place, *mistake["loc"]), mistake["msg"]) for mistake in error.errors()]
-    return [f"{name}:{at(tree, path)}: {said}" for path, said in paths]
+    return [
+        f"{name}:{at(tree, path)}: {said}"
+        for path, said in paths
+        if _reached(tree, path) not in besides
+    ]
 
 
 def parsed(text: str, name: str, wanted: str) -> CommentedMap:
@@ -124,20 +143,37 @@ def _plain(node: Any) -> Any:
     return None if node is None else str(node)
 
 
-def _line(tree: CommentedMap, path: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of `path` that stands in the file; 1-based."""
+def _to_fill_in(node: Any, path: Where = ()) -> Iterator[Where]:
+    if isinstance(node, CommentedMap | CommentedSeq):
+        for key, child in node.items() if isinstance(node, CommentedMap) else enumerate(node):
+            yield from _to_fill_in(child, (*path, key))
+    elif node == TO_FILL_IN:
+        yield path
+
+
+def _reached(tree: CommentedMap, path: Where) -> Where:
+    """The part of `path` that stands in the file; names of kinds in it are pydantic's own."""
     node: Any = tree
-    line: int = tree.lc.line + 1
+    reached: list[int | str] = []
     for part in path:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-        else:
-            continue
+        known = isinstance(node, CommentedMap) and part in node
+        if known or (isinstance(node, CommentedSeq) and part in range(len(node))):
+            reached.append(part)
+            node = node[part]
+    return tuple(reached)
+
+
+def _line(tree: CommentedMap, path: Where) -> int:
+    """Line of the deepest part of `path` that stands in the file; 1-based."""
+    *above, last = _reached(tree, path) or (None,)
+    node: Any = tree
+    for part in above:
         node = node[part]
-    return line
+    if last is None:
+        return int(tree.lc.line) + 1
+    place = node.lc.key(last) if isinstance(node, CommentedMap) else node.lc.item(last)
+    return int(place[0]) + 1
 
 
-def _path(path: tuple[int | str, ...]) -> str:
+def _path(path: Where) -> str:
     return ".".join(str(part) for part in path) or "all of it"

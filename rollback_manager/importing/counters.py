@@ -22,8 +22,7 @@ from rollback_manager.importing.promql import Matcher
 from rollback_manager.importing.report import without_nothing
 from rollback_manager.importing.shapes import Read
 from rollback_manager.metrics.sources import PrometheusSource
-
-TO_FILL_IN = "FILL_IN"
+from rollback_manager.written import TO_FILL_IN
 
 
 @dataclass

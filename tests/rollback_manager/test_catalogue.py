@@ -192,6 +192,26 @@ def test_a_mistake_is_named_with_its_line(text: str, line: str) -> None:
     assert any(mistake.startswith(line) for mistake in mistakes(text)), mistakes(text)
 
 
+def test_what_a_draft_leaves_open_is_filled_in_first() -> None:
+    text = measured("latency: http_request_duration_seconds", "version_label: FILL_IN")
+    text = text.replace("url: http://127.0.0.1:9090", "url: FILL_IN")
+    where = "services.shop.environments.demo.metrics"
+    assert mistakes(text) == [
+        f"c.yaml:26: {where}.url: fill this in first",
+        f"c.yaml:29: {where}.version_label: fill this in first",
+    ]
+
+
+def test_a_mistake_beside_what_is_to_fill_in_is_named_too() -> None:
+    text = measured("errors: {kind: label, label: code, matches: 5..}", "errors: FILL_IN")
+    found = mistakes(text.replace("owners: [shop-team]", "owners: [FILL_IN]\n    pair: 1"))
+    assert [line.rpartition(": ")[2] for line in found] == [
+        "fill this in first",
+        "fill this in first",
+        "Extra inputs are not permitted",
+    ]
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     twice = with_line("floor_fraction: 0.8", "floor_fraction: 80").replace("15", "x")
     assert len(mistakes(twice.replace("deadline_s: 60", "deadline_s: -1"))) == 2
