@@ -22,6 +22,7 @@ from rollback_manager.fleet.waves import Links
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
+from rollback_manager.strategies import all_strategies
 from rollback_manager.values import Value
 from rollback_manager.watch.judges import Judges
 
@@ -157,7 +158,8 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         catalogue = written.read(Catalogue, tree, name)
     except written.Mistaken as mistaken:
         raise _refused(mistaken.lines) from None
-    if wrong := [*_wrong_policies(catalogue, tree, name), *_wrong_ties(catalogue, tree, name)]:
+    finders = (_wrong_strategies, _wrong_policies, _wrong_ties)
+    if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
     return catalogue
 
@@ -172,6 +174,16 @@ def json_schema() -> str:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "rollback-manager catalogue"
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _wrong_strategies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    known = all_strategies()
+    for service, described in catalogue.services.items():
+        if described.strategy not in known:
+            place = written.at(tree, ("services", service, "strategy"))
+            yield (
+                f"{name}:{place}: no such strategy: {described.strategy}; known: {', '.join(known)}"
+            )
 
 
 def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> list[str]:

@@ -212,6 +212,13 @@ def test_a_mistake_beside_what_is_to_fill_in_is_named_too() -> None:
     ]
 
 
+def test_a_strategy_that_does_not_exist_is_a_mistake() -> None:
+    assert mistakes(with_line("strategy: blue_green", "strategy: bluegreen")) == [
+        "c.yaml:12: services.shop.strategy: no such strategy: bluegreen;"
+        " known: blue_green, canary, generic, rolling_update"
+    ]
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     twice = with_line("floor_fraction: 0.8", "floor_fraction: 80").replace("15", "x")
     assert len(mistakes(twice.replace("deadline_s: 60", "deadline_s: -1"))) == 2
