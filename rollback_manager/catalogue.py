@@ -7,11 +7,12 @@ put into a query, a path or a command: it is looked up here.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import written
@@ -20,10 +21,10 @@ from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
 from rollback_manager.metrics.data_checks import DataCheck
-from rollback_manager.metrics.sources import BusinessSource, PrometheusSource
+from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
 from rollback_manager.strategies import all_strategies
-from rollback_manager.values import Value
+from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
 
 Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
@@ -39,10 +40,10 @@ class SupervisordTarget(Value):
     """Instances run by supervisord, one program group per version, named `<program>-<version>`."""
 
     kind: Literal["supervisord"]
-    socket: str
-    """Path of supervisord's Unix socket."""
+    socket: Annotated[str, Field(pattern=r"^/")]
+    """Absolute path of supervisord's Unix socket."""
     program: Name
-    ready_path: str = "/ready"
+    ready_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/ready"
     """Asked of every instance at the port in which its process name ends."""
 
 
@@ -50,7 +51,7 @@ class EnvoyTarget(Value):
     """Traffic split by Envoy: a route file that it watches, and its admin address."""
 
     kind: Literal["envoy"]
-    admin: str
+    admin: Url
     """Base URL of the admin interface, such as http://127.0.0.1:9901."""
     routes: str
     """Path of the route configuration file; written by atomic rename."""
@@ -63,11 +64,17 @@ class Journey(Value):
     """One request as a user makes it, through the front door."""
 
     name: str
-    get: str
-    """Absolute http or https URL."""
-    status: int = 200
+    get: Url
+    """Absolute http or https URL, without credentials."""
+    status: Annotated[int, Field(ge=100, le=599)] = 200
     contains: str = ""
-    within_ms: float = 2000
+    within_ms: Timeout = 2000
+
+
+def _told_apart(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
+    if twice := [name for name, n in Counter(one.name for one in journeys).items() if n > 1]:
+        raise ValueError(f"two journeys have one name: {', '.join(twice)}")
+    return journeys
 
 
 class Placement(Value):
@@ -75,7 +82,7 @@ class Placement(Value):
 
     workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
     traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
-    journeys: tuple[Journey, ...] = ()
+    journeys: Annotated[tuple[Journey, ...], AfterValidator(_told_apart)] = ()
     metrics: Annotated[PrometheusSource, Field(discriminator="kind")] | None = None
     """Where its versions are counted; left out: at the proxy itself."""
     business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()

@@ -185,6 +185,16 @@ def test_an_empty_catalogue_knows_none() -> None:
         (with_line("kind: envoy", "kind: nginx"), "c.yaml:16: "),
         (with_line("- name: checkout", "- nam: checkout"), "c.yaml:22: services.shop."),
         (with_line("on_expiry: reject", "on_expiry: approve"), "c.yaml:26: services.shop."),
+        (with_line("socket: /run/s.sock", "socket: run/s.sock"), "c.yaml:15: services.shop."),
+        (with_line("program: shop}", "program: shop, ready_path: up}"), "c.yaml:15: services."),
+        (with_line("http://127.0.0.1:9901", "127.0.0.1:9901"), "c.yaml:18: services.shop."),
+        (with_line("http://127.0.0.1:9901", "http://u:p@h:9901"), "c.yaml:18: services.shop."),
+        (with_line("http://127.0.0.1:8080/checkout", "/checkout"), "c.yaml:23: services.shop."),
+        (
+            with_line("8080/checkout", "8080/checkout\n            status: 20"),
+            "c.yaml:24: services.",
+        ),
+        (with_line("8080/checkout", "8080/x\n            within_ms: 0"), "c.yaml:24: services."),
         (with_line("on_expiry: reject", "deadline: 5"), "c.yaml:26: services.shop.environments."),
     ],
 )
@@ -216,6 +226,17 @@ def test_a_strategy_that_does_not_exist_is_a_mistake() -> None:
     assert mistakes(with_line("strategy: blue_green", "strategy: bluegreen")) == [
         "c.yaml:12: services.shop.strategy: no such strategy: bluegreen;"
         " known: blue_green, canary, generic, rolling_update"
+    ]
+
+
+def test_two_journeys_of_one_name_are_a_mistake() -> None:
+    twice = with_line(
+        "          - name: checkout",
+        "          - {name: checkout, get: http://h/}\n          - name: checkout",
+    )
+    assert mistakes(twice) == [
+        "c.yaml:21: services.shop.environments.demo.journeys: Value error,"
+        " two journeys have one name: checkout"
     ]
 
 
