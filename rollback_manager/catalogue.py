@@ -23,6 +23,7 @@ from rollback_manager.fleet.waves import Links
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
+from rollback_manager.policy_sense import senseless, senseless_decisions
 from rollback_manager.strategies import all_strategies
 from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
@@ -165,7 +166,7 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         catalogue = written.read(Catalogue, tree, name)
     except written.Mistaken as mistaken:
         raise _refused(mistaken.lines) from None
-    finders = (_wrong_strategies, _wrong_policies, _wrong_ties)
+    finders = (_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties)
     if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
     return catalogue
@@ -193,17 +194,28 @@ def _wrong_strategies(catalogue: Catalogue, tree: CommentedMap, name: str) -> It
             )
 
 
-def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> list[str]:
+def _senseless_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    for env, described in catalogue.environments.items():
+        found = [(("policy", *field), said) for field, said in senseless(described.policy)]
+        of_decisions = senseless_decisions(described.decisions)
+        for field, said in [*found, *((("decisions", *path), why) for path, why in of_decisions)]:
+            yield f"{name}:{written.at(tree, ('environments', env, *field))}: {said}"
+
+
+def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
     """A service's own policy is judged on top of its environment's, so after all else."""
-    wrong: list[str] = []
     for service, described in catalogue.services.items():
         for env in described.environments:
+            place = ("services", service, "environments", env, "policy")
+            known = set(senseless(catalogue.environments[env].policy))
             try:
-                catalogue.policy(env, service)
+                found = senseless(catalogue.policy(env, service))
             except ValidationError as mistakes:
-                place = ("services", service, "environments", env, "policy")
-                wrong += written.mistakes(mistakes, tree, name, place)
-    return wrong
+                yield from written.mistakes(mistakes, tree, name, place)
+                continue
+            for field, said in found:
+                if (field, said) not in known:
+                    yield f"{name}:{written.at(tree, (*place, *field))}: {said}"
 
 
 def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:

@@ -240,6 +240,49 @@ def test_two_journeys_of_one_name_are_a_mistake() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("confirmed_share: 0", "without any traffic it would count as shifted"),
+        ("time_limit_s: 0", "no rollback could meet it"),
+        ("plan_valid_s: 0", "no plan could be agreed to"),
+        ("approval: {deadline_s: 0}", "nobody could answer in time"),
+        ("verification: {min_window_s: 0, max_window_s: 0}", "nothing could be verified"),
+        ("verification: {latency_factor: 1}", "a P95 as good as the baseline would not pass"),
+        ("verification: {min_window_s: 601}", "no window could ever be long enough"),
+    ],
+)
+def test_a_policy_that_nothing_could_meet_is_a_mistake(field: str, said: str) -> None:
+    start = TEXT.index("      floor_fraction")
+    end = TEXT.index("services:")
+    (found,) = mistakes(f"{TEXT[:start]}      {field}\n{TEXT[end:]}")
+    assert found.startswith("c.yaml:5: environments.demo.policy."), found
+    assert found.endswith(said)
+    (own,) = mistakes(with_line("approval:\n            on_expiry: reject", field))
+    assert own.startswith("c.yaml:25: services.shop.environments.demo.policy."), own
+
+
+@pytest.mark.parametrize("field", ["stale_after_s", "watched_s", "cannot_tell_s", "fresh_s"])
+def test_decisions_that_could_never_be_made_are_a_mistake(field: str) -> None:
+    (found,) = mistakes(
+        with_line(
+            "    policy:\n      floor", f"    decisions: {{{field}: 0}}\n    policy:\n      floor"
+        )
+    )
+    assert found.startswith(f"c.yaml:4: environments.demo.decisions.{field}: must be more than 0")
+
+
+def test_a_service_is_held_to_its_environments_windows() -> None:
+    text = with_line("floor_fraction: 0.8", "verification: {max_window_s: 30, min_window_s: 5}")
+    (found,) = mistakes(
+        text.replace(
+            "on_expiry: reject", "on_expiry: reject\n          verification: {min_window_s: 40}"
+        )
+    )
+    assert "policy.verification.min_window_s: must be at most max_window_s, which is 30" in found
+    assert found.startswith("c.yaml:27: services.shop")
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     twice = with_line("floor_fraction: 0.8", "floor_fraction: 80").replace("15", "x")
     assert len(mistakes(twice.replace("deadline_s: 60", "deadline_s: -1"))) == 2
