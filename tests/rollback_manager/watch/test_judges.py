@@ -101,6 +101,12 @@ def test_what_kayentas_judge_cannot_score_is_refused(changes: object, said: str)
         ({"count": 10, "every_minutes": 60}, "541 minutes, and 360 are kept"),
         ({"success": "!" * 300}, "at most 200 characters"),
         ({"success": "result >= NaN"}, "cannot read the condition"),
+        ({"success": "result >= 95"}, "best value there can be, 1, would fail it.*times: 100"),
+        ({"success": "result >= 0"}, "worst value there can be, 0, would not fail it"),
+        ({"success": None, "failure": "result < -1"}, "worst value there can be, 0, would not"),
+        ({"signal": "error_ratio", "success": None, "failure": "result > 5"}, "worst value .*, 1,"),
+        ({"success": "true"}, "worst value there can be"),
+        ({"signal": "latency_p95_ms", "success": "result >= 0"}, "worst value there can be"),
         ({"times": 0}, "greater than 0"),
         ({"failures": -1}, "greater than or equal to 0"),
     ],
@@ -109,6 +115,10 @@ def test_what_can_never_fail_or_be_kept_is_refused(changes: object, said: str) -
     assert isinstance(changes, dict)
     with pytest.raises(ValidationError, match=said):
         argo(**changes)
+
+
+def test_a_condition_in_percent_is_taken_with_its_unit() -> None:
+    assert argo(success="result >= 95", times=100).metrics[0].times == 100
 
 
 def test_two_judges_of_one_kind_have_two_names() -> None:
