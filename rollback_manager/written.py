@@ -56,12 +56,23 @@ def mistakes(
 
     place: where in the file the value stands. besides: what is left out, for it was named already.
     """
-    paths = [((*place, *mistake["loc"]), mistake["msg"]) for mistake in error.errors()]
+    found = error.errors()
+    places = [one["loc"] for one in found]
+    paths = [
+        ((*place, *one["loc"]), one["msg"])
+        for one in found
+        if one["type"] != "too_short" or not _is_deeper(one["loc"], places)
+    ]
     return [
         f"{name}:{at(tree, path)}: {said}"
         for path, said in paths
         if _reached(tree, path) not in besides
     ]
+
+
+def _is_deeper(path: Where, others: Collection[Where]) -> bool:
+    """Whether a mistake lies inside: pydantic counts no item that has one, and misses it then."""
+    return any(len(one) > len(path) and one[: len(path)] == path for one in others)
 
 
 def parsed(text: str, name: str, wanted: str) -> CommentedMap:

@@ -41,6 +41,7 @@ services:
                 signal: success_ratio
                 success: result >= 0.95
 """
+METRICS = CATALOGUE[CATALOGUE.index("metrics:") :]
 
 
 def kayenta(**changes: object) -> KayentaJudge:
@@ -69,6 +70,20 @@ def test_a_mistake_in_a_judge_is_named_with_its_line(old: str, new: str, line: s
     with pytest.raises(CatalogueError) as refusal:
         read_catalogue(CATALOGUE.replace(old, new), "c.yaml")
     assert any(one.startswith(line) for one in refusal.value.what.splitlines()), refusal.value.what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("result >= 0.95", "result[0] > up", "cannot read the condition 'result[0] > up'"),
+        (METRICS, "metrics: []", "Tuple should have at least 1 item"),
+    ],
+)
+def test_one_mistake_in_a_judge_is_one_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(CatalogueError) as refusal:
+        read_catalogue(CATALOGUE.replace(old, new), "c.yaml")
+    (line,) = refusal.value.what.splitlines()
+    assert said in line
 
 
 @pytest.mark.parametrize(
