@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -59,7 +60,7 @@ def mistakes(
     found = error.errors()
     places = [one["loc"] for one in found]
     paths = [
-        ((*place, *one["loc"]), one["msg"])
+        ((*place, *one["loc"]), one["msg"] + _as_share(one))
         for one in found
         if one["type"] != "too_short" or not _is_deeper(one["loc"], places)
     ]
@@ -68,6 +69,15 @@ def mistakes(
         for path, said in paths
         if _reached(tree, path) not in besides
     ]
+
+
+def _as_share(mistake: ErrorDetails) -> str:
+    """What was meant, where a percentage was written for a share."""
+    is_share = mistake["type"] == "less_than_equal" and mistake["ctx"]["le"] == 1
+    said = mistake["input"]
+    if not is_share or not isinstance(said, int | float) or not 1 < said <= 100:
+        return ""
+    return f"; a share: {said:g} % is {said / 100:g}"
 
 
 def _is_deeper(path: Where, others: Collection[Where]) -> bool:
