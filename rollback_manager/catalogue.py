@@ -7,11 +7,12 @@ put into a query, a path or a command: it is looked up here.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import written
@@ -20,9 +21,11 @@ from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
 from rollback_manager.metrics.data_checks import DataCheck
-from rollback_manager.metrics.sources import BusinessSource, PrometheusSource
+from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
-from rollback_manager.values import Value
+from rollback_manager.policy_sense import senseless, senseless_decisions
+from rollback_manager.strategies import all_strategies
+from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
 
 Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
@@ -38,10 +41,10 @@ class SupervisordTarget(Value):
     """Instances run by supervisord, one program group per version, named `<program>-<version>`."""
 
     kind: Literal["supervisord"]
-    socket: str
-    """Path of supervisord's Unix socket."""
+    socket: Annotated[str, Field(pattern=r"^/")]
+    """Absolute path of supervisord's Unix socket."""
     program: Name
-    ready_path: str = "/ready"
+    ready_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/ready"
     """Asked of every instance at the port in which its process name ends."""
 
 
@@ -49,7 +52,7 @@ class EnvoyTarget(Value):
     """Traffic split by Envoy: a route file that it watches, and its admin address."""
 
     kind: Literal["envoy"]
-    admin: str
+    admin: Url
     """Base URL of the admin interface, such as http://127.0.0.1:9901."""
     routes: str
     """Path of the route configuration file; written by atomic rename."""
@@ -62,11 +65,17 @@ class Journey(Value):
     """One request as a user makes it, through the front door."""
 
     name: str
-    get: str
-    """Absolute http or https URL."""
-    status: int = 200
+    get: Url
+    """Absolute http or https URL, without credentials."""
+    status: Annotated[int, Field(ge=100, le=599)] = 200
     contains: str = ""
-    within_ms: float = 2000
+    within_ms: Timeout = 2000
+
+
+def _told_apart(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
+    if twice := [name for name, n in Counter(one.name for one in journeys).items() if n > 1]:
+        raise ValueError(f"two journeys have one name: {', '.join(twice)}")
+    return journeys
 
 
 class Placement(Value):
@@ -74,7 +83,7 @@ class Placement(Value):
 
     workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
     traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
-    journeys: tuple[Journey, ...] = ()
+    journeys: Annotated[tuple[Journey, ...], AfterValidator(_told_apart)] = ()
     metrics: Annotated[PrometheusSource, Field(discriminator="kind")] | None = None
     """Where its versions are counted; left out: at the proxy itself."""
     business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()
@@ -157,7 +166,8 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         catalogue = written.read(Catalogue, tree, name)
     except written.Mistaken as mistaken:
         raise _refused(mistaken.lines) from None
-    if wrong := [*_wrong_policies(catalogue, tree, name), *_wrong_ties(catalogue, tree, name)]:
+    finders = (_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties)
+    if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
     return catalogue
 
@@ -174,17 +184,38 @@ def json_schema() -> str:
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
-def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> list[str]:
+def _wrong_strategies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    known = all_strategies()
+    for service, described in catalogue.services.items():
+        if described.strategy not in known:
+            place = written.at(tree, ("services", service, "strategy"))
+            yield (
+                f"{name}:{place}: no such strategy: {described.strategy}; known: {', '.join(known)}"
+            )
+
+
+def _senseless_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    for env, described in catalogue.environments.items():
+        found = [(("policy", *field), said) for field, said in senseless(described.policy)]
+        of_decisions = senseless_decisions(described.decisions)
+        for field, said in [*found, *((("decisions", *path), why) for path, why in of_decisions)]:
+            yield f"{name}:{written.at(tree, ('environments', env, *field))}: {said}"
+
+
+def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
     """A service's own policy is judged on top of its environment's, so after all else."""
-    wrong: list[str] = []
     for service, described in catalogue.services.items():
         for env in described.environments:
+            place = ("services", service, "environments", env, "policy")
+            known = set(senseless(catalogue.environments[env].policy))
             try:
-                catalogue.policy(env, service)
+                found = senseless(catalogue.policy(env, service))
             except ValidationError as mistakes:
-                place = ("services", service, "environments", env, "policy")
-                wrong += written.mistakes(mistakes, tree, name, place)
-    return wrong
+                yield from written.mistakes(mistakes, tree, name, place)
+                continue
+            for field, said in found:
+                if (field, said) not in known:
+                    yield f"{name}:{written.at(tree, (*place, *field))}: {said}"
 
 
 def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:

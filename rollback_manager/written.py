@@ -1,17 +1,23 @@
 """What a person wrote in YAML or JSON: read strictly, each mistake with its line."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import StringIO
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from rollback_manager.values import Value
 
 T = TypeVar("T", bound=Value)
+Where = tuple[int | str, ...]
+TO_FILL_IN = "FILL_IN"
+"""Stands in a draft of ours where a person must say something; it is never a value."""
 
 
 class Mistaken(Exception):
@@ -24,23 +30,59 @@ class Mistaken(Exception):
 
 def read(kind: type[T], tree: CommentedMap, name: str) -> T:
     """The value that was written; a field that `kind` lacks is a mistake like any other."""
+    drafted = list(_to_fill_in(tree))
+    wrong = [f"{name}:{at(tree, path)}: fill this in first" for path in drafted]
     try:
-        return kind.model_validate(_plain(tree), extra="forbid")
+        value = kind.model_validate(_plain(tree), extra="forbid")
     except ValidationError as error:
-        raise Mistaken(mistakes(error, tree, name)) from None
+        raise Mistaken([*wrong, *mistakes(error, tree, name, besides=drafted)]) from None
+    if wrong:
+        raise Mistaken(wrong)
+    return value
 
 
-def at(tree: CommentedMap, path: tuple[int | str, ...]) -> str:
+def at(tree: CommentedMap, path: Where) -> str:
     """`line: path.of.the.field`"""
     return f"{_line(tree, path)}: {_path(path)}"
 
 
 def mistakes(
-    error: ValidationError, tree: CommentedMap, name: str, place: tuple[str, ...] = ()
+    error: ValidationError,
+    tree: CommentedMap,
+    name: str,
+    place: tuple[str, ...] = (),
+    besides: Collection[Where] = (),
 ) -> list[str]:
-    """Each mistake as `name:line: field: what`. place: where in the file the value stands."""
-    paths = [((*place, *mistake["loc"]), mistake["msg"]) for mistake in error.errors()]
-    return [f"{name}:{at(tree, path)}: {said}" for path, said in paths]
+    """Each mistake as `name:line: field: what`.
+
+    place: where in the file the value stands. besides: what is left out, for it was named already.
+    """
+    found = error.errors()
+    places = [one["loc"] for one in found]
+    paths = [
+        ((*place, *one["loc"]), one["msg"] + _as_share(one))
+        for one in found
+        if one["type"] != "too_short" or not _is_deeper(one["loc"], places)
+    ]
+    return [
+        f"{name}:{at(tree, path)}: {said}"
+        for path, said in paths
+        if _reached(tree, path) not in besides
+    ]
+
+
+def _as_share(mistake: ErrorDetails) -> str:
+    """What was meant, where a percentage was written for a share."""
+    is_share = mistake["type"] == "less_than_equal" and mistake["ctx"]["le"] == 1
+    said = mistake["input"]
+    if not is_share or not isinstance(said, int | float) or not 1 < said <= 100:
+        return ""
+    return f"; a share: {said:g} % is {said / 100:g}"
+
+
+def _is_deeper(path: Where, others: Collection[Where]) -> bool:
+    """Whether a mistake lies inside: pydantic counts no item that has one, and misses it then."""
+    return any(len(one) > len(path) and one[: len(path)] == path for one in others)
 
 
 def parsed(text: str, name: str, wanted: str) -> CommentedMap:
@@ -50,9 +92,8 @@ def parsed(text: str, name: str, wanted: str) -> CommentedMap:
     try:
         tree = yaml.load(StringIO(text))
     except MarkedYAMLError as mistake:
-        mark = mistake.problem_mark or mistake.context_mark
-        line = mark.line + 1 if mark else 1
-        raise Mistaken([f"{name}:{line}: {mistake.problem or mistake.context}"]) from None
+        line, said = no_yaml(mistake, text)
+        raise Mistaken([f"{name}:{line}: {said}"]) from None
     except (YAMLError, ValueError, KeyError, RecursionError) as mistake:  # no mark: no line known
         said = " ".join(str(mistake).split())
         raise Mistaken([f"{name}:1: this cannot be read as YAML: {said[:300]}"]) from None
@@ -64,6 +105,41 @@ def parsed(text: str, name: str, wanted: str) -> CommentedMap:
     if aliased:
         raise Mistaken(aliased)
     return tree
+
+
+def no_yaml(mistake: MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Line, and why `text` is no YAML; never a value, for it may be a password."""
+    mark = mistake.problem_mark or mistake.context_mark
+    line = mark.line + 1 if mark else 1
+    if not isinstance(mistake, DuplicateKeyError):
+        return line, mistake.problem or mistake.context or "no YAML"
+    documents = YAML(typ="rt", pure=True).compose_all(StringIO(text))
+    twice = next((found for one in documents for found in _twice(one)), None)
+    if twice is None:
+        return line, "a key stands twice"
+    return twice[1].line + 1, f'"{twice[0]}" stands twice; first at line {twice[2].line + 1}'
+
+
+def _twice(root: Node | None) -> Iterator[tuple[str, Any, Any]]:
+    """Keys that stand twice in one mapping: the key, and the marks of the later and the first."""
+    nodes, seen = [root], set[int]()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias may lead back to where it stands
+            continue
+        seen.add(id(node))
+        first: dict[tuple[str, str], Any] = {}
+        for key, _ in node.value if isinstance(node, MappingNode) else ():
+            if (said := (str(key.tag), str(key.value))) in first:
+                yield said[1], key.start_mark, first[said]
+            first.setdefault(said, key.start_mark)
+        nodes += _below(node)
+
+
+def _below(node: Node | None) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [value for _, value in node.value]
+    return list(node.value) if isinstance(node, SequenceNode) else []
 
 
 def _anchors(node: Any, line: int = 1) -> Iterator[int]:
@@ -88,20 +164,37 @@ def _plain(node: Any) -> Any:
     return None if node is None else str(node)
 
 
-def _line(tree: CommentedMap, path: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of `path` that stands in the file; 1-based."""
+def _to_fill_in(node: Any, path: Where = ()) -> Iterator[Where]:
+    if isinstance(node, CommentedMap | CommentedSeq):
+        for key, child in node.items() if isinstance(node, CommentedMap) else enumerate(node):
+            yield from _to_fill_in(child, (*path, key))
+    elif node == TO_FILL_IN:
+        yield path
+
+
+def _reached(tree: CommentedMap, path: Where) -> Where:
+    """The part of `path` that stands in the file; names of kinds in it are pydantic's own."""
     node: Any = tree
-    line: int = tree.lc.line + 1
+    reached: list[int | str] = []
     for part in path:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-        else:
-            continue
+        known = isinstance(node, CommentedMap) and part in node
+        if known or (isinstance(node, CommentedSeq) and part in range(len(node))):
+            reached.append(part)
+            node = node[part]
+    return tuple(reached)
+
+
+def _line(tree: CommentedMap, path: Where) -> int:
+    """Line of the deepest part of `path` that stands in the file; 1-based."""
+    *above, last = _reached(tree, path) or (None,)
+    node: Any = tree
+    for part in above:
         node = node[part]
-    return line
+    if last is None:
+        return int(tree.lc.line) + 1
+    place = node.lc.key(last) if isinstance(node, CommentedMap) else node.lc.item(last)
+    return int(place[0]) + 1
 
 
-def _path(path: tuple[int | str, ...]) -> str:
+def _path(path: Where) -> str:
     return ".".join(str(part) for part in path) or "all of it"

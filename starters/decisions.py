@@ -177,12 +177,24 @@ def replay(
 
 def read_policy(file: Path) -> DecisionPolicy:
     """The policy in `file`, YAML or JSON; each mistake is named with its line."""
+    from ruamel.yaml.comments import CommentedMap
+
     from rollback_manager import written
     from rollback_manager.policy import DecisionPolicy
+    from rollback_manager.policy_sense import senseless_decisions
 
     try:
         tree = written.parsed(file.read_text(encoding="utf-8"), file.name, "fields of `decisions`")
-        return written.read(DecisionPolicy, tree, file.name)
+        if list(tree) == ["decisions"] and isinstance(tree["decisions"], CommentedMap):
+            tree = tree["decisions"]  # as it stands in the catalogue, heading and all
+        policy = written.read(DecisionPolicy, tree, file.name)
+        wrong = [
+            f"{file.name}:{written.at(tree, field)}: {why}"
+            for field, why in senseless_decisions(policy)
+        ]
+        if not wrong:
+            return policy
+        what = "\n".join(wrong)
     except OSError as error:
         what = f"{file}: {error.strerror}"
     except UnicodeDecodeError:

@@ -50,7 +50,6 @@ from rollback_manager.catalogue import (
     read_catalogue,
 )
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
-from rollback_manager.strategies import strategy_named
 from workers.settings import Settings
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
@@ -89,7 +88,7 @@ def parts(settings: Settings) -> Parts:
 
 
 def catalogue_of(settings: Settings) -> Catalogue:
-    """The catalogue in its file; every strategy that it names is known."""
+    """The catalogue in its file."""
     try:
         text = settings.catalogue.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -99,10 +98,7 @@ def catalogue_of(settings: Settings) -> Catalogue:
             effect="Nothing was started; production is unchanged.",
             next_step="Name it: --catalogue FILE, or ROLLBACK_CATALOGUE=FILE",
         ) from error
-    catalogue = read_catalogue(text, str(settings.catalogue))
-    for service in catalogue.services.values():
-        strategy_named(service.strategy)
-    return catalogue
+    return read_catalogue(text, str(settings.catalogue))
 
 
 def make_data_folder(settings: Settings) -> None:

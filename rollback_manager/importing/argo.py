@@ -31,6 +31,7 @@ from rollback_manager.importing.shapes import Read
 from rollback_manager.metrics.sources import BusinessSource
 from rollback_manager.policy import TriggerLimits
 from rollback_manager.watch.judges import ArgoJudge, ArgoMetric
+from rollback_manager.written import no_yaml
 
 KIND = "analysis of Argo Rollouts"
 KINDS = ("AnalysisTemplate", "ClusterAnalysisTemplate", "AnalysisRun")
@@ -206,9 +207,7 @@ def _documents(text: str, name: str) -> list[Any]:
     try:
         return list(yaml.load_all(StringIO(text)))
     except MarkedYAMLError as mistake:
-        mark = mistake.problem_mark or mistake.context_mark
-        line = mark.line + 1 if mark else 1
-        what = f"line {line}: no YAML: {mistake.problem or mistake.context}"
-        raise refused(name, what, hint) from mistake
+        line, said = no_yaml(mistake, text)
+        raise refused(name, f"line {line}: no YAML: {said}", hint) from None
     except (YAMLError, ValueError, KeyError, RecursionError) as mistake:
         raise refused(name, f"it cannot be read as YAML: {mistake}", hint) from mistake

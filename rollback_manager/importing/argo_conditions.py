@@ -8,10 +8,8 @@ from rollback_manager.importing.promql import Unread
 from rollback_manager.statistics.argo.conditions import (
     COMPARISON,
     ConditionError,
-    evaluate,
     read_condition,
 )
-from rollback_manager.statistics.argo.phases import Phase
 from rollback_manager.watch.judges import ArgoMetric, Signal
 
 ABOUT_EMPTY = re.compile(
@@ -22,8 +20,6 @@ OF_ALL = re.compile(
     r"(?P<which>all|any|none)\(\s*result\s*,\s*\{?\s*#\s*(?P<rest>[^{}#]*?)\s*\}?\s*\)"
 )
 WITH_DEFAULT = re.compile(r"default\(\s*result(?:\[0\])?\s*,\s*[^)]*\)")
-HUGE = 1e12
-"""A latency or a rate that no condition could let pass."""
 
 
 class Brought(NamedTuple):
@@ -92,28 +88,6 @@ def _closes_last(text: str) -> bool:
         if depth == 0:
             return place == len(text) - 1
     return False
-
-
-def why_senseless(metric: ArgoMetric) -> str:
-    """Why these conditions cannot be meant for this signal; empty if they can."""
-    best, worst = _best_and_worst(metric)
-    if best is not None and evaluate(best, metric.success, metric.failure) is Phase.FAILED:
-        return f"the best value there can be, {best:g}, would fail it: the signal or unit differs"
-    if worst is not None and evaluate(worst, metric.success, metric.failure) is not Phase.FAILED:
-        return f"the worst value there can be, {worst:g}, would not fail it"
-    return ""
-
-
-def _best_and_worst(metric: ArgoMetric) -> tuple[float | None, float | None]:
-    match metric.signal:
-        case Signal.ERROR_RATIO:
-            return 0.0, metric.times
-        case Signal.SUCCESS_RATIO:
-            return metric.times, 0.0
-        case Signal.ERRORS_PER_S | Signal.LATENCY_P95_MS:
-            return 0.0, HUGE
-        case Signal.REQUESTS_PER_S:
-            return None, None
 
 
 def error_limit(metric: ArgoMetric) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from rollback_manager.importing import readings
-from rollback_manager.importing.argo_conditions import brought, why_senseless
+from rollback_manager.importing.argo_conditions import brought
 from rollback_manager.importing.argo_place import Place
 from rollback_manager.importing.argo_web import read_web
 from rollback_manager.importing.promql import Unread
@@ -16,7 +16,7 @@ from rollback_manager.importing.report import apart, short
 from rollback_manager.importing.shapes import GROUPED, UNIT_UNKNOWN, Read
 from rollback_manager.importing.shapes import read as read_query
 from rollback_manager.metrics.sources import BusinessSource
-from rollback_manager.watch.judges import MOST_MINUTES, ArgoMetric, Signal
+from rollback_manager.watch.judges import MOST_MINUTES, ArgoMetric, Signal, why_senseless
 
 PROVIDERS = {
     "prometheus": "",
@@ -126,16 +126,16 @@ def _made(metric: Mapping[str, Any], read: Read, name: str, at: Place) -> ArgoMe
     numbers = _numbers(metric, read, at)
     if because := _why_never_fails(numbers):
         return at.ignored(because)
+    if because := why_senseless(read.signal, read.times, **conditions):
+        return at.ignored(because)
     _fit(numbers, at)
     try:
-        made = ArgoMetric.model_validate(
+        return ArgoMetric.model_validate(
             {"name": name, "signal": read.signal, "times": read.times, **conditions, **numbers}
         )
     except ValidationError as error:
         said = error.errors()[0]
         raise at.refused(f"{'.'.join(map(str, said['loc']))}: {said['msg']}") from error
-    because = why_senseless(made)
-    return at.ignored(because) if because else made
 
 
 def _numbers(metric: Mapping[str, Any], read: Read, at: Place) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _number(metric: Mapping[str, Any], word: str, default: int, at: Place) -> in
     text = at.filled(said) if isinstance(said, str) else said
     try:
         found = int(text) if not isinstance(text, bool | float) else None
-    except ValueError:
+    except (TypeError, ValueError):  # a list is no number either
         found = None
     if found is None or found < (-1 if word == "failureLimit" else 0) or found > 1_000_000:
         raise at.refused(f"{word}: {said!r} is no count")

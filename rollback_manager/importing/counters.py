@@ -1,7 +1,8 @@
 """What the queries of a file say of the Prometheus that counts the service: a draft of `metrics:`.
 
-It is only written out live when a version label was read too. A source that counts no version
-would blind the watch, where the proxy's own counters do well.
+It is only written out live when a version label was read too, and the service's own value where a
+label picks the service. A source that counts nothing would blind the watch, where the proxy's own
+counters do well.
 """
 
 from collections.abc import Iterable
@@ -22,8 +23,7 @@ from rollback_manager.importing.promql import Matcher
 from rollback_manager.importing.report import without_nothing
 from rollback_manager.importing.shapes import Read
 from rollback_manager.metrics.sources import PrometheusSource
-
-TO_FILL_IN = "FILL_IN"
+from rollback_manager.written import TO_FILL_IN
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Counters:
             return
         value = literal(matcher)
         if value is not None or holes(matcher.value):
-            self.service = matcher.label, value or ""
+            self.service = matcher.label, value or TO_FILL_IN
 
     @property
     def is_empty(self) -> bool:
@@ -90,6 +90,7 @@ class Counters:
             "requests": self.requests,
             "errors": self.errors,
             "service_label": self.service,
+            "service_value": self.service is None or self.service[1] != TO_FILL_IN,
             "version_label": self.version_label.endswith("version"),
         }
         return [name for name, said in wanted.items() if not said]

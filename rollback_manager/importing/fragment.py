@@ -16,9 +16,8 @@ DEPTH = " " * 8
 """Where the fields of a service in an environment stand in demo/catalogue.example.yaml."""
 WIDE = 10_000
 """A condition is not broken over lines."""
-
-
 ASSUMED = "a scrape each 15 s is assumed"
+VERSIONS = "The label of versions has the version as `releases record` names it."
 
 
 def fragment(
@@ -72,13 +71,14 @@ def _metrics(counters: Counters, notes: Notes) -> Iterator[str]:
     missing, wrong = counters.missing(), counters.mistakes()
     if not missing and not wrong:
         notes.taken("metrics", f"{counters.url}, versions by {counters.version_label}; {ASSUMED}")
+        yield f"# {VERSIONS}"
         yield from lines
         return
     because = f"the file does not say {', '.join(missing)}" if missing else "; ".join(wrong)
     notes.ignored("metrics", f"a comment only: {because}; until it is filled in the proxy counts")
     yield "# Where a Prometheus counts it, as far as the queries say; left out, the proxy counts."
     yield from (f"# {line}" for line in lines)
-    yield "#   The label of versions has the version as `releases record` names it."
+    yield f"#   {VERSIONS}"
 
 
 def _left_out(lines: Sequence[Line]) -> Iterator[str]:

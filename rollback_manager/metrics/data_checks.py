@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from rollback_manager.metrics.sources import TokenReference
 from rollback_manager.values import Timeout, Value
@@ -15,6 +15,11 @@ from rollback_manager.verification import Answer, Verdict
 MOST_ROWS = 100
 """Rows that are looked at; more of them are only "more"."""
 BEGINS = re.compile(r"(select|with|values|table)\b", re.IGNORECASE)
+WRITES = re.compile(r"(?<![.\w])(insert|update|delete|merge|into)\b", re.IGNORECASE)
+"""With FOR UPDATE among them, which locks rows that users wait for."""
+QUOTED = re.compile(
+    r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$", re.DOTALL
+)
 
 
 def _one_query(sql: str) -> str:
@@ -24,6 +29,9 @@ def _one_query(sql: str) -> str:
         raise ValueError("one statement, and no semicolon in it: write chr(59) for one in a text")
     if not BEGINS.match(text):
         raise ValueError("a query: it begins with SELECT, WITH, VALUES or TABLE")
+    if writes := WRITES.search(QUOTED.sub(" ", text)):
+        word = writes[0].upper()
+        raise ValueError(f"a data check may only read, not {word}; a name goes into double quotes")
     return text
 
 
@@ -42,7 +50,16 @@ class DataCheck(Value):
     """Between two runs, also while no release is watched: how it was before one is known from then.
     Each run is a load on that database, of `within_ms` at most."""
     within_ms: Annotated[Timeout, Field(ge=1)] = 5000
-    """The database ends the query after so long; that is no answer."""
+    """The database ends the query after so long; that is no answer. At most `every_s`."""
+
+    @model_validator(mode="after")
+    def _ends_before_the_next(self) -> DataCheck:
+        if self.within_ms > self.every_s * 1000:
+            raise ValueError(
+                f"within_ms {self.within_ms:g} is longer than every_s {self.every_s:g}:"
+                " the next run would be due before this one ends"
+            )
+        return self
 
 
 def judged(check: DataCheck, rows: Sequence[Sequence[object]]) -> Verdict:

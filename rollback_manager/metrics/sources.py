@@ -28,7 +28,7 @@ def _plain_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
         raise ValueError("expected an absolute http or https URL")
     if parts.username or parts.password:
-        raise ValueError("no credentials in a URL: name them by reference in `token`")
+        raise ValueError("no credentials in a URL, for it is shown; name a token by reference")
     _ = parts.port  # a ValueError of its own where it is none
     return url
 

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from rollback_manager.incidents.triggers import TriggerKind
-from rollback_manager.statistics.argo.conditions import ConditionError, read_condition
+from rollback_manager.statistics.argo.conditions import ConditionError, evaluate, read_condition
+from rollback_manager.statistics.argo.phases import Phase
 from rollback_manager.statistics.kayenta.rules import Measure
 from rollback_manager.values import Count, Value
 
@@ -21,6 +22,9 @@ MOST_MINUTES = 360
 FEWEST_POINTS = 10
 """Minutes of both versions below which two samples are not compared: the judge's interval is that
 of large samples, and a poor approximation for a handful (ours)."""
+
+HUGE = 1e12
+"""A latency or a rate that no condition could let pass."""
 
 
 class Subject(StrEnum):
@@ -150,6 +154,33 @@ Condition = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_
 """In Argo Rollouts' words, of one number: `result >= 0.95`."""
 
 
+def why_senseless(
+    signal: Signal, times: float, success: str | None = None, failure: str | None = None
+) -> str:
+    """Why these conditions cannot be meant for this signal; empty if they can.
+
+    times: as in ArgoMetric. A condition that every value meets, or none, decides nothing.
+    """
+    best, worst = _best_and_worst(signal, times)
+    if best is not None and evaluate(best, success, failure) is Phase.FAILED:
+        return f"the best value there can be, {best:g}, would fail it: the signal or unit differs"
+    if worst is not None and evaluate(worst, success, failure) is not Phase.FAILED:
+        return f"the worst value there can be, {worst:g}, would not fail it"
+    return ""
+
+
+def _best_and_worst(signal: Signal, times: float) -> tuple[float | None, float | None]:
+    match signal:
+        case Signal.ERROR_RATIO:
+            return 0.0, times
+        case Signal.SUCCESS_RATIO:
+            return times, 0.0
+        case Signal.ERRORS_PER_S | Signal.LATENCY_P95_MS:
+            return 0.0, HUGE
+        case Signal.REQUESTS_PER_S:
+            return None, None
+
+
 class ArgoMetric(Value):
     """One metric of the new version alone, measured again and again and held to two conditions.
 
@@ -178,6 +209,9 @@ class ArgoMetric(Value):
     def _can_fail(self) -> "ArgoMetric":
         if self.success is None and self.failure is None:
             raise ValueError("neither success nor failure is said, so nothing can fail")
+        if because := why_senseless(self.signal, self.times, self.success, self.failure):
+            percent = "; for a condition in percent: times: 100" if self.signal.is_ratio else ""
+            raise ValueError(because + percent)
         if self.count is not None and self.failures >= self.count:
             raise ValueError(f"{self.failures} failures of {self.count} are tolerated: never fails")
         if self.reach_minutes > MOST_MINUTES:

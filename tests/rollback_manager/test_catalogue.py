@@ -185,11 +185,102 @@ def test_an_empty_catalogue_knows_none() -> None:
         (with_line("kind: envoy", "kind: nginx"), "c.yaml:16: "),
         (with_line("- name: checkout", "- nam: checkout"), "c.yaml:22: services.shop."),
         (with_line("on_expiry: reject", "on_expiry: approve"), "c.yaml:26: services.shop."),
+        (with_line("socket: /run/s.sock", "socket: run/s.sock"), "c.yaml:15: services.shop."),
+        (with_line("program: shop}", "program: shop, ready_path: up}"), "c.yaml:15: services."),
+        (with_line("http://127.0.0.1:9901", "127.0.0.1:9901"), "c.yaml:18: services.shop."),
+        (with_line("http://127.0.0.1:9901", "http://u:p@h:9901"), "c.yaml:18: services.shop."),
+        (with_line("http://127.0.0.1:8080/checkout", "/checkout"), "c.yaml:23: services.shop."),
+        (
+            with_line("8080/checkout", "8080/checkout\n            status: 20"),
+            "c.yaml:24: services.",
+        ),
+        (with_line("8080/checkout", "8080/x\n            within_ms: 0"), "c.yaml:24: services."),
         (with_line("on_expiry: reject", "deadline: 5"), "c.yaml:26: services.shop.environments."),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text: str, line: str) -> None:
     assert any(mistake.startswith(line) for mistake in mistakes(text)), mistakes(text)
+
+
+def test_what_a_draft_leaves_open_is_filled_in_first() -> None:
+    text = measured("latency: http_request_duration_seconds", "version_label: FILL_IN")
+    text = text.replace("url: http://127.0.0.1:9090", "url: FILL_IN")
+    where = "services.shop.environments.demo.metrics"
+    assert mistakes(text) == [
+        f"c.yaml:26: {where}.url: fill this in first",
+        f"c.yaml:29: {where}.version_label: fill this in first",
+    ]
+
+
+def test_a_mistake_beside_what_is_to_fill_in_is_named_too() -> None:
+    text = measured("errors: {kind: label, label: code, matches: 5..}", "errors: FILL_IN")
+    found = mistakes(text.replace("owners: [shop-team]", "owners: [FILL_IN]\n    pair: 1"))
+    assert [line.rpartition(": ")[2] for line in found] == [
+        "fill this in first",
+        "fill this in first",
+        "Extra inputs are not permitted",
+    ]
+
+
+def test_a_strategy_that_does_not_exist_is_a_mistake() -> None:
+    assert mistakes(with_line("strategy: blue_green", "strategy: bluegreen")) == [
+        "c.yaml:12: services.shop.strategy: no such strategy: bluegreen;"
+        " known: blue_green, canary, generic, rolling_update"
+    ]
+
+
+def test_two_journeys_of_one_name_are_a_mistake() -> None:
+    twice = with_line(
+        "          - name: checkout",
+        "          - {name: checkout, get: http://h/}\n          - name: checkout",
+    )
+    assert mistakes(twice) == [
+        "c.yaml:21: services.shop.environments.demo.journeys: Value error,"
+        " two journeys have one name: checkout"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("confirmed_share: 0", "without any traffic it would count as shifted"),
+        ("time_limit_s: 0", "no rollback could meet it"),
+        ("plan_valid_s: 0", "no plan could be agreed to"),
+        ("approval: {deadline_s: 0}", "nobody could answer in time"),
+        ("verification: {min_window_s: 0, max_window_s: 0}", "nothing could be verified"),
+        ("verification: {latency_factor: 1}", "a P95 as good as the baseline would not pass"),
+        ("verification: {min_window_s: 601}", "no window could ever be long enough"),
+    ],
+)
+def test_a_policy_that_nothing_could_meet_is_a_mistake(field: str, said: str) -> None:
+    start = TEXT.index("      floor_fraction")
+    end = TEXT.index("services:")
+    (found,) = mistakes(f"{TEXT[:start]}      {field}\n{TEXT[end:]}")
+    assert found.startswith("c.yaml:5: environments.demo.policy."), found
+    assert found.endswith(said)
+    (own,) = mistakes(with_line("approval:\n            on_expiry: reject", field))
+    assert own.startswith("c.yaml:25: services.shop.environments.demo.policy."), own
+
+
+@pytest.mark.parametrize("field", ["stale_after_s", "watched_s", "cannot_tell_s", "fresh_s"])
+def test_decisions_that_could_never_be_made_are_a_mistake(field: str) -> None:
+    (found,) = mistakes(
+        with_line(
+            "    policy:\n      floor", f"    decisions: {{{field}: 0}}\n    policy:\n      floor"
+        )
+    )
+    assert found.startswith(f"c.yaml:4: environments.demo.decisions.{field}: must be more than 0")
+
+
+def test_a_service_is_held_to_its_environments_windows() -> None:
+    text = with_line("floor_fraction: 0.8", "verification: {max_window_s: 30, min_window_s: 5}")
+    (found,) = mistakes(
+        text.replace(
+            "on_expiry: reject", "on_expiry: reject\n          verification: {min_window_s: 40}"
+        )
+    )
+    assert "policy.verification.min_window_s: must be at most max_window_s, which is 30" in found
+    assert found.startswith("c.yaml:27: services.shop")
 
 
 def test_all_mistakes_are_named_at_once() -> None:
@@ -207,7 +298,14 @@ def test_a_service_in_an_unknown_environment_is_a_mistake() -> None:
     [
         ("", "c.yaml:1: expected a mapping"),
         ("- a\n", "c.yaml:1: expected a mapping"),
-        ("a: 1\na: 2\n", 'c.yaml:2: found duplicate key "a" with value "2" (original value: "1")'),
+        ("a: 1\na: 2\n", 'c.yaml:2: "a" stands twice; first at line 1'),
+        (
+            "a:\n  - b: 1\n    c:\n      d: 1\n    b: 2",
+            'c.yaml:5: "b" stands twice; first at line 2',
+        ),
+        ("a: 1\n? a\n: 3\n", 'c.yaml:2: "a" stands twice; first at line 1'),
+        ("a: &x\n  b: *x\n  c: 1\n  c: 2\n", 'c.yaml:4: "c" stands twice; first at line 3'),
+        ("1: 1\n0x1: 2\n", "c.yaml:2: a key stands twice"),
         ("a: [\n", "c.yaml:2: "),
         ("a: 1\n---\nb: 2\n", "c.yaml:2: "),
         ("a: &x 1\nb: *x\n", "c.yaml:1: aliases, anchors and merge keys are not allowed"),
@@ -223,6 +321,16 @@ def test_a_service_in_an_unknown_environment_is_a_mistake() -> None:
 )
 def test_what_is_no_plain_yaml_is_refused(text: str, said: str) -> None:
     assert mistakes(text)[0].startswith(said)
+
+
+def test_a_key_that_stands_twice_shows_no_value() -> None:
+    text = measured("url: http://127.0.0.1:9090", "url: http://u:hunter2@p")
+    first = text.splitlines().index("        metrics:") + 1
+    line = text.count("\n", 0, text.index("        business:")) + 1
+    twice = text.replace(
+        "        business:", "        metrics: {token: hunter3}\n        business:"
+    )
+    assert mistakes(twice) == [f'c.yaml:{line}: "metrics" stands twice; first at line {first}']
 
 
 @given(st.text(st.sampled_from("abv1: -[]{},&*!?|>'\"#%@`<~.\n\t\\\x00é0"), max_size=60))

@@ -154,6 +154,11 @@ async def test_a_policy_is_replayed_over_the_past_and_what_was_left_out_is_said(
     ("text", "said"),
     [
         ("limits:\n  error_ratio: 15\n", "p.yaml:2: limits.error_ratio: Input should be less"),
+        ("limits: {error_ratio: 11}\n", "equal to 1; a share: 11 % is 0.11"),
+        ("decisions:\n  fresh: 1\n", "p.yaml:2: fresh: Extra inputs"),
+        ("decisions: {}\nfresh_s: 1\n", "p.yaml:1: decisions: Extra inputs"),
+        ("decisions:\n", "p.yaml:1: decisions: Extra inputs"),
+        ("fresh_s: 0\n", "p.yaml:1: fresh_s: must be more than 0: at 0 all evidence"),
         ("limits:\n  errors: 0.1\n", "p.yaml:2: limits.errors: Extra inputs"),
         ('{"cool_down_s": "long"}', "p.yaml:1: cool_down_s: Input should be a valid number"),
         ("- limits\n", "p.yaml:1: expected a mapping with fields of `decisions`"),
@@ -167,6 +172,12 @@ def test_a_mistake_in_a_policy_is_named_with_its_line(tmp_path: Path, text: str,
     with pytest.raises(UsageError) as caught:
         read_policy(file)
     assert said in caught.value.what
+
+
+def test_a_policy_may_have_the_heading_that_it_has_in_the_catalogue(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("decisions:\n  limits: {error_ratio: 0.11}\n")
+    assert read_policy(file).limits.error_ratio == 0.11
 
 
 def test_the_largest_answer_is_far_below_what_temporal_takes() -> None:

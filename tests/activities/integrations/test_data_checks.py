@@ -105,7 +105,8 @@ def test_a_query_that_tries_to_write_is_refused_by_postgresql(postgres: str, sql
             "CREATE FUNCTION wipe() RETURNS integer LANGUAGE sql AS"
             " 'WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*)::integer FROM gone'"
         )
-    said = run(sql)
+    past = DataCheck(name="orders", database=f"env:{REFERENCE}", sql="SELECT 1")
+    said = SqlDataCheck(past.model_copy(update={"sql": sql})).run()  # as if nobody had checked it
     assert said.answer is Answer.ERROR, said
     with psycopg.connect(postgres) as connection:
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (2,)

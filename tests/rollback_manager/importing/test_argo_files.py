@@ -25,6 +25,10 @@ WEB = {"url": "http://n.example.com/", "jsonPath": "{$.n}"}
 ERRORS_OF = "sum(rate({0}_errors[1m])) / sum(rate({0}_total[1m]))"
 
 
+OWN = ANALYSIS.replace("{{args.service-name}}", "shop")
+"""The same with the service's name where a Rollout would fill it in."""
+
+
 def placed(done: Imported) -> Placement:
     return read_catalogue(pasted(done.fragment)).placement("demo", "shop")
 
@@ -45,7 +49,7 @@ def web(url: str = "http://n.example.com/", path: str = "{$.n}", more: str = "")
 
 
 def test_many_documents_become_judges_business_numbers_and_their_prometheus() -> None:
-    placement = placed(import_argo(ANALYSIS, "a.yaml"))
+    placement = placed(import_argo(OWN, "a.yaml"))
     (judge,) = placement.judges
     assert isinstance(judge, ArgoJudge)
     success, slow = judge.metrics
@@ -70,11 +74,12 @@ def test_many_documents_become_judges_business_numbers_and_their_prometheus() ->
     assert (orders.token, orders.within_ms) == ("env:API_TOKEN", 5000)
     source = placement.metrics
     assert source is not None
-    assert (source.requests, source.service_label, source.version_label) == (
+    assert (source.requests, source.service_label, source.service_value) == (
         "http_requests_total",
         "service",
-        "version",
+        "shop",
     )
+    assert source.version_label == "version"
 
 
 def test_every_line_says_what_became_of_it() -> None:
@@ -251,17 +256,45 @@ def test_credentials_and_values_of_arguments_are_never_repeated() -> None:
     assert "its address carries credentials" in said(done, Fate.IGNORED)
 
 
+@pytest.mark.parametrize("said", ["[]", "{}", "1.5", "true", "many"])
+def test_a_count_that_is_none_is_refused(said: str) -> None:
+    with pytest.raises(ImportRefused, match="is no count"):
+        import_argo(analysis(WELL, EACH_MINUTE, f"count: {said}"), "a.yaml")
+
+
+def test_a_key_that_stands_twice_shows_no_value() -> None:
+    text = analysis(WELL, "url: http://u:s3cr3t@p", "url: 1")
+    with pytest.raises(ImportRefused) as refusal:
+        import_argo(text, "a.yaml")
+    assert refusal.value.what == 'a.yaml: line 9: no YAML: "url" stands twice; first at line 8'
+
+
 def test_a_source_that_counts_no_version_is_a_comment_only() -> None:
     """Pasted live it would blind the watch where the proxy's own counters do well."""
-    bare = ANALYSIS.replace(', version="{{args.version}}"', "")
+    bare = OWN.replace(', version="{{args.version}}"', "")
     assert placed(import_argo(bare, "a.yaml")).metrics is not None, "the other query says it"
     done = import_argo(bare.replace(',version="{{args.version}}"', ""), "a.yaml")
     assert placed(done).metrics is None
     assert "the file does not say version_label" in said(done, Fate.IGNORED)
 
 
+def test_a_source_whose_service_a_rollout_fills_in_is_a_comment_only() -> None:
+    """The name in our catalogue need not be what their label says, and then nothing is counted."""
+    done = import_argo(ANALYSIS, "a.yaml")
+    assert placed(done).metrics is None
+    assert "#   service_value: FILL_IN" in done.fragment
+    assert "the file does not say service_value;" in said(done, Fate.IGNORED)
+
+
+@pytest.mark.parametrize("text", [ANALYSIS, OWN])
+def test_a_source_says_which_versions_its_label_has(text: str) -> None:
+    """Taken over or a comment: a label with other words than ours would count no version."""
+    fragment = import_argo(text, "a.yaml").fragment
+    assert "The label of versions has the version as `releases record` names it." in fragment
+
+
 def test_labels_with_one_value_say_which_series_are_meant() -> None:
-    only = ANALYSIS.replace('version="{{args.version}}"', 'version="{{args.version}}",env="prod"')
+    only = OWN.replace('version="{{args.version}}"', 'version="{{args.version}}",env="prod"')
     done = import_argo(only, "a.yaml")
     source = placed(done).metrics
     assert source is not None
@@ -269,7 +302,7 @@ def test_labels_with_one_value_say_which_series_are_meant() -> None:
 
 
 def test_a_hash_of_pods_is_no_version() -> None:
-    text = ANALYSIS.replace("version=", "rollouts_pod_template_hash=")
+    text = OWN.replace("version=", "rollouts_pod_template_hash=")
     assert placed(import_argo(text, "a.yaml")).metrics is None
 
 

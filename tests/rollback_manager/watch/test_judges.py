@@ -41,6 +41,7 @@ services:
                 signal: success_ratio
                 success: result >= 0.95
 """
+METRICS = CATALOGUE[CATALOGUE.index("metrics:") :]
 
 
 def kayenta(**changes: object) -> KayentaJudge:
@@ -69,6 +70,20 @@ def test_a_mistake_in_a_judge_is_named_with_its_line(old: str, new: str, line: s
     with pytest.raises(CatalogueError) as refusal:
         read_catalogue(CATALOGUE.replace(old, new), "c.yaml")
     assert any(one.startswith(line) for one in refusal.value.what.splitlines()), refusal.value.what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("result >= 0.95", "result[0] > up", "cannot read the condition 'result[0] > up'"),
+        (METRICS, "metrics: []", "Tuple should have at least 1 item"),
+    ],
+)
+def test_one_mistake_in_a_judge_is_one_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(CatalogueError) as refusal:
+        read_catalogue(CATALOGUE.replace(old, new), "c.yaml")
+    (line,) = refusal.value.what.splitlines()
+    assert said in line
 
 
 @pytest.mark.parametrize(
@@ -101,6 +116,12 @@ def test_what_kayentas_judge_cannot_score_is_refused(changes: object, said: str)
         ({"count": 10, "every_minutes": 60}, "541 minutes, and 360 are kept"),
         ({"success": "!" * 300}, "at most 200 characters"),
         ({"success": "result >= NaN"}, "cannot read the condition"),
+        ({"success": "result >= 95"}, "best value there can be, 1, would fail it.*times: 100"),
+        ({"success": "result >= 0"}, "worst value there can be, 0, would not fail it"),
+        ({"success": None, "failure": "result < -1"}, "worst value there can be, 0, would not"),
+        ({"signal": "error_ratio", "success": None, "failure": "result > 5"}, "worst value .*, 1,"),
+        ({"success": "true"}, "worst value there can be"),
+        ({"signal": "latency_p95_ms", "success": "result >= 0"}, "worst value there can be"),
         ({"times": 0}, "greater than 0"),
         ({"failures": -1}, "greater than or equal to 0"),
     ],
@@ -109,6 +130,10 @@ def test_what_can_never_fail_or_be_kept_is_refused(changes: object, said: str) -
     assert isinstance(changes, dict)
     with pytest.raises(ValidationError, match=said):
         argo(**changes)
+
+
+def test_a_condition_in_percent_is_taken_with_its_unit() -> None:
+    assert argo(success="result >= 95", times=100).metrics[0].times == 100
 
 
 def test_two_judges_of_one_kind_have_two_names() -> None:
