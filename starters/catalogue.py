@@ -41,7 +41,10 @@ def check(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the file, for editors that complete and check while you type."""
+    """Print the JSON Schema of the file.
+
+    For editors that complete and check while you type.
+    """
 
     async def verb() -> Answer:
         from rollback_manager.catalogue import json_schema

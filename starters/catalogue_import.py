@@ -22,7 +22,10 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="As it was exported."
 
 @app.command()
 def kayenta(file: File, as_json: Json = False) -> None:
-    """Import FILE, a canary configuration of Kayenta (Spinnaker), in JSON."""
+    """Import FILE, a canary configuration of Kayenta.
+
+    In JSON, as Spinnaker keeps it.
+    """
 
     async def verb() -> Answer:
         from rollback_manager.importing.kayenta import import_kayenta

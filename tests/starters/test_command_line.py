@@ -15,6 +15,8 @@ from rollback_manager import errors
 from rollback_manager.__main__ import VERBS
 from rollback_manager.catalogue import json_schema
 from rollback_manager.contract import Planned
+from rollback_manager.decision.facts import Action
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering.layout import width
 from starters import naming, refusals
 from starters.connection import is_loopback
@@ -23,6 +25,7 @@ from tests import builders as b
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted(verb for verb, where in VERBS.items() if where.module.startswith("starters."))
+GROUPS = ("budget", "catalogue", "catalogue import", "decisions", "incident", "releases")
 TALKING = (
     ["plan", "shop", "--env", "demo"],
     ["start", "shop", "--env", "demo", "--yes"],
@@ -78,6 +81,22 @@ def test_every_verb_has_help(verb: str) -> None:
     assert ended.returncode == 0
     assert ended.stdout.startswith(f"Usage: rollback-manager {verb} ")
     assert max(map(width, ended.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("verb", GROUPS)
+def test_a_list_of_sub_verbs_says_each_in_whole_words(verb: str) -> None:
+    ended = run(*verb.split(), "--help")
+    listed = ended.stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
+def test_help_names_the_eight_kinds_and_what_each_word_does() -> None:
+    assert tuple(TriggerKind) == naming.TRIGGERS
+    told = run("incident", "open", "--help").stdout
+    assert all(kind in told for kind in TriggerKind)
+    told = run("incident", "decide", "--help").stdout
+    assert all(re.search(rf"^  {word}  +[a-z]", told, re.MULTILINE) for word in Action)
 
 
 @pytest.mark.parametrize("verb", OURS)
