@@ -242,7 +242,8 @@ def test_a_replay_tells_what_changes_and_how_much_it_left_out() -> None:
     assert [len(reason) for reason in short.because] == [300] * 5
     text = terminal_decisions.replayed(found(changed=(short,) * 30, changed_in_all=70))
     assert "70 of 2 verdicts change" in text
-    assert "rollback  →  manual_review, 2 must agree" in text
+    assert "rollback  →  manual_review, 2 should agree" in text
+    assert "2 should agree: at level local the first vote counts" in text
     assert "50 older changes are not shown; --json has 30 of 70" in text
     assert "7 older ones were left out" in text
     assert "no verdict changes, of 2" in terminal_decisions.replayed(found())
