@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from rollback_manager.errors import (
@@ -106,11 +105,9 @@ def _in_parts(planned: Planned) -> Blocked:
     )
 
 
-def mistyped(what: str) -> UsageError:
-    """A command line that was not understood; `argv[0]` is the verb, as the launcher sets it."""
-    return UsageError(
-        what, effect=UNCHANGED, next_step=f"See how it is written: {sys.argv[0]} --help"
-    )
+def mistyped(what: str, verb: str) -> UsageError:
+    """A command line that was not understood. verb: as it is typed, with its sub-verb."""
+    return UsageError(what, effect=UNCHANGED, next_step=f"See how it is written: {verb} --help")
 
 
 def interrupted() -> RollbackError:

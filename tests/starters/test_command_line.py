@@ -142,6 +142,25 @@ def test_a_usage_error_exits_with_2_and_changes_nothing(arguments: list[str]) ->
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [
+        (["plan"], "plan"),
+        (["incident"], "incident"),
+        (["incident", "opne"], "incident"),
+        (["incident", "open"], "incident open"),
+        (["incident", "open", "shop", "v2", "--no-such-option"], "incident open"),
+        (["catalogue", "import", "kayenta"], "catalogue import kayenta"),
+    ],
+)
+def test_what_is_mistyped_points_to_the_help_of_just_that(arguments: list[str], verb: str) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == 2
+    said = " ".join(ended.stderr.split())
+    assert said.endswith(f"next: See how it is written: rollback-manager {verb} --help")
+    assert run(*verb.split(), "--help").returncode == 0
+
+
 @pytest.mark.parametrize("arguments", TALKING, ids=lambda arguments: str(arguments[0]))
 def test_without_temporal_every_verb_says_so_within_5_s(arguments: list[str]) -> None:
     begun = time.monotonic()
