@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from demo.scenarios import SCENARIOS
 from rollback_manager import errors
 from rollback_manager.__main__ import VERBS
 from rollback_manager.catalogue import json_schema
@@ -97,6 +98,17 @@ def test_help_names_the_eight_kinds_and_what_each_word_does() -> None:
     assert all(kind in told for kind in TriggerKind)
     told = run("incident", "decide", "--help").stdout
     assert all(re.search(rf"^  {word}  +[a-z]", told, re.MULTILINE) for word in Action)
+
+
+def test_the_demo_speaks_as_all_verbs_do() -> None:
+    told = run("demo", "--help").stdout
+    assert told.startswith("Usage: rollback-manager demo ")
+    assert "─" not in told, "no boxes"
+    ended = run("demo", "--scenario", "foo", "--json")
+    assert (ended.returncode, last_json(ended)["error"]) == (2, "UsageError")
+    assert all(name in str(last_json(ended)["what"]) for name in SCENARIOS)
+    assert "production:  Production is unchanged by this call." in ended.stderr
+    assert "next:        See how it is written: rollback-manager demo --help" in ended.stderr
 
 
 @pytest.mark.parametrize("verb", OURS)
