@@ -24,7 +24,10 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The catalogue, in YAML.")],
     as_json: Json = False,
 ) -> None:
-    """Check FILE; each mistake is named with its line."""
+    """Check FILE; each mistake is named with its line.
+
+    Exit 7 where it has mistakes, 2 where it cannot be read.
+    """
 
     async def verb() -> Answer:
         read_one = read(file)

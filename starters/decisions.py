@@ -170,7 +170,10 @@ def replay(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show which past verdicts another policy would change, and why. Changes nothing."""
+    """Show which past verdicts another policy would change, and why.
+
+    Changes nothing. Exit 2 where FILE cannot be read or has mistakes.
+    """
 
     async def verb() -> Answer:
         where, of = _names(env, service)

@@ -39,7 +39,11 @@ EXIT_CODES = {
     NotFound.__name__: BLOCKED,
     StalePlan.__name__: STALE,
 }
-"""By class; all others are 1. What is not found is a precondition that does not hold."""
+"""By class; all others are 1. What is not found is a precondition that does not hold.
+
+A file that is read for one command is part of the command line: wrong, it is a usage error. The
+catalogue is what all verbs rest on: mistakes in it are a precondition that does not hold.
+"""
 CLASSES = {kind.__name__: kind for kind in (Blocked, CatalogueError, NotFound, StalePlan)}
 
 

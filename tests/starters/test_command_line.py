@@ -173,6 +173,23 @@ def test_what_is_mistyped_points_to_the_help_of_just_that(arguments: list[str], 
     assert run(*verb.split(), "--help").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [
+        ("catalogue check", 7),
+        ("catalogue import kayenta", 2),
+        ("catalogue import argo-analysis", 2),
+        ("decisions replay --env demo --policy", 2),
+    ],
+)
+def test_the_help_tells_the_code_for_a_broken_file(tmp_path: Path, verb: str, code: int) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("][")
+    assert run(*verb.split(), str(file)).returncode == code
+    named = verb.partition(" --")[0]
+    assert f"Exit {code} where " in " ".join(run(*named.split(), "--help").stdout.split())
+
+
 @pytest.mark.parametrize("arguments", TALKING, ids=lambda arguments: str(arguments[0]))
 def test_without_temporal_every_verb_says_so_within_5_s(arguments: list[str]) -> None:
     begun = time.monotonic()
