@@ -45,10 +45,15 @@ def replayed(policy: DecisionPolicy, entries: list[Entry]) -> Decisions:
 
 
 def main(
-    policy: Annotated[Path, typer.Option(metavar="FILE", help="As `decisions` in the catalogue.")],
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="As `decisions` in the catalogue.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show which verdicts on recorded demo incidents another policy would change, and why."""
+    if policy is None:
+        sys.stderr.write('no policy is named: make replay-recorded ARGS="--policy FILE"\n')
+        raise typer.Exit(2)
     try:
         found = replayed(read_policy(policy), recorded())
     except UsageError as error:

@@ -43,7 +43,7 @@ from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackOutcome, State, exit_code
 from rollback_manager.release import Standing
 from rollback_manager.rendering import html, markdown
-from starters import history
+from starters import console, history
 from starters.console import SECURITY_LINE
 from starters.following import follow
 from workers import wiring, worker
@@ -305,9 +305,13 @@ def demo(
         str, typer.Option(help=f"What becomes of v2: {', '.join(SCENARIOS)}")
     ] = "error_rate",
 ) -> None:
-    """A bad release in a small real world: noticed and rolled back by itself, in two minutes."""
+    """Roll back a bad release in a small real world.
+
+    It is noticed and rolled back by itself, in two minutes.
+    """
     if scenario not in SCENARIOS:
-        raise typer.BadParameter(f"one of {', '.join(SCENARIOS)}", param_hint="--scenario")
+        what = f"there is no scenario {scenario[:80]!r}; there are: {', '.join(SCENARIOS)}"
+        raise typer.BadParameter(what, param_hint="--scenario")
     folder = Path(tempfile.mkdtemp(prefix="rb-"))  # short: a Unix socket's path has 108 bytes
     try:
         measured, code = asyncio.run(_interruptible(folder, out, rate, keep, SCENARIOS[scenario]))
@@ -339,6 +343,4 @@ def _in_words(measured: dict[str, object]) -> str:
 
 def main() -> None:
     """`rollback-manager demo`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(demo)
-    app()
+    console.main(console.single(demo))

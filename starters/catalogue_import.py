@@ -22,7 +22,10 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="As it was exported."
 
 @app.command()
 def kayenta(file: File, as_json: Json = False) -> None:
-    """Import FILE, a canary configuration of Kayenta (Spinnaker), in JSON."""
+    """Import FILE, a canary configuration of Kayenta.
+
+    In JSON, as Spinnaker keeps it. Exit 2 where FILE cannot be read or is none.
+    """
 
     async def verb() -> Answer:
         from rollback_manager.importing.kayenta import import_kayenta
@@ -34,7 +37,10 @@ def kayenta(file: File, as_json: Json = False) -> None:
 
 @app.command("argo-analysis")
 def argo_analysis(file: File, as_json: Json = False) -> None:
-    """Import FILE, analysis templates of Argo Rollouts, in YAML."""
+    """Import FILE, analysis templates of Argo Rollouts, in YAML.
+
+    Exit 2 where FILE cannot be read or has none.
+    """
 
     async def verb() -> Answer:
         from rollback_manager.importing.argo import import_argo

@@ -143,10 +143,17 @@ def _code_of(app: typer.Typer) -> int:
         return int(app(standalone_mode=False, prog_name=sys.argv[0]) or 0)
     except TYPED_WRONG as error:
         with suppress(typer.Exit):
-            refuse(refusals.mistyped(error.format_message()), as_json="--json" in sys.argv)
+            refuse(_mistyped(error), as_json="--json" in sys.argv)
         return USAGE
     except typer.Abort:
         return INTERRUPTED
+
+
+def _mistyped(error: typer.BadParameter) -> RollbackError:
+    """Where it is known which sub-verb was meant, the help of that one is named."""
+    return refusals.mistyped(
+        error.format_message(), error.ctx.command_path if error.ctx else sys.argv[0]
+    )
 
 
 def _show_json(document: Mapping[str, object], code: int) -> None:

@@ -69,7 +69,10 @@ def label(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Say what INCIDENT was: a bad release or not, seen late, or missed by our triggers."""
+    """Say what INCIDENT was.
+
+    A bad release (true) or not (false), seen late, or missed by our triggers.
+    """
 
     async def verb() -> Answer:
         where, service, _ = naming.incident(incident)
@@ -111,7 +114,10 @@ def train(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model from the labels; exit 7 and write nothing where there are too few."""
+    """Train a model from the labels.
+
+    Exit 7 and write nothing where there are too few.
+    """
 
     async def verb() -> Answer:
         where, _ = _names(env, None)
@@ -138,7 +144,10 @@ def model(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show the model that is asked where the rules are not sure, or ask another one, or none."""
+    """Show the model in use, or use another one, or none.
+
+    It is asked where the rules are not sure.
+    """
 
     async def verb() -> Answer:
         where, _ = _names(env, None)
@@ -161,7 +170,10 @@ def replay(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show which past verdicts another policy would change, and why. Changes nothing."""
+    """Show which past verdicts another policy would change, and why.
+
+    Changes nothing. Exit 2 where FILE cannot be read or has mistakes.
+    """
 
     async def verb() -> Answer:
         where, of = _names(env, service)

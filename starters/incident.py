@@ -24,6 +24,21 @@ LONGEST_REASON = 1000
 PRODUCTION_BAD = 5
 """The exit code for "not undone", as for a rollback that did not succeed."""
 
+DECIDE = """Answer an incident that asks a person.
+
+After your word nothing more begins by itself. After fix_forward and monitor
+you may still say otherwise.
+
+\b
+rollback       go back to the newest known good version; its plan is checked
+               and may still ask for an approval
+fix_forward    undo nothing: you mend it with a new release, which this tool
+               does not make; evidence still joins the incident
+monitor        leave it as it is and keep watching: evidence still joins
+manual_review  is no answer: it is the verdict by which you are asked
+"""
+"""Help of `decide`. After `\\b` its lines stay as they are."""
+
 app = console.group()
 Why = Annotated[str, typer.Option("--reason", help="What you saw; people will read it.")]
 
@@ -61,7 +76,10 @@ def listed(
 
 @app.command()
 def show(service: Service, version: Version, env: Env = None, as_json: Json = False) -> None:
-    """Show what is known of VERSION; exit 8 while it runs or asks, else as it ended."""
+    """Show what is known of VERSION.
+
+    Exit 8 while it runs or asks, else as it ended.
+    """
 
     async def verb() -> Answer:
         named = naming.release(env, service, version)
@@ -78,7 +96,10 @@ def opened(
     service: Service,
     version: Version,
     trigger: Annotated[
-        str, typer.Option("--trigger", metavar="KIND", help="One of the eight kinds.")
+        str,
+        typer.Option(
+            "--trigger", metavar="KIND", help=f"What is wrong: {', '.join(naming.TRIGGERS)}."
+        ),
     ],
     reason: Why,
     env: Env = None,
@@ -88,7 +109,10 @@ def opened(
     ] = 20,
     as_json: Json = False,
 ) -> None:
-    """Report that VERSION is bad: opens its incident, or joins the one that runs."""
+    """Report that VERSION is bad.
+
+    Opens its incident, or joins the one that runs.
+    """
 
     async def verb() -> Answer:
         alarm = _alarm(naming.release(env, service, version), trigger, reason, by)
@@ -102,17 +126,17 @@ def opened(
     console.run(verb, as_json=as_json)
 
 
-@app.command()
+@app.command(help=DECIDE)
 def decide(
     service: Service,
     version: Version,
-    word: Annotated[Word, typer.Argument(metavar="WORD", help="rollback|fix_forward|monitor")],
+    word: Annotated[Word, typer.Argument(metavar="WORD", help="What is to be done.")],
     reason: Why,
     env: Env = None,
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Answer an incident that asks a person: rollback, fix_forward or monitor."""
+    """Answer an incident that asks a person; `DECIDE` tells what each word does."""
 
     async def verb() -> Answer:
         named = naming.release(env, service, version)

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from rollback_manager.errors import PermanentError
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from rollback_manager.incidents.triggers import TriggerKind
 
 ROLLBACK = re.compile(r"rollback/([^/\s]+)/([^/\s]+)")
+TRIGGERS = (
+    "critical_error_rate",
+    "latency_degradation",
+    "health_check_failure",
+    "business_metric_drop",
+    "security_incident",
+    "data_corruption",
+    "performance_regression",
+    "feature_regression",
+)
+"""As `TriggerKind`, whose import would make `--help` slow."""
 INCIDENT = re.compile(r"incident/([^/\s]+)/([^/\s]+)/([^/\s]+)")
 
 
@@ -84,8 +96,14 @@ def trigger(typed: str) -> TriggerKind:
         raise UsageError(
             f"there is no trigger {typed[:80]!r}",
             effect=UNCHANGED,
-            next_step=f"Name one of the eight: {', '.join(TriggerKind)}",
+            next_step=f"{_meant(typed)}The eight: {', '.join(TRIGGERS)}",
         ) from None
+
+
+def _meant(typed: str) -> str:
+    """Which of the eight may have been meant; empty where none comes close."""
+    close = get_close_matches(typed[:80], TRIGGERS, n=1)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 def services(typed: Sequence[str]) -> tuple[str, ...]:

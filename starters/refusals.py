@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from rollback_manager.errors import (
@@ -40,7 +39,11 @@ EXIT_CODES = {
     NotFound.__name__: BLOCKED,
     StalePlan.__name__: STALE,
 }
-"""By class; all others are 1. What is not found is a precondition that does not hold."""
+"""By class; all others are 1. What is not found is a precondition that does not hold.
+
+A file that is read for one command is part of the command line: wrong, it is a usage error. The
+catalogue is what all verbs rest on: mistakes in it are a precondition that does not hold.
+"""
 CLASSES = {kind.__name__: kind for kind in (Blocked, CatalogueError, NotFound, StalePlan)}
 
 
@@ -106,11 +109,9 @@ def _in_parts(planned: Planned) -> Blocked:
     )
 
 
-def mistyped(what: str) -> UsageError:
-    """A command line that was not understood; `argv[0]` is the verb, as the launcher sets it."""
-    return UsageError(
-        what, effect=UNCHANGED, next_step=f"See how it is written: {sys.argv[0]} --help"
-    )
+def mistyped(what: str, verb: str) -> UsageError:
+    """A command line that was not understood. verb: as it is typed, with its sub-verb."""
+    return UsageError(what, effect=UNCHANGED, next_step=f"See how it is written: {verb} --help")
 
 
 def interrupted() -> RollbackError:

@@ -31,7 +31,10 @@ class Judged(StrEnum):
 def record(
     service: Service, version: Version, env: Env = None, by: By = None, as_json: Json = False
 ) -> None:
-    """Remember that VERSION went out, and freeze what runs now as its restore point."""
+    """Remember that VERSION went out.
+
+    What runs now is frozen as its restore point.
+    """
 
     async def verb() -> Answer:
         where, of, this = _names(env, service, version)
@@ -71,7 +74,10 @@ def mark(
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Say that VERSION is known good, so that a rollback may go to it; or that it is bad."""
+    """Say that VERSION is known good, or that it is bad.
+
+    A rollback goes to what is known good.
+    """
 
     async def verb() -> Answer:
         where, of, this = _names(env, service, version)

@@ -38,7 +38,7 @@ class CapName(StrEnum):
 
 
 class Cap(Value):
-    """One cap that holds: what a rollback becomes, or how many must agree to it, and why."""
+    """One cap that holds: what a rollback becomes, or how many should agree to it, and why."""
 
     cap: CapName
     to: Action
@@ -64,8 +64,17 @@ def strongest(action: Action, found: Iterable[Cap]) -> Action:
 
 
 def votes(found: Iterable[Cap]) -> int:
-    """How many people must agree: the most that any cap asks for."""
+    """How many people should agree: the most that any cap asks for."""
     return max((cap.votes for cap in found), default=0)
+
+
+def agreement(needed: int) -> str:
+    """In words, how many agree first. More than one is advice: only the first vote is counted."""
+    return "1 must agree" if needed == 1 else f"{needed} should agree"
+
+
+FIRST_COUNTS = "at level local the first vote counts, so ask the others yourself"
+"""What stands beside `agreement` of more than one, as long as no level counts more votes."""
 
 
 def confidence(facts: DecisionFacts, policy: DecisionPolicy) -> Calibrated:
@@ -83,7 +92,7 @@ def confidence(facts: DecisionFacts, policy: DecisionPolicy) -> Calibrated:
 
 
 _Answer = tuple[Action, int, str] | None
-"""What the rollback becomes, how many must agree, why; None where the cap does not hold."""
+"""What the rollback becomes, how many should agree, why; None where the cap does not hold."""
 
 
 def _all_fired(facts: DecisionFacts, policy: DecisionPolicy) -> tuple[Fired, ...]:
@@ -106,7 +115,7 @@ _LEFT_BY = {
     Automation.MANUAL_WITH_PROCEDURES: (Action.MANUAL_REVIEW, 0),
     Automation.MANUAL: (Action.MANUAL_REVIEW, 0),
 }
-"""What each level leaves of a rollback, and how many must agree to it."""
+"""What each level leaves of a rollback, and how many should agree to it."""
 
 
 def _tier(facts: DecisionFacts, policy: DecisionPolicy) -> _Answer:

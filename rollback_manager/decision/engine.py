@@ -126,11 +126,19 @@ def _reasons(
     yield capping.confidence(facts, policy).because
     yield f"impact: {factors.impact.because}"
     for cap in found:
-        asks = f" ({cap.votes} must agree)" if cap.to is Action.ROLLBACK else f" → {cap.to}"
+        asks = f" ({capping.agreement(cap.votes)})" if cap.to is Action.ROLLBACK else f" → {cap.to}"
         yield f"{cap.cap}{asks}: {cap.because}"
-    may, needed = len(_approvers(facts)), capping.votes(found)
+    yield from _about_votes(facts, capping.votes(found))
+
+
+def _about_votes(facts: DecisionFacts, needed: int) -> Iterator[str]:
+    """What nobody would guess about who agrees."""
+    asked, may = capping.agreement(needed), len(_approvers(facts))
+    if needed > 1:
+        yield f"{asked}: {capping.FIRST_COUNTS}"
     if may < needed:
-        yield f"{needed} must agree and the catalogue names {may} who may: name more"
+        field = f"environments.{facts.incident.env}.approvers"
+        yield f"{asked} and the catalogue names {may} who may; name them: {field}"
 
 
 def _recommendations(action: Action, facts: DecisionFacts, factors: Factors) -> Iterator[str]:

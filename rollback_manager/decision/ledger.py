@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from rollback_manager.decision.caps import agreement
 from rollback_manager.decision.engine import Decision, decide
 from rollback_manager.decision.facts import Action, DecisionFacts
 from rollback_manager.decision.model import Labelled
@@ -72,7 +73,8 @@ class Ruling(Value):
 
     def __str__(self) -> str:
         """In words: `rollback, 1 must agree`."""
-        return str(self.action) + (f", {self.votes_needed} must agree" if self.votes_needed else "")
+        asked = f", {agreement(self.votes_needed)}" if self.votes_needed else ""
+        return f"{self.action}{asked}"
 
 
 class Overturned(Value):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollback_manager.decision.asked import Decisions, Row
+from rollback_manager.decision.caps import FIRST_COUNTS, agreement
 from rollback_manager.decision.ledger import Label, Overturned, Quality, Ruling, Truth
 from rollback_manager.decision.model import DecisionModel
 from rollback_manager.rendering import words
@@ -21,6 +22,7 @@ def listed(found: Decisions) -> str:
     lines = [line for row in found.rows for line in _row(row)]
     if found.kept > len(found.rows):
         lines.append(f"{found.kept - len(found.rows)} older ones are not shown: --limit N")
+    lines += _first_counts(*(row.votes_needed for row in found.rows))
     return page([*lines, f"{found.labelled} of {found.kept} are labelled.", f"next:  {LABEL}"])
 
 
@@ -89,7 +91,14 @@ def replayed(found: Decisions) -> str:
             f"{found.changed_in_all - told} older changes are not shown;"
             f" --json has {len(found.changed)} of {found.changed_in_all}"
         )
+    lines += _first_counts(*(one.would_be.votes_needed for one in found.changed))
     return page([*lines, *_rests_on(found)])
+
+
+def _first_counts(*votes: int) -> Iterator[str]:
+    """Said once, where anything above asks more than one."""
+    if any(needed > 1 for needed in votes):
+        yield f"{agreement(max(votes))}: {FIRST_COUNTS}."
 
 
 def _row(row: Row) -> Iterator[str]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
-from rollback_manager.incidents.incident import Incident, Joined
+from rollback_manager.incidents.incident import Incident, Joined, Status
 from rollback_manager.incidents.incident_status import UNDONE, SeenIncident
 from rollback_manager.rendering import evidence_line, words
-from rollback_manager.rendering.layout import foreign, labelled, pad, page
+from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
 
 if TYPE_CHECKING:  # it brings temporalio, which a rendering never needs
     from rollback_manager.client.incidents import ListedIncident
@@ -46,7 +46,22 @@ def listed(runs: Sequence[ListedIncident]) -> str:
         state = pad(foreign(run.state), states)
         rows.append(f"{words.day_and_clock(run.started_at)}  {state}  {foreign(run.trigger)}")
         rows.append(f"  {foreign(run.incident)}")
-    return page([*rows, "next:  rollback-manager incident show SERVICE VERSION --env E"])
+    return page([*rows, *_show(_most_urgent(runs).incident)])
+
+
+def _most_urgent(runs: Sequence[ListedIncident]) -> ListedIncident:
+    """The newest that asks a person; else the newest that runs; else the newest."""
+    running = [run for run in runs if run.closed_at is None]
+    asking = [run for run in running if run.state == Status.DECISION_MADE]
+    return next(iter((*asking, *running, *runs)))
+
+
+def _show(incident_id: str) -> Iterator[str]:
+    parts = foreign(incident_id).split("/")
+    known = len(parts) == len(("incident", "ENV", "SERVICE", "VERSION"))  # others may start some
+    env, service, version = parts[1:] if known else ("E", "SERVICE", "VERSION")
+    named = f"rollback-manager incident show {service} {version}"
+    yield from command("next:  ", named, f"--env {env}")
 
 
 def state(seen: SeenIncident) -> str:

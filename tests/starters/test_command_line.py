@@ -11,10 +11,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from demo.scenarios import SCENARIOS
 from rollback_manager import errors
 from rollback_manager.__main__ import VERBS
 from rollback_manager.catalogue import json_schema
 from rollback_manager.contract import Planned
+from rollback_manager.decision.facts import Action
+from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering.layout import width
 from starters import naming, refusals
 from starters.connection import is_loopback
@@ -23,6 +26,7 @@ from tests import builders as b
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted(verb for verb, where in VERBS.items() if where.module.startswith("starters."))
+GROUPS = ("budget", "catalogue", "catalogue import", "decisions", "incident", "releases")
 TALKING = (
     ["plan", "shop", "--env", "demo"],
     ["start", "shop", "--env", "demo", "--yes"],
@@ -80,6 +84,33 @@ def test_every_verb_has_help(verb: str) -> None:
     assert max(map(width, ended.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("verb", GROUPS)
+def test_a_list_of_sub_verbs_says_each_in_whole_words(verb: str) -> None:
+    ended = run(*verb.split(), "--help")
+    listed = ended.stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
+def test_help_names_the_eight_kinds_and_what_each_word_does() -> None:
+    assert tuple(TriggerKind) == naming.TRIGGERS
+    told = run("incident", "open", "--help").stdout
+    assert all(kind in told for kind in TriggerKind)
+    told = run("incident", "decide", "--help").stdout
+    assert all(re.search(rf"^  {word}  +[a-z]", told, re.MULTILINE) for word in Action)
+
+
+def test_the_demo_speaks_as_all_verbs_do() -> None:
+    told = run("demo", "--help").stdout
+    assert told.startswith("Usage: rollback-manager demo ")
+    assert "─" not in told, "no boxes"
+    ended = run("demo", "--scenario", "foo", "--json")
+    assert (ended.returncode, last_json(ended)["error"]) == (2, "UsageError")
+    assert all(name in str(last_json(ended)["what"]) for name in SCENARIOS)
+    assert "production:  Production is unchanged by this call." in ended.stderr
+    assert "next:        See how it is written: rollback-manager demo --help" in ended.stderr
+
+
 @pytest.mark.parametrize("verb", OURS)
 def test_help_imports_nothing_heavy(verb: str) -> None:
     module = VERBS[verb].module
@@ -121,6 +152,42 @@ def test_a_usage_error_exits_with_2_and_changes_nothing(arguments: list[str]) ->
     assert "production:  Production is unchanged by this call." in ended.stderr
     assert re.search(r"^next: +\S", ended.stderr, re.MULTILINE)
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [
+        (["plan"], "plan"),
+        (["incident"], "incident"),
+        (["incident", "opne"], "incident"),
+        (["incident", "open"], "incident open"),
+        (["incident", "open", "shop", "v2", "--no-such-option"], "incident open"),
+        (["catalogue", "import", "kayenta"], "catalogue import kayenta"),
+    ],
+)
+def test_what_is_mistyped_points_to_the_help_of_just_that(arguments: list[str], verb: str) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == 2
+    said = " ".join(ended.stderr.split())
+    assert said.endswith(f"next: See how it is written: rollback-manager {verb} --help")
+    assert run(*verb.split(), "--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [
+        ("catalogue check", 7),
+        ("catalogue import kayenta", 2),
+        ("catalogue import argo-analysis", 2),
+        ("decisions replay --env demo --policy", 2),
+    ],
+)
+def test_the_help_tells_the_code_for_a_broken_file(tmp_path: Path, verb: str, code: int) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("][")
+    assert run(*verb.split(), str(file)).returncode == code
+    named = verb.partition(" --")[0]
+    assert f"Exit {code} where " in " ".join(run(*named.split(), "--help").stdout.split())
 
 
 @pytest.mark.parametrize("arguments", TALKING, ids=lambda arguments: str(arguments[0]))

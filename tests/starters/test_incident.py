@@ -115,6 +115,8 @@ async def test_what_cannot_be_meant_is_refused_in_three_parts(split: Rig) -> Non
     code, document, _ = await typed(split, *words, "--trigger", "errors", "--reason", "x")
     assert (code, document["error"]) == (2, "UsageError")
     assert all(kind in document["next_step"] for kind in TriggerKind)
+    code, document, _ = await typed(split, *words, "--trigger", "business_drop", "--reason", "x")
+    assert document["next_step"].startswith("Did you mean business_metric_drop? The eight: ")
     code, document, _ = await typed(split, *words, "--trigger", BROKEN, "--reason", " ")
     assert (code, document["effect"]) == (2, "Production is unchanged by this call.")
     code, document, _ = await typed(split, "incident", "show", split.service, "v7")

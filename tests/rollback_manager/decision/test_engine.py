@@ -240,9 +240,22 @@ def test_who_is_asked(changes: dict[str, Any], approvers: tuple[str, ...]) -> No
     assert decide(facts(**changes), POLICY).approvers == approvers
 
 
-def test_too_few_approvers_are_said() -> None:
+def test_too_few_approvers_are_said_and_where_to_name_them() -> None:
     made = decide(facts(way_back=way_back(tier=Tier.T3), requested_by="ann"), POLICY)
-    assert made.reasons[-1] == "2 must agree and the catalogue names 1 who may: name more"
+    assert made.reasons[-1] == (
+        "2 should agree and the catalogue names 1 who may; name them: environments.prod.approvers"
+    )
+
+
+def test_that_only_the_first_of_two_votes_counts_is_said() -> None:
+    """`workflows.approval` ends the vote with the first one, whoever gives it."""
+    two = decide(facts(way_back=way_back(tier=Tier.T3)), POLICY).reasons
+    assert "tier (2 should agree): T3 (blue_green)" in two
+    assert two[-1] == (
+        "2 should agree: at level local the first vote counts, so ask the others yourself"
+    )
+    one = decide(facts(way_back=way_back(tier=Tier.T2)), POLICY).reasons
+    assert not any("first vote" in reason for reason in one)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,19 @@ def test_the_command_prints_the_changed_verdicts(tmp_path: Path, entries: list[E
     assert "policy.yaml:1: rule_confidence" in wrong.stderr
 
 
+def test_without_a_policy_one_line_says_how_one_is_named() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.replayed"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = 'no policy is named: make replay-recorded ARGS="--policy FILE"\n'
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
 def test_they_were_decided_by_the_policy_that_the_demo_has(entries: list[Entry]) -> None:
     known = {one.policy.model_dump_json() for one in entries}
     assert len(known) == 1

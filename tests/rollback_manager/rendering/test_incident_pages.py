@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rollback_manager.client.incidents import ListedIncident
 from rollback_manager.decision.asked import Decisions, row, shortened
 from rollback_manager.decision.calibration import Calibration, CalibrationReport, Level
 from rollback_manager.decision.engine import decide
@@ -59,6 +60,34 @@ def test_an_incident_that_asks_shows_its_evidence_and_the_three_answers() -> Non
     assert "stale alarm: it fired 400 s ago" in text
     for word in ("rollback", "fix_forward", "monitor"):
         assert f"incident decide shop v2 {word} --env prod" in text
+
+
+def listed(version: str, state: str, *, ended: bool = False) -> ListedIncident:
+    return ListedIncident(
+        incident=f"incident/prod/shop/{version}",
+        state=state,
+        trigger="critical_error_rate",
+        started_at=NOW,
+        closed_at=NOW if ended else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "version"),
+    [
+        ((listed("v5", "planned"), listed("v4", "decision_made"), listed("v3", "detected")), "v4"),
+        ((listed("v5", "decision_made", ended=True), listed("v4", "planned")), "v4"),
+        ((listed("v5", "resolved", ended=True), listed("v4", "failed", ended=True)), "v5"),
+    ],
+    ids=["it asks", "it runs", "all have ended"],
+)
+def test_a_list_ends_with_the_command_that_shows_what_is_most_urgent(
+    runs: tuple[ListedIncident, ...], version: str
+) -> None:
+    last = terminal_incident.listed(runs).splitlines()[-1]
+    assert last == f"next:  rollback-manager incident show shop {version} --env prod"
+    strange = runs[0].model_copy(update={"incident": "by hand"})
+    assert "incident show SERVICE VERSION --env E" in terminal_incident.listed((strange,))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +271,8 @@ def test_a_replay_tells_what_changes_and_how_much_it_left_out() -> None:
     assert [len(reason) for reason in short.because] == [300] * 5
     text = terminal_decisions.replayed(found(changed=(short,) * 30, changed_in_all=70))
     assert "70 of 2 verdicts change" in text
-    assert "rollback  →  manual_review, 2 must agree" in text
+    assert "rollback  →  manual_review, 2 should agree" in text
+    assert "2 should agree: at level local the first vote counts" in text
     assert "50 older changes are not shown; --json has 30 of 70" in text
     assert "7 older ones were left out" in text
     assert "no verdict changes, of 2" in terminal_decisions.replayed(found())
