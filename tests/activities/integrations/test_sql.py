@@ -463,6 +463,13 @@ def test_a_postgresql_that_is_not_there_is_unreachable() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_password_beside_the_address_is_not_told_either() -> None:
+    where = "postgresql://rollback@127.0.0.1:1/records?password=s3cret&sslmode=disable"
+    with pytest.raises(Unreachable, match="sslmode=disable") as caught:
+        SqlRecords(engine_for(where)).claim("prod", "shop", ROLLBACK)
+    assert "s3cret" not in str(caught.value)
+
+
 def decided(service: str, minute: int, version: str = "v2") -> Entry:
     """A decision about a release of that service, at that minute after noon."""
     at = NOON + timedelta(minutes=minute)
@@ -655,6 +662,10 @@ def test_the_file_of_sqlite_is_for_this_user_alone(tmp_path: Path) -> None:
     [
         ("mysql://root@db/records", "known: sqlite, postgresql"),
         ("not a url with s3cret in it", "is not a database URL"),
+        ("postgresql://ro:x@s3cret@db/records", "is not a database URL"),
+        ("postgresql://ro:x@y:s3cret@db/records", "is not a database URL"),
+        ("postgresql://ro@x/s3cret@db/records", "is not a database URL"),
+        ("postgresql://ro:s3cret@[::1/records", "is not a database URL"),
         ("sqlite://", "name a file"),
         ("sqlite:////dev/null/records/records.db", "cannot be kept in"),
     ],
