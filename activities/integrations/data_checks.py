@@ -23,6 +23,9 @@ from rollback_manager.verification import Verdict
 CONNECT_S = 2
 LONGEST_TEXT = 300
 SQLITE = "sqlite:///"
+READ_ONLY, ENDS_MS = "SET default_transaction_read_only = on", "SET statement_timeout ="
+"""Begun in the transaction and undone with it: not by `options`, which would replace those of the
+URL, such as its search_path, and which PgBouncer refuses. A COMMIT inside would make them stay."""
 STEPS = 1000
 """Of SQLite's machine between two looks at the clock: well below a millisecond."""
 READS = frozenset(
@@ -80,12 +83,11 @@ class SqlDataCheck:
                 url,
                 connect_timeout=CONNECT_S,
                 application_name="rollback-manager data check",
-                options=f"-c statement_timeout={self._check.within_ms:.0f}"
-                " -c default_transaction_read_only=on",
             ) as connection,
             _cut_off(connection, 2 * within_s + CONNECT_S),
         ):
             connection.read_only = True
+            connection.execute(f"{READ_ONLY}; {ENDS_MS} {self._check.within_ms:.0f}".encode())
             with connection.cursor(name="data_check") as cursor:
                 cursor.execute(self._check.sql.encode())
                 rows = cursor.fetchmany(MOST_ROWS + 1)

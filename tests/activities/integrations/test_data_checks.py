@@ -310,3 +310,31 @@ def test_a_password_that_a_database_repeats_is_hidden(
     monkeypatch.setenv(REFERENCE, other.render_as_string(hide_password=False))
     because = run("SELECT ('s3-cret' || 's4cret')::integer FROM orders").because
     assert '"******"' in because
+
+
+def test_options_in_the_url_hold_beside_our_own(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA billing")
+        connection.execute("CREATE TABLE billing.invoices AS SELECT 3 AS id")
+    other = make_url(postgres).update_query_dict({"options": "-csearch_path=billing"})
+    monkeypatch.setenv(REFERENCE, other.render_as_string(hide_password=False))
+    assert run("SELECT id FROM invoices", expect=3).answer is Answer.PASSED
+    assert "slow: not" in run("SELECT pg_sleep(20)", within_ms=300).because
+
+
+def test_nothing_is_asked_at_the_start_of_a_session_that_a_pooler_refuses(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PgBouncer refuses `options`; a session of its pool must come back as it was."""
+    asked: list[dict[str, object]] = []
+    real = psycopg.connect
+
+    def connect(url: str, **more: object) -> object:
+        asked.append(more)
+        return real(url, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    assert run("SELECT count(*) FROM orders", expect=2).answer is Answer.PASSED
+    assert [sorted(one) for one in asked] == [["application_name", "connect_timeout"]]
