@@ -55,6 +55,8 @@ from workers.settings import Settings
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
 
 
 class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
@@ -83,9 +85,17 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    # Nothing from the environment: a proxy variable must not redirect us; no redirects either.
-    client = httpx.Client(timeout=TIMEOUTS, trust_env=False, follow_redirects=False)
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, client))
+    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+
+
+def http_client() -> httpx.Client:
+    """The one client of all parts, as all of them need it.
+
+    Nothing from the environment: a proxy variable must not redirect us; no redirects either. No
+    most of connections: those that hang at one place must not keep the next request, a probe of a
+    healthy instance, from being sent. The worker's threads bound how many there are at once.
+    """
+    return httpx.Client(timeout=TIMEOUTS, limits=LIMITS, trust_env=False, follow_redirects=False)
 
 
 def catalogue_of(settings: Settings) -> Catalogue:
