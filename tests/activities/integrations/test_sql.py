@@ -579,6 +579,21 @@ def test_past_alarms_are_those_of_the_first_and_the_last_judgement(records: SqlR
     assert records.past_alarms("other", 9) == []
 
 
+def test_a_judgement_that_cannot_be_read_is_left_out_of_past_alarms_and_counted(
+    records: SqlRecords, database: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    for service in ("shop", "cart"):
+        made = decided(service, 1)
+        grown = join(made.facts.incident, evidence(nats=5.0))
+        grounds = made.facts.model_copy(update={"incident": grown})
+        records.keep_decision("prod", service, made.model_copy(update={"facts": grounds}))
+        records.label_decision("prod", f"incident/prod/{service}/v2", label(Truth.FALSE))
+    with database.begin() as connection:
+        connection.execute(text("UPDATE decisions SET entry = '{}' WHERE service = 'shop'"))
+    assert [one.service for one in records.past_alarms("prod", 9)] == ["cart"]
+    assert "1 of 2 labelled judgements cannot be read" in caplog.text
+
+
 def model(intercept: float = 0.5) -> DecisionModel:
     told = CalibrationReport(bins=(), expected_error=0.04, count=60)
     return DecisionModel(intercept=intercept, coefficients=(), labels=60, bad=40, report=told)
