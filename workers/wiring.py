@@ -1,7 +1,8 @@
 """Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, assert_never
@@ -191,13 +192,13 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
     def shared(admin: str) -> SharedStats:
         return SharedStats(Admin(admin, client))
 
-    counters = _counters(catalogue, client)
+    counters, routes = _counters(catalogue, client), _routes(catalogue)
 
     @cache
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         return Target(
-            traffic=_traffic(placement, client, shared),
+            traffic=_traffic(placement, client, shared, routes),
             workloads=_workloads(placement, client),
             journeys=HttpJourneys(placement.journeys, client),
             business=tuple(HttpJson(source, client) for source in placement.business),
@@ -224,12 +225,29 @@ def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str
     return found
 
 
+def _routes(catalogue: Catalogue) -> dict[str, set[str]]:
+    """The routes behind each Envoy: whose name goes on in another's, has clusters that do, too."""
+    found = defaultdict[str, set[str]](set)
+    for service in catalogue.services.values():
+        for placement in service.environments.values():
+            if isinstance(placement.traffic, EnvoyTarget):
+                found[_address(placement.traffic)].add(placement.traffic.route)
+    return found
+
+
+def _address(envoy: EnvoyTarget) -> str:
+    return envoy.admin.rstrip("/")
+
+
 def _traffic(
-    placement: Placement, client: httpx.Client, shared: Callable[[str], SharedStats]
+    placement: Placement,
+    client: httpx.Client,
+    shared: Callable[[str], SharedStats],
+    routes: Mapping[str, Collection[str]],
 ) -> Traffic:
     match placement.traffic:
         case EnvoyTarget() as envoy:
-            return Envoy(envoy, client, shared(envoy.admin))
+            return Envoy(envoy, client, shared(envoy.admin), routes[_address(envoy)])
         case other:
             assert_never(other)
 

@@ -199,3 +199,24 @@ def test_connections_that_hang_do_not_keep_the_next_request_from_being_sent() ->
         thread.join()
     for one in held:
         one.close()
+
+
+def test_a_service_does_not_count_another_whose_name_goes_on_from_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = catalogue("shop", {}).model_dump()
+    place = described["services"]["shop"]["environments"]["test"]
+    place["traffic"] |= {"route": "shop", "admin": "http://127.0.0.1:1"}
+    longer = {"traffic": place["traffic"] | {"route": "shop-api", "admin": "http://127.0.0.1:1/"}}
+    described["services"]["api"] = {
+        **described["services"]["shop"],
+        "environments": {"test": place | longer},
+    }
+    settings.catalogue.write_text(json.dumps(described))
+    names = ("cluster.shop-v1.membership_healthy", "cluster.shop-api-v7.membership_healthy")
+    stats = {"stats": [{"name": name, "value": 1} for name in names]}
+    answers = httpx.MockTransport(lambda _: httpx.Response(200, json=stats))
+    monkeypatch.setattr(wiring, "http_client", lambda: httpx.Client(transport=answers))
+    targets = wiring.parts(settings).targets
+    seen = {name: targets("test", name).traffic.snapshot().versions for name in ("shop", "api")}
+    assert {name: list(found) for name, found in seen.items()} == {"shop": ["v1"], "api": ["v7"]}

@@ -6,7 +6,7 @@ UNREACHED goes up with a 503 of Envoy's own, before any instance had the request
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rollback_manager.metrics.reading import Counts
@@ -50,14 +50,18 @@ def version_text(route: str, stat_prefix: str) -> str:
     return f"http.{stat_prefix}.rds.{route}.version_text"
 
 
-def versions(route: str, values: Mapping[str, Any]) -> dict[str, str]:
+def versions(route: str, values: Mapping[str, Any], others: Collection[str] = ()) -> dict[str, str]:
     """Version → prefix of its counters' names.
 
     Only a cluster has a membership: `v1.external.upstream_rq_5xx` makes no version `v1.external`.
+    others: routes of the same Envoy; `shop-api-v1` is of shop-api where there is one, not of shop.
     """
     begin, end = f"cluster.{route}-", ".membership_healthy"
     found = (name for name in values if name.startswith(begin) and name.endswith(end))
-    names = {name.removeprefix(begin).removesuffix(end) for name in found}
+    longer = tuple(f"cluster.{one}-" for one in others if one.startswith(f"{route}-"))
+    names = {
+        name.removeprefix(begin).removesuffix(end) for name in found if not name.startswith(longer)
+    }
     return {version: f"{begin}{version}." for version in names if version}
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -495,12 +495,12 @@ def test_what_was_never_counted_is_zero() -> None:
     assert only.own_errors == 0
 
 
-def snapshot_of(values: dict[str, int]) -> Snapshot:
+def snapshot_of(values: dict[str, int], others: Collection[str] = ()) -> Snapshot:
     stats = [{"name": name, "value": value} for name, value in values.items()]
     answers = httpx.MockTransport(lambda _: httpx.Response(200, json={"stats": stats}))
     target = EnvoyTarget(kind="envoy", admin="http://envoy", routes="/none", route="shop")
     with httpx.Client(transport=answers) as client:
-        return Envoy(target, client).snapshot()
+        return Envoy(target, client, others=others).snapshot()
 
 
 # In rotation
@@ -677,3 +677,16 @@ def test_a_cluster_counts_for_every_route_that_its_name_may_belong_to(
     assert shared.of("shop", 9).values.keys() == {first, second} | door
     assert shared.of("shop-api", 9).values.keys() == {second} | door
     assert shared.of("stock", 9).values == {}
+
+
+def test_a_cluster_of_a_longer_route_is_no_version_of_a_shorter_one() -> None:
+    values = {
+        f"cluster.{name}.{counter}": count
+        for name, count in {"shop-v1": 10, "shop-api-v7": 500, "shop-apix": 3}.items()
+        for counter in ("membership_healthy", "upstream_rq_completed")
+    }
+    seen = snapshot_of(values, others={"shop", "shop-api", "stock"})
+    assert {version: one.requests for version, one in seen.versions.items()} == {
+        "v1": 10,
+        "apix": 3,
+    }
