@@ -1,7 +1,8 @@
 """Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, assert_never
@@ -54,6 +55,8 @@ from workers.settings import Settings
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
 
 
 class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
@@ -82,9 +85,17 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    # Nothing from the environment: a proxy variable must not redirect us; no redirects either.
-    client = httpx.Client(timeout=TIMEOUTS, trust_env=False, follow_redirects=False)
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, client))
+    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+
+
+def http_client() -> httpx.Client:
+    """The one client of all parts, as all of them need it.
+
+    Nothing from the environment: a proxy variable must not redirect us; no redirects either. No
+    most of connections: those that hang at one place must not keep the next request, a probe of a
+    healthy instance, from being sent. The worker's threads bound how many there are at once.
+    """
+    return httpx.Client(timeout=TIMEOUTS, limits=LIMITS, trust_env=False, follow_redirects=False)
 
 
 def catalogue_of(settings: Settings) -> Catalogue:
@@ -177,13 +188,13 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
     def shared(admin: str) -> SharedStats:
         return SharedStats(Admin(admin, client))
 
-    counters = _counters(catalogue, client)
+    counters, routes = _counters(catalogue, client), _routes(catalogue)
 
     @cache
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         return Target(
-            traffic=_traffic(placement, client, shared),
+            traffic=_traffic(placement, client, shared, routes),
             workloads=_workloads(placement, client),
             journeys=HttpJourneys(placement.journeys, client),
             business=tuple(HttpJson(source, client) for source in placement.business),
@@ -210,12 +221,29 @@ def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str
     return found
 
 
+def _routes(catalogue: Catalogue) -> dict[str, set[str]]:
+    """The routes behind each Envoy: whose name goes on in another's, has clusters that do, too."""
+    found = defaultdict[str, set[str]](set)
+    for service in catalogue.services.values():
+        for placement in service.environments.values():
+            if isinstance(placement.traffic, EnvoyTarget):
+                found[_address(placement.traffic)].add(placement.traffic.route)
+    return found
+
+
+def _address(envoy: EnvoyTarget) -> str:
+    return envoy.admin.rstrip("/")
+
+
 def _traffic(
-    placement: Placement, client: httpx.Client, shared: Callable[[str], SharedStats]
+    placement: Placement,
+    client: httpx.Client,
+    shared: Callable[[str], SharedStats],
+    routes: Mapping[str, Collection[str]],
 ) -> Traffic:
     match placement.traffic:
         case EnvoyTarget() as envoy:
-            return Envoy(envoy, client, shared(envoy.admin))
+            return Envoy(envoy, client, shared(envoy.admin), routes[_address(envoy)])
         case other:
             assert_never(other)
 

@@ -32,8 +32,8 @@ class HttpJourneys:
     def run(self) -> tuple[Verdict, ...]:
         """One verdict per journey, check named `journey: <name>`; none without journeys.
 
-        No answer is a failed journey, for users get none either. Only a journey that cannot be
-        asked at all (its URL is none) is an error.
+        No answer is a failed journey, for users get none either. Only a journey that was not asked
+        at all (its URL is none, or too much else is under way here) is an error.
         """
         return tuple(self._verdict(journey, journey.get) for journey in self._journeys)
 
@@ -48,6 +48,8 @@ class HttpJourneys:
             answer, because = _judged(journey, self._ask(journey, url))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             answer, because = Answer.ERROR, f"cannot be asked: {_text(error)}"
+        except httpx.PoolTimeout:  # never sent, so it says nothing of what users see
+            answer, because = Answer.ERROR, "not asked: too many requests under way here"
         except httpx.TimeoutException:
             answer, because = Answer.FAILED, f"no answer within {journey.within_ms:.0f} ms"
         except (httpx.HTTPError, httpx.StreamError) as error:

@@ -43,6 +43,8 @@ class HttpJson:
             return self._read_all()
         except PermanentError as error:  # of the token: its text names the reference alone
             raise _Reason(error.what) from error
+        except httpx.PoolTimeout as error:
+            raise _Reason("not asked: too many requests under way here") from error
         except httpx.TimeoutException as error:
             raise _Reason(f"slow: no answer within {self._source.within_ms:.0f} ms") from error
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:

@@ -1,9 +1,13 @@
 """Names in the catalogue become objects that work, or stop the start."""
 
 import json
+import socket
 import stat
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from temporalio import activity
 
@@ -172,3 +176,47 @@ def with_metrics(settings: Settings, *services: str) -> Settings:
         tree["services"][name] = one | {"environments": {"test": place}}
     settings.catalogue.write_text(json.dumps(tree))
     return settings
+
+
+def test_connections_that_hang_do_not_keep_the_next_request_from_being_sent() -> None:
+    """As many as httpx would allow by itself, and one more."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n"
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as server, ExitStack() as hanging:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def serve() -> None:
+            while len(held) < 101:
+                held.append(server.accept()[0])
+                held[-1].recv(1000)
+                held[-1].sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        client = hanging.enter_context(wiring.http_client())
+        for _ in range(101):
+            hanging.enter_context(client.stream("GET", url, timeout=httpx.Timeout(10, pool=1)))
+        thread.join()
+    for one in held:
+        one.close()
+
+
+def test_a_service_does_not_count_another_whose_name_goes_on_from_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = catalogue("shop", {}).model_dump()
+    place = described["services"]["shop"]["environments"]["test"]
+    place["traffic"] |= {"route": "shop", "admin": "http://127.0.0.1:1"}
+    longer = {"traffic": place["traffic"] | {"route": "shop-api", "admin": "http://127.0.0.1:1/"}}
+    described["services"]["api"] = {
+        **described["services"]["shop"],
+        "environments": {"test": place | longer},
+    }
+    settings.catalogue.write_text(json.dumps(described))
+    names = ("cluster.shop-v1.membership_healthy", "cluster.shop-api-v7.membership_healthy")
+    stats = {"stats": [{"name": name, "value": 1} for name in names]}
+    answers = httpx.MockTransport(lambda _: httpx.Response(200, json=stats))
+    monkeypatch.setattr(wiring, "http_client", lambda: httpx.Client(transport=answers))
+    targets = wiring.parts(settings).targets
+    seen = {name: targets("test", name).traffic.snapshot().versions for name in ("shop", "api")}
+    assert {name: list(found) for name, found in seen.items()} == {"shop": ["v1"], "api": ["v7"]}

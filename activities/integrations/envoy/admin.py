@@ -65,6 +65,8 @@ class Admin:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
+        except httpx.PoolTimeout as error:
+            raise self._away("was not asked: too many requests under way here") from error
         except OUTAGES as error:
             raise self._unreachable(error) from error
         except httpx.HTTPStatusError as error:
@@ -81,8 +83,11 @@ class Admin:
             raise self._refused(error) from error
 
     def _unreachable(self, error: Exception) -> RollbackError:
+        return self._away(f"does not answer: {_text(error)}")
+
+    def _away(self, what: str) -> RollbackError:
         return Unreachable(
-            f"Envoy's admin interface at {self._base} does not answer: {_text(error)}",
+            f"Envoy's admin interface at {self._base} {what}",
             effect="Traffic stays as Envoy last had it.",
             next_step=f"Does Envoy run there? curl {self._base}/ready",
         )

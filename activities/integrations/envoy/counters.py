@@ -6,7 +6,7 @@ UNREACHED goes up with a 503 of Envoy's own, before any instance had the request
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rollback_manager.metrics.reading import Counts
@@ -18,6 +18,8 @@ UNREACHED = (
     "upstream_rq_active_overflow",
 )
 """No healthy instance; the connection was refused; too many waited; too many were answered."""
+RETRIED_ANSWERS = "retry.upstream_rq_completed"
+"""Answers of instances in whose place a retry policy tried again; asked for by the name's end."""
 NO_CLUSTER = "no_cluster"
 """5xx for routes to a cluster that is not there; one counter per listener's stat_prefix."""
 COUNTERS = (
@@ -50,14 +52,18 @@ def version_text(route: str, stat_prefix: str) -> str:
     return f"http.{stat_prefix}.rds.{route}.version_text"
 
 
-def versions(route: str, values: Mapping[str, Any]) -> dict[str, str]:
+def versions(route: str, values: Mapping[str, Any], others: Collection[str] = ()) -> dict[str, str]:
     """Version → prefix of its counters' names.
 
     Only a cluster has a membership: `v1.external.upstream_rq_5xx` makes no version `v1.external`.
+    others: routes of the same Envoy; `shop-api-v1` is of shop-api where there is one, not of shop.
     """
     begin, end = f"cluster.{route}-", ".membership_healthy"
     found = (name for name in values if name.startswith(begin) and name.endswith(end))
-    names = {name.removeprefix(begin).removesuffix(end) for name in found}
+    longer = tuple(f"cluster.{one}-" for one in others if one.startswith(f"{route}-"))
+    names = {
+        name.removeprefix(begin).removesuffix(end) for name in found if not name.startswith(longer)
+    }
     return {version: f"{begin}{version}." for version in names if version}
 
 
@@ -83,11 +89,13 @@ def counts(
 def unreached_of(prefix: str, values: Mapping[str, Any]) -> int:
     """5xx that Envoy gave because no instance of the version got the request.
 
-    An attempt that was made again is no answer, and may have failed for any reason: with a retry
-    policy this counts too few rather than excuse the version.
+    An attempt that was made again is no answer. One after which an instance had answered is known
+    to be none of these; the others may have failed for any reason, a connection that broke under
+    a request too: of them this counts too few rather than excuse the version.
     """
     tried = sum(_value(values, prefix + name) for name in UNREACHED)
-    given_up = max(0, tried - _value(values, f"{prefix}upstream_rq_retry"))
+    again = _value(values, f"{prefix}upstream_rq_retry") - _value(values, prefix + RETRIED_ANSWERS)
+    given_up = max(0, tried - max(0, again))
     return min(given_up, _value(values, f"{prefix}upstream_rq_5xx"))
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,12 +33,17 @@ class Envoy:
     """
 
     def __init__(
-        self, target: EnvoyTarget, client: httpx.Client, shared: SharedStats | None = None
+        self,
+        target: EnvoyTarget,
+        client: httpx.Client,
+        shared: SharedStats | None = None,
+        others: Collection[str] = (),
     ) -> None:
-        """shared: of this Envoy, among all services behind it."""
+        """shared: of this Envoy, among all services behind it. others: their routes."""
         self._target = target
         self._admin = Admin(target.admin, client)
         self._shared = shared
+        self._others = others
         self._file = Path(target.routes)
         self._rotation = counters.Rotation()
         self._split: tuple[str, dict[str, int]] | None = None
@@ -97,7 +103,7 @@ class Envoy:
         so that whatever was written before it is in the counters.
         """
         stats = self._stats(max_age_s)
-        found = counters.versions(self._target.route, stats.values)
+        found = counters.versions(self._target.route, stats.values, self._others)
         prefixes = list(found.values())
         return Snapshot(
             taken_at=stats.taken_at,
@@ -144,7 +150,7 @@ class Envoy:
     def _clusters(self) -> set[str]:
         """Versions that Envoy has a cluster for."""
         values, _ = self._admin.stats(counters.clusters_pattern(self._target.route))
-        return set(counters.versions(self._target.route, values))
+        return set(counters.versions(self._target.route, values, self._others))
 
 
 def _check(shares: dict[str, int], known: set[str], admin: str) -> None:

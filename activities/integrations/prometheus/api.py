@@ -97,6 +97,8 @@ class Api:
     def _mapped(self, timeout_s: float) -> Iterator[None]:
         try:
             yield
+        except httpx.PoolTimeout as error:
+            raise self._away("was not asked: too many requests under way here") from error
         except httpx.TimeoutException as error:
             raise self._away(f"gave no answer within {timeout_s:g} s") from error
         except OUTAGES as error:

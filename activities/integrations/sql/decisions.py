@@ -1,7 +1,10 @@
 """The ledger of decisions, on whatever database the engine opens."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Engine, case, exists, func, select, update
 
 from activities.integrations.sql.engine import answered
@@ -10,6 +13,8 @@ from activities.integrations.sql.tables import decisions
 from rollback_manager.decision.ledger import Entry, Label
 from rollback_manager.decision.levels import PastAlarm, alarms_in
 from rollback_manager.errors import NotFound
+
+log = logging.getLogger(__name__)
 
 
 class SqlDecisions:
@@ -84,8 +89,7 @@ class SqlDecisions:
         )
         with answered(self._engine), self._engine.connect() as connection:
             rows = connection.execute(asked).all()
-            return [one for entry, said in rows
-                    for one in alarms_in(entry, Label.model_validate_json(said))]  # fmt: skip
+        return _alarms([(entry, said) for entry, said in rows])
 
     def label_decision(self, env: str, incident: str, label: Label) -> Entry:
         """Label the incident's newest decision, and it alone; NotFound where there is none."""
@@ -99,6 +103,23 @@ class SqlDecisions:
             said = case((this, label.model_dump_json()), else_=None)
             connection.execute(update(decisions).where(of_incident).values(label=said))
             return _entry(dict(newest)).model_copy(update={"label": label})
+
+
+def _alarms(rows: Sequence[tuple[str, str]]) -> list[PastAlarm]:
+    """Those that can be read: one record of another build must not take all the others' past."""
+    found, unread = list[PastAlarm](), 0
+    for entry, said in rows:
+        try:
+            found += alarms_in(entry, Label.model_validate_json(said))
+        except ValidationError:
+            unread += 1
+    if unread:
+        log.warning(
+            "%d of %d labelled judgements cannot be read by this build: past alarms without them",
+            unread,
+            len(rows),
+        )
+    return found
 
 
 def _of(env: str, service: str | None) -> list[ColumnElement[bool]]:

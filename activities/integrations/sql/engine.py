@@ -16,6 +16,12 @@ from sqlalchemy.exc import (
     TimeoutError,  # noqa: A004 - SQLAlchemy's own: the pool had no connection left
 )
 
+from activities.database_urls import (
+    PASSWORDS,
+    NoDatabaseUrl,
+    check_places,
+    veiled,
+)
 from rollback_manager.errors import PermanentError, RollbackError, Unreachable
 
 CONNECT_S = 2
@@ -31,9 +37,13 @@ def engine_for(url: str) -> Engine:
     `postgresql://user@host/database`. PermanentError for anything else.
     """
     try:
-        parsed = make_url(url)
-    except ArgumentError:  # its text would repeat the URL, password and all
-        raise PermanentError("the address of the records is not a database URL") from None
+        parsed = _parsed(url)
+    except NoDatabaseUrl:
+        raise PermanentError(
+            "the address of the records is not a database URL",
+            effect="Nothing was started; production is unchanged.",
+            next_step="Write @ : / and % in its password as %40 %3A %2F and %25.",
+        ) from None
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite":
             return _sqlite(parsed)
@@ -52,6 +62,17 @@ def answered(engine: Engine) -> Iterator[None]:
         yield
     except (SQLAlchemyError, ValidationError) as error:
         raise _ours(error, engine) from error
+
+
+def _parsed(url: str) -> URL:
+    """Without what SQLAlchemy says of a URL that it cannot read: that would repeat it."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the second one of a port, with what stands there
+        raise NoDatabaseUrl from None
+    if parsed.get_backend_name() != "sqlite":  # a file may have any name
+        check_places(parsed.host, parsed.database)
+    return parsed
 
 
 def _sqlite(url: URL) -> Engine:
@@ -95,8 +116,8 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _ours(error: SQLAlchemyError | ValidationError, engine: Engine) -> RollbackError:
-    place = engine.url.render_as_string(hide_password=True)
-    said = _text(error)
+    place = engine.url.difference_update_query(PASSWORDS).render_as_string(hide_password=True)
+    said = _text(error, engine.url)
     if _is_outage(error):
         return Unreachable(
             f"the records at {place} do not answer: {said}",
@@ -119,8 +140,9 @@ def _is_outage(error: SQLAlchemyError | ValidationError) -> bool:
     return isinstance(error, TimeoutError)
 
 
-def _text(error: SQLAlchemyError | ValidationError) -> str:
+def _text(error: SQLAlchemyError | ValidationError, url: URL) -> str:
     if isinstance(error, ValidationError):  # its own text repeats the values
         return f"{error.error_count()} values of {error.title} cannot be read by this build"
     text = str(error.orig if isinstance(error, DBAPIError) else error)
-    return " ".join(text.split())[:LONGEST_TEXT]
+    in_query = {str(url.query[name]) for name in PASSWORDS if name in url.query}
+    return " ".join(veiled(text, {url.password or "", *in_query}).split())[:LONGEST_TEXT]

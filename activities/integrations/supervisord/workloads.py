@@ -13,7 +13,7 @@ from activities.integrations.supervisord.processes import Instance, digests, ins
 from activities.integrations.supervisord.rpc import ALREADY_SO, BAD_NAME, FaultError, Rpc
 from activities.targets import InstanceState, VersionState
 from rollback_manager.catalogue import SupervisordTarget
-from rollback_manager.errors import NotFound, PermanentError, TemporaryError
+from rollback_manager.errors import NotFound, PermanentError, TemporaryError, Unreachable
 from rollback_manager.operation import Mark
 
 READY_S = 1.0
@@ -176,6 +176,12 @@ class Supervisord:
         url = f"{_address(one)}{self._target.ready_path}"
         try:
             answer = self._client.get(url, headers={"connection": "close"}, timeout=READY_S)
+        except httpx.PoolTimeout as error:  # it was not asked, so nothing is known of it
+            raise Unreachable(
+                f"{url} was not asked whether it is ready: too many requests under way here",
+                effect="Nothing was changed.",
+                next_step="This is tried again by itself; if it stays so, see what hangs.",
+            ) from error
         except httpx.HTTPError:
             return False
         return answer.status_code == httpx.codes.OK

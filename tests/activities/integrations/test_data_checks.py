@@ -268,3 +268,74 @@ def test_an_address_that_leads_nowhere_is_told_without_it(
     assert said.answer is Answer.ERROR
     assert because in said.because
     assert "s3cret" not in said.because
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ro:s3cret%zz@127.0.0.1:1/shop",
+        "postgresql://ro:s3cret@[::1/shop",
+        "postgresql://ro:x@s3cret@127.0.0.1:1/shop",
+        "postgresql://ro:s3cret/y@127.0.0.1:1/shop",
+        "postgresql://ro:12/s3cret@127.0.0.1:1/shop",
+        "postgresql://127.0.0.1:1/shop?s3cret=1",
+        "postgresql://ro:x@127.0.0.1:s3cret/shop",
+    ],
+)
+def test_what_cannot_be_read_as_a_url_is_told_without_a_piece_of_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv(REFERENCE, url)
+    said = run("SELECT 1")
+    assert said.answer is Answer.ERROR
+    assert said.because == f"orders: the URL that env:{REFERENCE} names is no database URL"
+
+
+def test_a_database_that_refuses_us_is_told_without_user_and_password(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_url(postgres).set(username="n0body", password="s3cret")  # noqa: S106 - no secret
+    monkeypatch.setenv(REFERENCE, other.render_as_string(hide_password=False))
+    said = run("SELECT 1")
+    assert said.answer is Answer.ERROR
+    assert 'role "***"' in said.because or 'user "***"' in said.because
+    said = run("SELECT 's3cret'::integer FROM orders")
+    assert "n0body" not in said.because
+    assert "s3cret" not in said.because
+
+
+def test_a_password_that_a_database_repeats_is_hidden(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_url(postgres).update_query_dict({"password": "s3-cret", "sslpassword": "s4cret"})
+    monkeypatch.setenv(REFERENCE, other.render_as_string(hide_password=False))
+    because = run("SELECT ('s3-cret' || 's4cret')::integer FROM orders").because
+    assert '"******"' in because
+
+
+def test_options_in_the_url_hold_beside_our_own(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA billing")
+        connection.execute("CREATE TABLE billing.invoices AS SELECT 3 AS id")
+    other = make_url(postgres).update_query_dict({"options": "-csearch_path=billing"})
+    monkeypatch.setenv(REFERENCE, other.render_as_string(hide_password=False))
+    assert run("SELECT id FROM invoices", expect=3).answer is Answer.PASSED
+    assert "slow: not" in run("SELECT pg_sleep(20)", within_ms=300).because
+
+
+def test_nothing_is_asked_at_the_start_of_a_session_that_a_pooler_refuses(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PgBouncer refuses `options`; a session of its pool must come back as it was."""
+    asked: list[dict[str, object]] = []
+    real = psycopg.connect
+
+    def connect(url: str, **more: object) -> object:
+        asked.append(more)
+        return real(url, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    assert run("SELECT count(*) FROM orders", expect=2).answer is Answer.PASSED
+    assert [sorted(one) for one in asked] == [["application_name", "connect_timeout"]]

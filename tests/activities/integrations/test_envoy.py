@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -489,18 +489,70 @@ def test_counters_of_retried_attempts_do_not_excuse_a_version() -> None:
     )
 
 
+def test_answers_that_are_tried_again_do_not_make_earlier_unreached_ones_errors() -> None:
+    values = {
+        "cluster.shop-v1.membership_healthy": 2,
+        "cluster.shop-v1.upstream_rq_completed": 300,
+        "cluster.shop-v1.upstream_rq_5xx": 100,
+        "cluster.shop-v1.upstream_cx_none_healthy": 100,
+        "cluster.shop-v1.upstream_rq_retry": 100,
+        "cluster.shop-v1.retry.upstream_rq_completed": 100,
+    }
+    assert snapshot_of(values).versions["v1"] == Counts(
+        requests=200, errors=0, in_flight=0, serving=2
+    )
+
+
+def test_a_retry_policy_that_helps_brings_no_errors_of_the_start_back(
+    world: World, client: httpx.Client, envoy: Envoy
+) -> None:
+    if "flaky" not in envoy.snapshot().versions:
+        world.add_version("flaky", instances=1, error_ratio=0.5)
+    world.set_shares({"flaky": 100}, "flaky")
+    world.scale("flaky", 0)
+    assert within(2, lambda: visit(world, client, 1)[""] == 1)
+    assert visit(world, client, 20) == {"": 20}
+    world.scale("flaky", 1)
+    assert within(5, lambda: visit(world, client, 1)["flaky"] == 1)
+    retried(world, {"retry_on": "5xx", "num_retries": 10})
+    try:
+        assert taken_up(envoy)
+        before, failed = envoy.snapshot(), failed_in(world, client)
+        assert visit(world, client, 30) == {"flaky": 30}
+        after = envoy.snapshot()
+        assert grown(before, after, "flaky") == (30, failed_in(world, client) - failed, 0)
+    finally:
+        retried(world, None)
+
+
+def retried(world: World, policy: dict[str, object] | None) -> None:
+    def write(document: dict[str, Any]) -> None:
+        document["version_info"] = f"retried {policy}"
+        for host in document["resources"][0]["virtual_hosts"]:
+            host.pop("retry_policy", None)
+            host.update({"retry_policy": policy} if policy else {})
+
+    edit(world, write)
+
+
+def failed_in(world: World, client: httpx.Client) -> int:
+    name = "cluster.shop-flaky.upstream_rq_5xx"
+    values, _ = Admin(world.admin_url, client).stats(f"^{name}$")
+    return int(values[name])
+
+
 def test_what_was_never_counted_is_zero() -> None:
     only = snapshot_of({"cluster.shop-v1.membership_healthy": 0})
     assert only.versions == {"v1": Counts(requests=0, errors=0, in_flight=0, serving=0)}
     assert only.own_errors == 0
 
 
-def snapshot_of(values: dict[str, int]) -> Snapshot:
+def snapshot_of(values: dict[str, int], others: Collection[str] = ()) -> Snapshot:
     stats = [{"name": name, "value": value} for name, value in values.items()]
     answers = httpx.MockTransport(lambda _: httpx.Response(200, json={"stats": stats}))
     target = EnvoyTarget(kind="envoy", admin="http://envoy", routes="/none", route="shop")
     with httpx.Client(transport=answers) as client:
-        return Envoy(target, client).snapshot()
+        return Envoy(target, client, others=others).snapshot()
 
 
 # In rotation
@@ -677,3 +729,16 @@ def test_a_cluster_counts_for_every_route_that_its_name_may_belong_to(
     assert shared.of("shop", 9).values.keys() == {first, second} | door
     assert shared.of("shop-api", 9).values.keys() == {second} | door
     assert shared.of("stock", 9).values == {}
+
+
+def test_a_cluster_of_a_longer_route_is_no_version_of_a_shorter_one() -> None:
+    values = {
+        f"cluster.{name}.{counter}": count
+        for name, count in {"shop-v1": 10, "shop-api-v7": 500, "shop-apix": 3}.items()
+        for counter in ("membership_healthy", "upstream_rq_completed")
+    }
+    seen = snapshot_of(values, others={"shop", "shop-api", "stock"})
+    assert {version: one.requests for version, one in seen.versions.items()} == {
+        "v1": 10,
+        "apix": 3,
+    }

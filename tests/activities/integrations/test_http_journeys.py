@@ -151,3 +151,13 @@ def test_at_an_instance_the_same_is_asked_and_the_users_host_is_named(front: str
     assert said.check == "journey: host"
     assert said.answer is Answer.PASSED, said
     assert said.because.startswith(f"GET {front}/host?of=users: 200")
+
+
+def test_a_journey_that_was_never_sent_says_nothing_of_what_users_see(front: str) -> None:
+    with (
+        httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=1)) as client,
+        client.stream("GET", f"{front}/drip"),  # takes the one connection
+    ):
+        verdict = run(client, f"{front}/cart", within_ms=100)
+    assert verdict.answer is Answer.ERROR
+    assert "not asked: too many requests under way here" in verdict.because

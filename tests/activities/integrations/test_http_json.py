@@ -218,3 +218,12 @@ def test_a_token_that_is_not_there_is_a_reason(shop: str, client: httpx.Client) 
 def test_what_cannot_be_asked_is_refused_in_the_catalogue(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         source(**{"url": "http://shop/x", **wrong})
+
+
+def test_a_number_that_was_never_asked_for_does_not_make_its_source_slow(shop: str) -> None:
+    with (
+        httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=1)) as client,
+        client.stream("GET", f"{shop}/orders"),  # takes the one connection
+    ):
+        found = read(client, f"{shop}/orders", "/orders/per_minute", within_ms=100)
+    assert "not asked: too many requests under way here" in because(found)

@@ -463,6 +463,13 @@ def test_a_postgresql_that_is_not_there_is_unreachable() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_password_beside_the_address_is_not_told_either() -> None:
+    where = "postgresql://rollback@127.0.0.1:1/records?password=s3cret&sslmode=disable"
+    with pytest.raises(Unreachable, match="sslmode=disable") as caught:
+        SqlRecords(engine_for(where)).claim("prod", "shop", ROLLBACK)
+    assert "s3cret" not in str(caught.value)
+
+
 def decided(service: str, minute: int, version: str = "v2") -> Entry:
     """A decision about a release of that service, at that minute after noon."""
     at = NOON + timedelta(minutes=minute)
@@ -572,6 +579,21 @@ def test_past_alarms_are_those_of_the_first_and_the_last_judgement(records: SqlR
     assert records.past_alarms("other", 9) == []
 
 
+def test_a_judgement_that_cannot_be_read_is_left_out_of_past_alarms_and_counted(
+    records: SqlRecords, database: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    for service in ("shop", "cart"):
+        made = decided(service, 1)
+        grown = join(made.facts.incident, evidence(nats=5.0))
+        grounds = made.facts.model_copy(update={"incident": grown})
+        records.keep_decision("prod", service, made.model_copy(update={"facts": grounds}))
+        records.label_decision("prod", f"incident/prod/{service}/v2", label(Truth.FALSE))
+    with database.begin() as connection:
+        connection.execute(text("UPDATE decisions SET entry = '{}' WHERE service = 'shop'"))
+    assert [one.service for one in records.past_alarms("prod", 9)] == ["cart"]
+    assert "1 of 2 labelled judgements cannot be read" in caplog.text
+
+
 def model(intercept: float = 0.5) -> DecisionModel:
     told = CalibrationReport(bins=(), expected_error=0.04, count=60)
     return DecisionModel(intercept=intercept, coefficients=(), labels=60, bad=40, report=told)
@@ -655,6 +677,10 @@ def test_the_file_of_sqlite_is_for_this_user_alone(tmp_path: Path) -> None:
     [
         ("mysql://root@db/records", "known: sqlite, postgresql"),
         ("not a url with s3cret in it", "is not a database URL"),
+        ("postgresql://ro:x@s3cret@db/records", "is not a database URL"),
+        ("postgresql://ro:x@y:s3cret@db/records", "is not a database URL"),
+        ("postgresql://ro@x/s3cret@db/records", "is not a database URL"),
+        ("postgresql://ro:s3cret@[::1/records", "is not a database URL"),
         ("sqlite://", "name a file"),
         ("sqlite:////dev/null/records/records.db", "cannot be kept in"),
     ],

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault
@@ -499,3 +500,32 @@ def test_another_server_on_the_socket_becomes_an_error_of_ours(
             nobody(client, f"{folder}/s.sock").versions()
         thread.join()
         assert len(calls) == 1  # a call whose answer is lost is not sent again
+
+
+def test_an_instance_that_was_never_asked_is_not_taken_for_one_that_is_not_ready(
+    world: World, target: SupervisordTarget, supervisord: Supervisord
+) -> None:
+    assert within(10, lambda: has(supervisord, "v1", 2, 2))
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server,
+        httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=1)) as busy,
+    ):
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with (
+            busy.stream("GET", f"http://127.0.0.1:{server.server_port}"),  # the one connection
+            pytest.raises(Unreachable, match="too many requests under way here"),
+        ):
+            Supervisord(target, busy).versions()
+        server.shutdown()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """Promises a byte and never sends it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
