@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from activities.counted import counters, most_unseen
@@ -90,6 +89,11 @@ class ServiceWatch:
         one = self._under_watch
         if one is not None:
             self._blind = self._tried(lambda: self._tell(one, one.settled(judged, place)))
+
+    def judge_alone(self) -> None:
+        """Where judging it beside others failed; a mistake of ours is told as what blinds it."""
+        self._blind = self._tried(lambda: _judge([self])) or self._blind
+        self.due = None
 
     def speak(self) -> None:
         """Give the alarms that come of the last answer."""
@@ -190,9 +194,7 @@ def judge_together(services: Iterable[ServiceWatch]) -> None:
     except Exception:  # a mistake of ours with one of them must not blind the others
         log.exception("releases are judged one by one")
         for one in due:
-            with suppress(Exception):
-                _judge([one])
-            one.due = None
+            one.judge_alone()
 
 
 def _judge(services: Sequence[ServiceWatch]) -> None:

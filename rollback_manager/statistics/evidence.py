@@ -5,7 +5,7 @@ benchmark of four thousand run the very same lines; one release is an array of l
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -115,8 +115,3 @@ def cannot_tell(test: str, comparator: str, because: str, threshold_nats: float 
         comparator=comparator,
         because=because,
     )
-
-
-def at(arm: Arm, release: int) -> Arm:
-    """The numbers of one release out of many, still as arrays."""
-    return Arm(*(getattr(arm, field.name)[release : release + 1] for field in fields(arm)))

@@ -425,6 +425,8 @@ def test_a_mistake_with_one_service_leaves_the_others_judged(
     assert well.watch.watched is not None
     assert "cannot tell" in well.watch.watched.says or "fine" in well.watch.watched.says
     assert broken.watch.due is None, "it is looked at anew"
+    assert broken.watch.trouble.startswith("TypeError"), "people are told that it is not watched"
+    assert not well.watch.trouble
 
 
 def replace_interval(due: Due) -> Due:

@@ -14,8 +14,8 @@ from benchmarks.detection.shares import Share
 from benchmarks.detection.world import HEALTHY, Releases, S
 from rollback_manager.statistics import errors
 from rollback_manager.statistics.errors import KNOBS
-from rollback_manager.statistics.evidence import at
 from rollback_manager.statistics.release_watch import History
+from rollback_manager.statistics.rows import row
 
 SEED = 77
 
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_world() -> None:
         Releases(S, HEALTHY, 10, 3, SEED), Releases(S, HEALTHY, 10, 3, SEED), strict=True
     ):
         assert (one.interval.control.errors == same.interval.control.errors).all()
-        assert at(one.interval.new, 1).requests == same.interval.new.requests[1]
+        assert row(one.interval.new, 1).requests == same.interval.new.requests[1]
         if one.interval.at_s > 5:
             break
 
