@@ -91,7 +91,7 @@ def fronts(
 
 def _paths(rule: Object) -> tuple[str, str]:
     """The prefix that a rule matches, and what its filter puts in its place."""
-    match = next(iter(rule.get("matches") or []), {})
+    match: Object = next(iter(rule.get("matches") or []), {})
     prefix = match.get("path", {}).get("value", "/")
     rewrites = (
         one["urlRewrite"]["path"]["replacePrefixMatch"]

@@ -105,6 +105,8 @@ class Container:
         self, command: list[str], probe: Probe, log: Path, changed: Callable[[], None]
     ) -> None:
         self.run = Run()
+        self.pid = 0
+        """0 while none runs."""
         self.grace_s = 0.0
         self._command, self._probe, self._log = command, probe, log
         self._changed = changed
@@ -126,6 +128,7 @@ class Container:
         while not self._ending.is_set():
             with self._log.open("ab") as log:
                 child = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603
+            self.pid = child.pid
             self._say(ready=False, waiting="")
             self._watch(child)
             if self._ending.is_set():
@@ -155,6 +158,7 @@ class Container:
             time.sleep(FIRST_PROBES_S / 2)
         child.kill()
         child.wait()
+        self.pid = 0
 
     def _say(self, **now: Any) -> None:
         before, self.run = self.run, replace(self.run, **now)
@@ -170,7 +174,7 @@ class Processes:
     """The containers of the pods of one world."""
 
     def __init__(self, registry: Registry, logs: Path) -> None:
-        self._registry, self._logs = registry, logs
+        self.registry, self._logs = registry, logs
         self._prefix = with_parent()
         self._lock = threading.Lock()
         self._running: dict[str, Container] = {}
@@ -179,7 +183,7 @@ class Processes:
     def run(self, pod: Object, ip: str, changed: Callable[[], None]) -> Run:
         """Have its first container started, and say how it does."""
         uid, container = pod["metadata"]["uid"], pod["spec"]["containers"][0]
-        image = self._registry.pull(container["image"])
+        image = self.registry.pull(container["image"])
         with self._lock:
             if uid not in self._running and not self._closed:
                 if image is None:
@@ -197,6 +201,12 @@ class Processes:
                 del self._running[uid]
                 return True
             return False
+
+    def pids(self) -> list[int]:
+        """Of the processes that run."""
+        with self._lock:
+            found = [one.pid for one in self._running.values()]
+        return [pid for pid in found if pid]
 
     def close(self) -> None:
         """End all of them, and wait until they are gone."""

@@ -232,16 +232,20 @@ def test_an_admission_policy_denies(shop: Shop) -> None:
     assert "v9 is bad" in o.until(denied, bool)
 
 
-def test_the_kinds_of_others_are_served(cluster: Cluster, namespace: str) -> None:
+def test_routes_of_the_gateway_api_are_taken(cluster: Cluster, namespace: str) -> None:
+    crds.install(cluster.api, crds.GATEWAY_API)
+    o.created(cluster.api, namespace, o.http_route("shop", {"shop-v1": 90, "shop-v2": 10}))
+    found = cluster.api.get(o.path_of("httproutes", namespace, "shop"))
+    assert [one["weight"] for one in found["spec"]["rules"][0]["backendRefs"]] == [90, 10]
+
+
+@pytest.mark.long
+def test_the_kinds_of_other_deployers_are_served(cluster: Cluster) -> None:
     names = crds.install(cluster.api, *crds.ALL)
     assert {
-        "httproutes.gateway.networking.k8s.io",
         "rollouts.argoproj.io",
         "applications.argoproj.io",
         "applicationsets.argoproj.io",
         "kustomizations.kustomize.toolkit.fluxcd.io",
         "helmreleases.helm.toolkit.fluxcd.io",
     } < set(names)
-    o.created(cluster.api, namespace, o.http_route("shop", {"shop-v1": 90, "shop-v2": 10}))
-    found = cluster.api.get(o.path_of("httproutes", namespace, "shop"))
-    assert [one["weight"] for one in found["spec"]["rules"][0]["backendRefs"]] == [90, 10]
