@@ -124,6 +124,7 @@ class Api:
         with self._lock:
             if self._client is None:
                 self._client = client.ApiClient(_configuration(self.name, self._cluster))
+                self._client.user_agent = FIELD_MANAGER  # as the cluster's audit log shows us
             return self._client
 
     def _forget(self) -> None:

@@ -157,7 +157,10 @@ def mark_of(item: Json) -> Mark | None:
 
 
 def last_writer(item: Json) -> str:
-    """Who wrote the object last, but for its status and us: `argocd-controller at 12:00:03Z`."""
+    """Who wrote the object last, but for its status and us: `argocd-controller at 12:00:03Z`.
+
+    Several, where they wrote in the same second: Kubernetes keeps no finer time.
+    """
     entries = [
         one
         for one in item["metadata"].get("managedFields", [])
@@ -165,8 +168,9 @@ def last_writer(item: Json) -> str:
     ]
     if not entries:
         return "nobody that Kubernetes knows of"
-    newest = max(entries, key=lambda one: one.get("time", ""))
-    return f"{newest.get('manager', 'unknown')} at {newest.get('time', 'an unknown time')}"
+    newest = max(one.get("time", "") for one in entries)
+    names = {one.get("manager", "unknown") for one in entries if one.get("time", "") == newest}
+    return f"{', '.join(sorted(names))} at {newest or 'an unknown time'}"
 
 
 def desired(controller: Json, kind: Controller) -> int:
