@@ -21,6 +21,7 @@ from demo.errors import WorldError
 from demo.kubernetes import binaries, catalogue, crds, manifests, prometheus
 from demo.kubernetes import cluster as clusters
 from demo.kubernetes.api import MERGE, Api, Object, Refused
+from demo.kubernetes.binaries import Programs
 from demo.kubernetes.catalogue import COLOURS, SHOP, TILL
 from demo.kubernetes.cluster import Cluster
 from demo.kubernetes.control_plane import ControlPlane
@@ -53,16 +54,17 @@ class KubernetesWorld:
         folder: Path,
         *,
         cluster: Cluster | None = None,
+        programs: Programs | None = None,
         namespace: str = "shop",
         services: tuple[str, ...] = (SHOP, TILL),
         instances: int = 4,
         policy: Mapping[str, Any] = catalogue.POLICY,
     ) -> None:
-        """cluster: where to live; without one a control plane is found and started."""
+        """cluster: where to live; without one a control plane of these programs is started."""
         self.folder, self.namespace = folder.absolute(), namespace
         self.services, self.instances = services, instances
         self.catalogue = self.folder / "catalogue.yaml"
-        self._policy, self._given = policy, cluster
+        self._policy, self._given, self._programs = policy, cluster, programs
         self._stack = ExitStack()
         self._registry = Registry()
         self._colours: dict[str, str] = {}
@@ -128,7 +130,7 @@ class KubernetesWorld:
         self._write_catalogue()
 
     def _own(self, stack: ExitStack) -> Cluster:
-        programs = asyncio.run(binaries.find(print))
+        programs = self._programs or asyncio.run(binaries.find(print))
         return stack.enter_context(clusters.own(self.folder / "cluster", programs))
 
     def _envoy_is_live(self) -> bool:
@@ -262,6 +264,10 @@ class KubernetesWorld:
             return {}
         refs = route["spec"]["rules"][0]["backendRefs"]
         return {one["name"]: one.get("weight", 1) for one in refs}
+
+    def versions(self, service: str) -> dict[str, str]:
+        """Version → the Deployment that has it, of the shop and of its Service alike."""
+        return {v: f"{service}-{c}" for v, c in self._colours.items()}
 
     def scale(self, name: str, instances: int) -> None:
         """Change how many pods a Deployment has, and wait until they are ready."""
