@@ -54,7 +54,7 @@ class Users:
 
     def __init__(self, routed: Callable[[], dict[str, int]], bad: Iterable[str] = ("v2",)) -> None:
         self._routed = routed
-        self._bad = frozenset(bad)
+        self.bad = frozenset(bad)
         self._last = time.monotonic()
         self.requests: dict[str, float] = {}
 
@@ -74,7 +74,7 @@ class Users:
 
     def _counts(self, version: str) -> Counts:
         requests = round(self.requests.get(version, 0.0))
-        errors = requests // 2 if version in self._bad else 0
+        errors = requests // 2 if version in self.bad else 0
         return Counts(
             requests=requests,
             errors=errors,
