@@ -15,6 +15,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    PodFeed,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -82,6 +83,7 @@ class _Makers:
         self._routes = _routes(catalogue)
         self._stats: dict[str, SharedStats] = {}
         self._apis = {name: Api(name, one) for name, one in catalogue.clusters.items()}
+        self._feeds: dict[tuple[str, str], PodFeed] = {}
 
     def roles(self, placement: Placement, counters: Counters | None) -> tuple[Workloads, Traffic]:
         """Workloads and traffic of one service; on Kubernetes they share one reading."""
@@ -89,10 +91,15 @@ class _Makers:
             case SupervisordTarget() as supervisord:
                 return Supervisord(supervisord, self._client), self._proxy(placement)
             case KubernetesTarget() as kubernetes:
-                reader = Reader(self._apis[kubernetes.cluster], kubernetes)
+                reader = self._reader(kubernetes)
                 return _pods(reader), self._pod_traffic(placement, reader, counters)
             case other:
                 assert_never(other)
+
+    def _reader(self, target: KubernetesTarget) -> Reader:
+        api, place = self._apis[target.cluster], (target.cluster, target.namespace)
+        feed = self._feeds.setdefault(place, PodFeed(api, target.namespace))
+        return Reader(api, target, feed)
 
     def _pod_traffic(
         self, placement: Placement, reader: Reader, counters: Counters | None

@@ -5,7 +5,7 @@ Its own retries are off: a PUT was seen four times for one call (reliability §9
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import urllib3
@@ -23,6 +23,8 @@ FIELD_MANAGER = "rollback-manager"
 PAGE = 500
 """Objects per answer of a list."""
 MOST_CONNECTIONS = 50
+WATCH_S = 60
+"""How long the server lets one watch last."""
 UNAUTHORIZED, GONE = 401, 410
 
 Json = dict[str, Any]
@@ -48,7 +50,14 @@ class Api:
         return self._call("GET", path)
 
     def items(self, path: str, selector: str = "") -> list[Json]:
-        """All objects of a list, page by page; from the start again if that took too long."""
+        """All objects of a list."""
+        return self.listed(path, selector)[0]
+
+    def listed(self, path: str, selector: str = "") -> tuple[list[Json], str]:
+        """All objects, page by page, and of which version of the list they are.
+
+        From the start again if that took so long that the server forgot where it was.
+        """
         found: list[Json] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
@@ -59,8 +68,26 @@ class Api:
             found += answer.get("items", [])
             more = answer.get("metadata", {}).get("continue")
             if not more:
-                return found
+                return found, answer.get("metadata", {}).get("resourceVersion", "")
             query = {**query, "continue": more}
+
+    def watch(self, path: str, since: str) -> Iterator[bytes]:
+        """One line of JSON for each change after that version, until the server ends it."""
+        query = {
+            "watch": "1",
+            "resourceVersion": since,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_S),
+        }
+        timeouts = TIMEOUTS_S[0], WATCH_S + TIMEOUTS_S[1]
+        try:
+            answer = self._sent("GET", path, query, None, "application/json", timeouts)
+        except ApiException as error:
+            raise refused(error, f"watch {path}", self.name) from error
+        try:
+            yield from _lines(answer.stream(decode_content=True))
+        finally:
+            answer.close()
 
     def patch(self, path: str, operations: Sequence[Json], *, dry_run: bool = False) -> Json:
         """A JSON patch (RFC 6902): all of it or nothing."""
@@ -107,7 +134,19 @@ class Api:
         raise AssertionError("unreachable: the second round returns or raises")
 
     def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
-        answer = self._connected().call_api(
+        found: Json = json.loads(self._sent(method, path, query, body, kind, TIMEOUTS_S).data)
+        return found
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: object,
+        kind: str,
+        timeouts_s: tuple[float, float],
+    ) -> urllib3.HTTPResponse:
+        answer: urllib3.HTTPResponse = self._connected().call_api(
             path,
             method,
             query_params=list(query.items()),
@@ -115,10 +154,9 @@ class Api:
             body=body,
             auth_settings=["BearerToken"],
             _preload_content=False,
-            _request_timeout=TIMEOUTS_S,
+            _request_timeout=timeouts_s,
         )
-        found: Json = json.loads(answer.data)
-        return found
+        return answer
 
     def _connected(self) -> client.ApiClient:
         with self._lock:
@@ -130,6 +168,13 @@ class Api:
     def _forget(self) -> None:
         with self._lock:
             self._client = None
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    left = b""
+    for piece in pieces:
+        *whole, left = (left + piece).split(b"\n")
+        yield from whole
 
 
 def _configuration(name: str, cluster: Cluster) -> client.Configuration:
