@@ -1,11 +1,13 @@
 """The control plane and its stand-in machines: what other tests rest on."""
 
+import json
+from base64 import b64encode
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from demo.kubernetes import crds
+from demo.kubernetes import binaries, crds
 from demo.kubernetes.api import MERGE, Object, Refused, connected
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import VERSION_LABEL, Crash, Never, Ready, is_ready
@@ -152,6 +154,15 @@ def test_autoscalers_and_disruption_budgets_are_taken(shop: Shop) -> None:
     assert refused.value.status == 429
 
 
+def test_a_kubectl_of_its_own_version_comes_with_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    told = json.loads(cluster.kubectl("version", "-o", "json"))
+    versions = {told[end]["gitVersion"] for end in ("clientVersion", "serverVersion")}
+    assert versions == {f"v{binaries.VERSION}"}
+
+
 def test_the_ledger_has_who_wrote_what(shop: Shop) -> None:
     ledger = shop.cluster.ledger
     mark = len(ledger)
@@ -171,10 +182,11 @@ def test_the_ledger_has_who_wrote_what(shop: Shop) -> None:
 
 
 def test_the_ledger_keeps_no_secret(cluster: Cluster, namespace: str) -> None:
-    secret = {"metadata": {"name": "key"}, "stringData": {"key": "hidden-from-all"}}
+    hidden = b64encode(b"hidden-from-all").decode()
+    secret = {"metadata": {"name": "key"}, "data": {"key": hidden}}
     cluster.api.post(o.path_of("secrets", namespace), secret)
     assert [one.resource for one in cluster.ledger.writes(namespace)].count("secrets") == 1
-    assert b"hidden-from-all" not in cluster.ledger.path.read_bytes()
+    assert hidden not in cluster.ledger.path.read_text()
 
 
 def test_a_service_account_may_do_what_its_role_says(
