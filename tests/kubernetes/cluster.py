@@ -38,7 +38,9 @@ class Cluster:
     @property
     def own(self) -> ControlPlane:
         """Our own control plane, for tests that need more than an API."""
-        assert self.plane is not None, f"needs a control plane of its own: unset {named()}"
+        assert self.plane is not None, (
+            f"needs a control plane of its own: unset {binaries.NAMED_CLUSTER}"
+        )
         return self.plane
 
     @property

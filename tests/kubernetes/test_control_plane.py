@@ -71,6 +71,20 @@ def test_a_version_that_begins_to_crash_takes_its_pods_down(shop: Shop, kubelet:
     assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
 
 
+def test_a_version_may_serve_before_it_crashes(shop: Shop, kubelet: Kubelet) -> None:
+    kubelet.behaviour["v2"] = Crash(after_s=0.8)
+    shop.release("v2")
+    o.until(shop.read, o.rolled_out)
+    o.until(shop.read, lambda one: not one["status"].get("readyReplicas"))
+
+
+def test_a_broken_watch_is_taken_up_again(shop: Shop, kubelet: Kubelet) -> None:
+    assert kubelet._watch is not None
+    kubelet._watch.end()
+    shop.release("v2")
+    o.until(shop.read, o.rolled_out)
+
+
 def test_a_late_version_is_ready_late(shop: Shop, kubelet: Kubelet) -> None:
     kubelet.behaviour["v2"] = Ready(after_s=0.6)
     shop.release("v2")
@@ -158,6 +172,7 @@ def test_a_kubectl_of_its_own_version_comes_with_it(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
+    assert cluster.own.programs.commands[binaries.KUBECTL]
     told = json.loads(cluster.kubectl("version", "-o", "json"))
     versions = {told[end]["gitVersion"] for end in ("clientVersion", "serverVersion")}
     assert versions == {f"v{binaries.VERSION}"}
