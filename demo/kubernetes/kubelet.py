@@ -1,4 +1,4 @@
-"""A stand-in for machines, their kubelets and the scheduler: no container ever runs.
+"""A stand-in for machines, their kubelets and the scheduler. No container ever runs.
 
 It binds each pod to one of its nodes, reports it as running and ready, and lets it go when it is
 deleted. Which version is late, never ready, crashes or has another digest is one line of a test:
@@ -8,6 +8,7 @@ deleted. Which version is late, never ready, crashes or has another digest is on
 import heapq
 import itertools
 import json
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -22,11 +23,13 @@ import httpx
 
 from demo.kubernetes import pods
 from demo.kubernetes.api import MERGE, STRATEGIC, Api, Object, Refused, Watch
-from demo.kubernetes.pods import Behaviour, Report, Wait
+from demo.kubernetes.pods import Behaviour, Crash, Never, Report, Wait
+from demo.kubernetes.processes import PodProcesses
 
 NAME = "stand-in"
-"""The scheduler's name, and what its nodes' names begin with."""
 TICK_S = 0.02
+LOOK_S = 0.1
+"""Between two looks at a pod's process."""
 WRITERS = 4
 AGAIN_S = 0.3
 """After a lost connection to the API server."""
@@ -51,21 +54,35 @@ class _Seen:
 class Kubelet:
     """Plays `nodes` machines in a cluster until the block ends.
 
-    others: where a cluster has machines of its own, only pods that name our scheduler are ours.
+    name: of the scheduler that pods may ask for, and what its nodes' names begin with.
+    others: where a cluster has other machines, only pods that ask for ours are ours.
+    processes: what runs in the pods' names; without it a pod is nothing but its status.
     """
 
-    def __init__(self, api: Api, nodes: int = 2, *, others: bool = False) -> None:
+    def __init__(
+        self,
+        api: Api,
+        nodes: int = 2,
+        *,
+        name: str = NAME,
+        others: bool = False,
+        processes: PodProcesses | None = None,
+    ) -> None:
         self.behaviour: dict[str, Behaviour] = {}
         """By image, by version label or by the image's tag."""
         self.grace_s = 0.0
         """How long a deleted pod takes to go."""
-        self.nodes = [f"{NAME}-{number}" for number in range(1, nodes + 1)]
+        self.nodes = [f"{name}-{number}" for number in range(1, nodes + 1)]
         self._api = api
-        self._others = others
+        self._ours = {name} if others else {name, "default-scheduler"}
+        self._tainted = others
+        self._processes = processes
         self._seen: dict[str, _Seen] = {}
         self._lock = threading.Lock()
         self._alarms: list[tuple[float, str]] = []
-        self._turn, self._ip = itertools.count(), itertools.count(1)
+        self._turn = itertools.count()
+        # Processes serve at these addresses, also those of another kubelet on this machine.
+        self._ip = itertools.count(random.randrange(64 << 16, 250 << 16))  # noqa: S311
         self._known: dict[str, Behaviour] = {}
         self._version = ""
         self._watch: Watch | None = None
@@ -90,7 +107,7 @@ class Kubelet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let everything in the cluster be as it is."""
+        """Let pods be as they are, and take the nodes away."""
         self._stop.set()
         with suppress(OSError):  # broken already
             if self._watch is not None:
@@ -98,6 +115,8 @@ class Kubelet:
         for thread in self._threads:
             thread.join()
         self._writers.shutdown(cancel_futures=True)
+        for name in self.nodes:
+            self._api.delete(f"/api/v1/nodes/{name}")
 
     def _create_node(self, name: str) -> None:
         labels = {"kubernetes.io/hostname": name, "rollback-manager.io/stand-in": "true"}
@@ -110,7 +129,7 @@ class Kubelet:
         self._report_node(name)
         # Admission calls every new node not ready; a cluster with real ones keeps theirs apart.
         taint = {"key": "rollback-manager.io/stand-in", "effect": "NoSchedule"}
-        spec = {"spec": {"taints": [taint] if self._others else None}}
+        spec = {"spec": {"taints": [taint] if self._tainted else None}}
         self._api.patch(f"/api/v1/nodes/{name}", spec, MERGE)
 
     def _report_node(self, name: str) -> None:
@@ -168,7 +187,7 @@ class Kubelet:
 
     def _remember(self, pod: Object) -> None:
         uid, now = pod["metadata"]["uid"], time.monotonic()
-        if self._others and pod["spec"].get("schedulerName") != NAME:
+        if pod["spec"].get("schedulerName") not in self._ours:
             return
         seen = self._seen.get(uid)
         if seen is None:
@@ -182,7 +201,7 @@ class Kubelet:
 
     def _next_ip(self) -> str:
         number = next(self._ip)
-        return f"10.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+        return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
     def _act(self) -> None:
         while not self._stop.wait(TICK_S):
@@ -216,6 +235,9 @@ class Kubelet:
             if seen.ending > now:
                 heapq.heappush(self._alarms, (seen.ending, uid))
                 return
+            if self._processes and not self._processes.gone(seen.pod):
+                heapq.heappush(self._alarms, (now + LOOK_S, uid))
+                return
             self._write(uid, seen, lambda: self._api.delete(path, gracePeriodSeconds=0))
         elif not seen.pod["spec"].get("nodeName"):
             binding = _binding(seen.pod, pods.node_of(seen.pod, self.nodes, next(self._turn)))
@@ -225,7 +247,14 @@ class Kubelet:
             self._report(uid, seen, path, now)
 
     def _report(self, uid: str, seen: _Seen, path: str, now: float) -> None:
-        match pods.next_of(seen.pod, seen.behaviour, now - seen.since, seen.ip):
+        behaviour = seen.behaviour
+        if self._processes and not isinstance(behaviour, Never):
+            heapq.heappush(self._alarms, (now + LOOK_S, uid))  # a process ends without an event
+            if not self._processes.serves(seen.pod, seen.ip):
+                if not pods.has_run(seen.pod):
+                    return
+                behaviour = Crash()
+        match pods.next_of(seen.pod, behaviour, now - seen.since, seen.ip):
             case Report(status=status):
                 body = {"metadata": {"uid": uid}, "status": status}
                 self._write(uid, seen, lambda: self._api.patch(f"{path}/status", body, STRATEGIC))

@@ -116,6 +116,11 @@ def is_ready(pod: Object) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
+def has_run(pod: Object) -> bool:
+    """Whether its containers were started, however they fare now."""
+    return bool(pod["status"].get("phase") == "Running")
+
+
 def waiting_for(pod: Object) -> str:
     """Why its first container does not run; empty if it does, or if nobody has said so far."""
     for one in pod["status"].get("containerStatuses", []):
