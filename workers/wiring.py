@@ -17,6 +17,7 @@ from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
+from activities.integrations.git import Repository
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.http_json import HttpJson
 from activities.integrations.prometheus import (
@@ -36,6 +37,7 @@ from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
+from activities.revert import RevertActivities, Reverts
 from activities.slices import SliceActivities
 from activities.targets import Counters, Target, Targets, Traffic, Workloads
 from activities.traffic import TrafficActivities
@@ -70,6 +72,8 @@ class Parts:
     catalogue: Catalogue
     records: Store
     targets: Targets
+    reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
+    """Environment and service → its repository, if the catalogue names one."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -85,7 +89,10 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+    client = http_client()
+    return Parts(
+        catalogue, SqlRecords(engine), targets(catalogue, client), reverts(catalogue, client)
+    )
 
 
 def http_client() -> httpx.Client:
@@ -147,6 +154,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
+    reverts = RevertActivities(parts.reverts)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
@@ -170,6 +178,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
+        reverts.open_revert,
+        reverts.look_at_git,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,
@@ -203,6 +213,16 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
         )
 
     return target
+
+
+def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:
+    """The repositories that the catalogue names."""
+
+    def repository(env: str, service: str) -> Reverts | None:
+        source = catalogue.placement(env, service).git
+        return Repository(source, client) if source else None
+
+    return repository
 
 
 def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str], Counters]:
