@@ -10,7 +10,7 @@ import httpx
 
 from activities.bearer import token_of
 from activities.database_urls import veiled
-from rollback_manager.errors import PermanentError, RollbackError, TemporaryError, Unreachable
+from rollback_manager.errors import Blocked, PermanentError, TemporaryError, Unreachable
 from rollback_manager.git_source import GitForge, GitSource
 from rollback_manager.revert import OpenRevert, message_of, title_of
 
@@ -70,10 +70,10 @@ class Forge:
             body = {"head": branch, "base": self._base, "body": text}
         try:
             return _address(self._ask("POST", body={"title": title, **body}))
-        except _Conflict as conflict:  # another attempt may have been faster
+        except Blocked:  # another attempt may have been faster
             if found := self._found(branch):
                 return found
-            raise conflict.error from None
+            raise
 
     def _ask(
         self, method: str, params: Mapping[str, str] = {}, body: Mapping[str, str] | None = None
@@ -118,13 +118,15 @@ class Forge:
                 f"{self._forge.api} failed ({status}{words})", effect=PUSHED, next_step=AGAIN
             )
         if status in (409, 422):
-            raise _Conflict(self._refused(f"refuses the request ({status}{words})", BY_HAND))
+            raise self._refused(f"refuses the request ({status}{words})", BY_HAND, Blocked)
         if not 200 <= status < 300:
             what, next_step = REFUSED.get(status, ("answered", "Correct `git.forge.api`."))
             raise self._refused(f"{what} ({status}{words})", next_step)
 
-    def _refused(self, what: str, next_step: str) -> RollbackError:
-        return PermanentError(
+    def _refused(
+        self, what: str, next_step: str, kind: type[PermanentError] = PermanentError
+    ) -> PermanentError:
+        return kind(
             f"{self._forge.api} {what}, for {self._project}", effect=PUSHED, next_step=next_step
         )
 
@@ -137,14 +139,6 @@ REFUSED = {
     403: ("forbids it", "Give the token the right to open requests."),
     404: ("knows no such project with this token", "Correct the repository, or its rights."),
 }
-
-
-class _Conflict(Exception):
-    """It says that there is one already, or that this one cannot be."""
-
-    def __init__(self, error: RollbackError) -> None:
-        super().__init__(error.what)
-        self.error = error
 
 
 def _wait_s(answer: httpx.Response) -> float | None:
