@@ -2,7 +2,6 @@
 
 import base64
 import os
-import shlex
 import signal
 import subprocess
 import time
@@ -13,6 +12,7 @@ from tempfile import TemporaryFile
 
 from activities.bearer import token_of
 from activities.database_urls import veiled
+from activities.integrations.git.environment import environment
 from activities.integrations.git.failures import Failed, told
 from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.git_source import GitSource
@@ -49,7 +49,7 @@ class Command:
         token = token_of(source.token) if source.token else ""
         login = base64.b64encode(f"x-access-token:{token}".encode()).decode() if token else ""
         self._secrets = (token, login)
-        self._environment = _environment(source, folder, login)
+        self._environment = environment(source, folder, login)
 
     def __call__(self, *arguments: str, within_s: float = 20, given: str = "") -> str:
         """What git says. Raises our errors, with nothing secret in them; given: its input."""
@@ -93,72 +93,36 @@ class Command:
     ) -> None:
         until = time.monotonic() + within_s
         while True:
-            try:
-                process.wait(0.2)
-                return
-            except subprocess.TimeoutExpired:
+            ended = _ended(process)
+            if not ended:
                 self._beat()
+            if max(os.fstat(file).st_size for file in files) > MOST_BYTES:
+                raise self._too_much(f"git {verb} with {self._where} said more than 1 MB")
+            if ended:
+                return
+            if _size(self._folder) > MOST_ON_DISK:
+                raise self._too_much(f"a shallow copy of {self._where} takes more than 2 GB")
             if time.monotonic() > until:
                 raise Unreachable(
                     f"git {verb} with {self._where} took longer than {within_s:g} s",
                     effect="Nothing is known to have been proposed in Git.",
                     next_step="See whether the repository answers; this is tried again.",
                 )
-            if max(os.fstat(file).st_size for file in files) > MOST_BYTES:
-                raise PermanentError(f"git {verb} with {self._where} said more than 1 MB")
-            if _size(self._folder) > MOST_ON_DISK:
-                raise PermanentError(f"a shallow copy of {self._where} takes more than 2 GB")
+
+    def _too_much(self, what: str) -> PermanentError:
+        return PermanentError(
+            what,
+            effect="Nothing was proposed in Git; production is unchanged.",
+            next_step="See whether `git.repository` is the right one; or make the change by hand.",
+        )
 
 
-def _environment(source: GitSource, folder: Path, login: str) -> dict[str, str]:
-    """Nothing inherited but the PATH: no configuration, alias, hook, proxy or agent of a user."""
-    settings = {
-        "core.hooksPath": os.devnull,
-        "core.fsmonitor": "false",
-        "core.askPass": "",
-        "credential.helper": "",
-        "gc.auto": "0",
-        "maintenance.auto": "false",
-        "http.followRedirects": "false",  # the token is for this host alone
-        "http.lowSpeedLimit": "1000",
-        "http.lowSpeedTime": "15",
-        "protocol.allow": "never",
-        f"protocol.{source.scheme}.allow": "always",
-        "user.name": "rollback-manager",
-        "user.email": "rollback-manager@localhost",
-    }
-    if login and source.scheme in ("http", "https"):  # in the environment: arguments are public
-        settings[f"http.{source.url}.extraHeader"] = f"Authorization: Basic {login}"
-    numbered = enumerate(settings.items())
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(folder),
-        "XDG_CONFIG_HOME": str(folder),
-        "LC_ALL": "C",
-        "GIT_CEILING_DIRECTORIES": str(folder.parent),  # whoever put a .git above it
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_LITERAL_PATHSPECS": "1",
-        "GIT_SSH_COMMAND": _ssh(source.ssh_key),
-        "GIT_SSH_VARIANT": "ssh",
-        "GIT_CONFIG_COUNT": str(len(settings)),
-        **{
-            f"GIT_CONFIG_{kind}_{number}": text
-            for number, pair in numbered
-            for kind, text in zip(("KEY", "VALUE"), pair, strict=True)
-        },
-    }
-
-
-def _ssh(key: str | None) -> str:
-    """Asks nobody anything; a host's key must be known already."""
-    own = f" -i {shlex.quote(key)} -o IdentitiesOnly=yes" if key else ""
-    return (
-        f"ssh -F {os.devnull} -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=yes"
-        f" -o ForwardAgent=no -o ClearAllForwardings=yes{own}"
-    )
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(0.2)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import pytest
 from activities.integrations.git import Command, Limits, Repository
 from activities.integrations.git.copy import Copy
 from rollback_manager.errors import Blocked, PermanentError, RollbackError, Unreachable
-from rollback_manager.git_names import Names
+from rollback_manager.git_names import Judged, Names
 from rollback_manager.git_source import GitSource
-from rollback_manager.revert import RevertState
+from rollback_manager.revert import OpenRevert, RevertState
 from tests.activities.integrations.git.deployed import (
     BRANCH,
     CANARY,
@@ -97,14 +97,15 @@ def test_over_http_nothing_is_fetched_but_what_is_read(
     big = os.urandom(400_000).hex()
     remote.commit({"apps/other/big.txt": big})
     sizes: list[int] = []
-    made = Copy.make
+    pushed = Copy.pushed
 
-    def measured(copy: Copy) -> None:
-        made(copy)
+    def measured(copy: Copy, branch: str, request: OpenRevert, judged: Judged) -> str:
+        commit = pushed(copy, branch, request, judged)
         folder = copy.git._folder
         sizes.append(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
+        return commit
 
-    monkeypatch.setattr(Copy, "make", measured)
+    monkeypatch.setattr(Copy, "pushed", measured)
     revert = repository(over_http, client, token=BOT).propose(request(), beat)
     assert sizes[0] < 100_000
     assert revert.state is RevertState.PROPOSED
@@ -139,6 +140,7 @@ def test_a_retry_after_a_kill_between_push_and_report_finds_its_own(
     after_the_kill = remote.refs()
     assert f"refs/heads/{BRANCH}" in after_the_kill
 
+    time.sleep(1.1)  # commits of one second could be the same by chance
     again = repository(remote.path, client).propose(request(), beat)
     assert again.state is RevertState.PROPOSED
     assert again.commit == after_the_kill[f"refs/heads/{BRANCH}"]
@@ -299,6 +301,7 @@ def test_hostile_files_are_unclear_and_quick(remote: Remote, client: httpx.Clien
     for file in (*files, "latin.yaml", "zero.yaml"):
         found = repository(remote.path, client, **edits(file)).propose(request(), beat)
         assert found.state is RevertState.UNCLEAR, file
+        assert file != "huge.yaml" or "too large" in found.because
     assert time.monotonic() - started < 60
     assert remote.refs() == before
 
@@ -464,6 +467,82 @@ def test_a_redirect_is_not_followed_with_the_token(
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def stand_in_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a program of the test's own in git's place: what git never does, but must not do."""
+
+    def put(script: str) -> None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / "git").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+
+    return put
+
+
+def test_a_secret_that_git_repeats_is_veiled(
+    stand_in_git: Callable[[str], None], client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_BOT", CANARY)
+    own = "env | sed -n 's/.*Basic //p'"
+    stand_in_git(f'echo "fatal: $({own}) is $({own} | base64 -d)" >&2; exit 128')
+    with pytest.raises(Unreachable, match=r"fatal: \*\*\* is x-access-token:\*\*\*") as refused:
+        repository("https://git.example/a", client, token=BOT).desired(request(), beat)
+    assert CANARY not in repr(refused.value.__dict__)
+    assert LOGIN not in repr(refused.value.__dict__)
+
+
+@pytest.mark.parametrize("goes_on", ["", "; sleep 60"])
+def test_a_remote_that_talks_on_and_on_is_cut_off(
+    stand_in_git: Callable[[str], None], client: httpx.Client, goes_on: str
+) -> None:
+    stand_in_git(f"head -c 3000000 /dev/zero{goes_on}")
+    started = time.monotonic()
+    with pytest.raises(PermanentError, match="said more than 1 MB"):
+        repository("https://git.example/a", client).desired(request(), beat)
+    assert time.monotonic() - started < 8
+
+
+def test_a_copy_that_fills_the_disk_is_cut_off(
+    stand_in_git: Callable[[str], None], client: httpx.Client
+) -> None:
+    stand_in_git("truncate -s 3G pack; sleep 60")
+    with pytest.raises(PermanentError, match="more than 2 GB"):
+        repository("https://git.example/a", client).desired(request(), beat)
+
+
+def test_without_git_the_worker_says_what_to_install(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PermanentError, match="no command `git`") as refused:
+        repository("https://git.example/a", client).desired(request(), beat)
+    assert "Install git" in refused.value.next_step
+
+
+def test_over_ssh_nobody_is_asked_and_no_strange_host_is_trusted(
+    remote: Remote, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in of the command `ssh`: it notes its arguments, and serves what is local."""
+    (tmp_path / "bin").mkdir()
+    said = tmp_path / "said"
+    (tmp_path / "bin" / "ssh").write_text(
+        f'#!/bin/sh\necho "$@" >> {said}\nfor last; do :; done\n'
+        f'eval "$(echo "$last" | sed "s|/team|{tmp_path}/team|")"\n'
+    )
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
+    url, key = "ssh://git@git.example:2222/team/deploy.git", "/etc/rollback/it's-a-key"
+    revert = repository(url, client, ssh_key=key).propose(request(), beat)
+    assert revert.state is RevertState.PROPOSED
+    assert remote.at(BRANCH) == KUSTOMIZATION.replace("v3", "v2")
+    for line in said.read_text().splitlines():
+        for option in ("-F /dev/null", "BatchMode=yes", "StrictHostKeyChecking=yes", f"-i {key}",
+                       "IdentitiesOnly=yes", "-p 2222", "git@git.example"):  # fmt: skip
+            assert option in line
 
 
 def test_no_temporary_folder_stays(
