@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from io import StringIO
+from itertools import accumulate
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -15,6 +16,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 MOST_CHARACTERS = 100_000
 """Of a file: a second's work. What names a version is a page of text, not an export."""
+MOST_NESTED = 100
+"""Brackets that may stand open. The scanner's work grows with their square: 50,000 take it 5 s."""
 STEP = re.compile(r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[name=(?P<named>[^\]]+)\]")
 STRING = "tag:yaml.org,2002:str"
 
@@ -38,6 +41,9 @@ def documents(text: str) -> list[Node]:
     """The text's documents as nodes. Raises NotThere if it is no YAML, or too much of it."""
     if len(text) > MOST_CHARACTERS:
         raise NotThere(f"it has more than {MOST_CHARACTERS // 1000},000 characters")
+    opened = accumulate((c in "[{") - (c in "]}") for c in text)
+    if max(opened, default=0) > MOST_NESTED:
+        raise NotThere(f"more than {MOST_NESTED} brackets stand open in it")
     try:
         return [one for one in YAML(typ="rt", pure=True).compose_all(StringIO(text)) if one]
     except (YAMLError, ValueError, KeyError, RecursionError, AttributeError) as error:
