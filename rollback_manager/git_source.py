@@ -111,6 +111,8 @@ class GitSource(Value):
     """Of a bot that may push to this one repository, and open requests in it."""
     ssh_key: Annotated[str, Field(pattern=r"^/\S+$")] | None = None
     """Absolute path of a private key for an ssh:// URL; left out: the worker's user's own."""
+    signing_key: Annotated[str, Field(pattern=r"^/\S+$")] | None = None
+    """Absolute path of an SSH key that signs the commit, for branches that ask for signed ones."""
     forge: GitForge | None = None
     """Left out: the branch is pushed, and a person opens the request."""
 

@@ -77,9 +77,9 @@ class Copy:
             mode = self._entry(file)[0]
             self._in("update-index", "--cacheinfo", f"{mode},{blob},{file}")
         tree = self._in("write-tree", "--missing-ok").strip()
-        commit = self._in(
-            "commit-tree", tree, "-p", "HEAD", "-F", "-", given=message_of(request)
-        ).strip()
+        signed = ("-S",) if self.source.signing_key else ()
+        words = ("commit-tree", *signed, tree, "-p", "HEAD", "-F", "-")
+        commit = self._in(*words, given=message_of(request)).strip()
         target = f"refs/heads/{branch}"
         served = (f"--receive-pack={SERVED}",) if self.source.scheme == "file" else ()
         self._in(  # a lease on nothing: it may create the branch, and do nothing else

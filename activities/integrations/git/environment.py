@@ -26,6 +26,8 @@ def environment(source: GitSource, folder: Path, login: str) -> dict[str, str]:
     }
     if login and source.scheme in ("http", "https"):  # in the environment: arguments are public
         settings[f"http.{source.url}.extraHeader"] = f"Authorization: Basic {login}"
+    if source.signing_key:
+        settings |= {"gpg.format": "ssh", "user.signingKey": source.signing_key}
     numbered = enumerate(settings.items())
     return {
         "PATH": os.environ.get("PATH", os.defpath),

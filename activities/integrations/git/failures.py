@@ -67,6 +67,12 @@ ASKING = ("ls-remote", "clone", "fetch", "push")
 def told(failed: Failed) -> RollbackError:
     """Whether trying again helps, in words for people."""
     words, own = _words(failed.words), failed.words.replace(failed.repository, "")
+    if failed.verb == "commit-tree":
+        return PermanentError(
+            f"the commit cannot be signed: {words}",
+            effect="Nothing was pushed; production is unchanged.",
+            next_step="Put the key where `git.signing_key` says, readable for the worker's user.",
+        )
     if LOST_THE_RACE.search(own):
         return Unreachable(
             f"somebody else pushed to {failed.repository} at the same moment: {words}",

@@ -545,6 +545,35 @@ def test_over_ssh_nobody_is_asked_and_no_strange_host_is_trusted(
             assert option in line
 
 
+def test_a_commit_is_signed_where_the_catalogue_names_a_key(
+    remote: Remote, client: httpx.Client, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    words = ("-q", "-t", "ed25519", "-N", "", "-C", "bot", "-f", str(key))
+    subprocess.run([shutil.which("ssh-keygen") or "", *words], check=True)
+    public = key.with_suffix(".pub").read_text()
+    (tmp_path / "signers").write_text(f"rollback-manager@localhost {public}")
+    repository(remote.path, client, signing_key=str(key)).propose(request(), beat)
+    git(remote.path, "config", "gpg.ssh.allowedSignersFile", str(tmp_path / "signers"))
+    assert git(remote.path, "log", "-1", "--format=%G?", BRANCH) == "G"
+    with pytest.raises(PermanentError, match="cannot be signed"):
+        repository(remote.path, client, signing_key="/gone").propose(
+            request(rollback="rollback/prod/inc-8"), beat
+        )
+
+
+@pytest.mark.parametrize("branch", ["main", "other", "rollback"])
+def test_no_branch_but_ours_is_ever_pushed_to(remote: Remote, tmp_path: Path, branch: str) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    copy = Copy(Command(source(remote.path), own, beat), source(remote.path), Limits())
+    copy.make()
+    before = remote.refs()
+    with pytest.raises(PermanentError, match="no branch of ours"):
+        copy.pushed(branch, request(), copy.judged(request()))
+    assert remote.refs() == before
+
+
 def test_no_temporary_folder_stays(
     remote: Remote, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
