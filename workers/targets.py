@@ -1,7 +1,7 @@
 """What the catalogue names of each service → objects that reach it, made when first asked for."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import assert_never
 
@@ -9,6 +9,7 @@ import httpx
 
 from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
+from activities.integrations.git import Repository
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.http_json import HttpJson
 from activities.integrations.kubernetes import (
@@ -27,6 +28,7 @@ from activities.integrations.prometheus import (
     together,
 )
 from activities.integrations.supervisord import Supervisord
+from activities.revert import Reverts
 from activities.targets import Counters, Target, Targets, Traffic, Workloads
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
@@ -57,6 +59,16 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
         )
 
     return target
+
+
+def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:
+    """Environment and service → the repository that the catalogue names for it, if it does."""
+
+    def repository(env: str, service: str) -> Reverts | None:
+        source = catalogue.placement(env, service).git
+        return Repository(source, client) if source else None
+
+    return repository
 
 
 def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str], Counters]:

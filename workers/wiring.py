@@ -23,6 +23,7 @@ from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
+from activities.revert import RevertActivities, Reverts
 from activities.slices import SliceActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
@@ -33,7 +34,7 @@ from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
-from workers.targets import targets
+from workers.targets import reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -52,6 +53,8 @@ class Parts:
     catalogue: Catalogue
     records: Store
     targets: Targets
+    reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
+    """Environment and service → its repository, if the catalogue names one."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -67,7 +70,10 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+    client = http_client()
+    return Parts(
+        catalogue, SqlRecords(engine), targets(catalogue, client), reverts(catalogue, client)
+    )
 
 
 def http_client() -> httpx.Client:
@@ -129,6 +135,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
+    reverts = RevertActivities(parts.reverts)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
@@ -152,6 +159,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
+        reverts.open_revert,
+        reverts.look_at_git,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,
