@@ -45,6 +45,7 @@ from tests.prometheus import INTERVAL_S, Exporter, Server
 SERVICES = [f"shop{number}" for number in range(12)]
 """Each test takes one, so that nobody finds what another one left within the range."""
 PATIENCE_S = 60.0
+NOT_JUDGED = ("watched from now on", "cannot tell: ")
 WARM = timedelta(seconds=45)
 """How old the release is by then: little of its warm-up is left to forgive."""
 
@@ -159,10 +160,11 @@ class Watched:
             time.sleep(0.1)
 
     def until_judged(self) -> None:
-        self.until(lambda: self.says() != "watched from now on" and self.says(), "judged")
+        """By numbers of both versions: what blinds it is told in words as well."""
+        self.until(lambda: not self.says().startswith(NOT_JUDGED), "judged")
 
     def says(self) -> str:
-        return self.watch.watched.says if self.watch.watched else ""
+        return self.watch.watched.says if self.watch.watched else NOT_JUDGED[0]
 
     def for_s(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -247,7 +249,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "negative": (_values("-1"), "cannot tell: v2: not a count: "),
     "typo in a value": (
         lambda page: page.replace('"v2"', '"v3"'),
-        "cannot tell: v2: ",  # stale while the old series are in the range, then one arm only
+        "cannot tell: v2: stale: ",  # for as long as the old series are in the range
     ),
     "clock ahead": (_ahead, "cannot tell: v2: clock skew: "),
     "nothing": (lambda _: "", "cannot tell: v2: stale: "),
