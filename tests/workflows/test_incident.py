@@ -297,7 +297,7 @@ async def test_it_goes_on_as_new_and_forgets_nothing(
     async with asyncio.timeout(PATIENCE_S):
         while (await incident(split).describe()).run_id == first:
             await asyncio.sleep(0.1)
-    monkeypatch.undo()
+    monkeypatch.setattr(workflow_file, "is_long", lambda: False)
     seen = await until(split, Status.DECISION_MADE, alarms=2)
     assert seen.decision is not None
     assert seen.trace == rose
