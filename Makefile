@@ -9,8 +9,8 @@ help: ## this list
 
 demo: .venv/ready ## a small real world, one bad release, and the way back from it
 	@$(BIN)/rollback-manager demo $(ARGS)
-test: .venv/ready ## all tests, two files at a time; ARGS="-n 0" for one
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: .venv/ready ## all tests, three files at a time, for they mostly wait; ARGS="-n 0" for one
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 check: .venv/ready ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/lint-imports && $(BIN)/mypy
 prove: .venv/ready ## the whole proof, or with ARGS=--quick a sample in ten minutes
