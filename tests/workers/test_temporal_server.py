@@ -128,7 +128,7 @@ async def test_short_timers_are_short(server: TemporalServer) -> None:
     async with Worker(client, task_queue="here", workflows=[FiveShortWaits]):
         began = clock()
         await client.execute_workflow(FiveShortWaits.run, id="waits", task_queue="here")
-        assert clock() - began < 3
+        assert clock() - began < 4.5
 
 
 async def test_its_database_writes_ahead(server: TemporalServer, tmp_path: Path) -> None:
