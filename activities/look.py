@@ -10,6 +10,7 @@ from activities.targets import SharesAsSet, Target, VersionState
 from rollback_manager import progress
 from rollback_manager.guard import Side
 from rollback_manager.metrics.reading import Snapshot, share
+from rollback_manager.plan import Capacity
 from rollback_manager.progress import Sample
 
 MOST_SAMPLES = 120
@@ -34,6 +35,12 @@ class Look:
         """Instances that are ready *and* in the proxy's rotation: those that would get requests."""
         state, counts = self.versions.get(version), self.snapshot.versions.get(version)
         return min(state.ready, counts.serving) if state and counts else 0
+
+    def has(self, wanted: Capacity) -> bool:
+        """Whether the wanted capacity is there, and meant to stay."""
+        state = self.versions.get(wanted.version)
+        stays = state is None or state.current is not False
+        return stays and self.able(wanted.version) >= wanted.instances
 
     def running(self, version: str) -> int:
         """Instances that run, ready or not."""
@@ -72,7 +79,9 @@ class Look:
     def found(self) -> progress.Found:
         """What is kept of it."""
         return progress.Found(
-            shares=self.shares.shares, ready={v: self.able(v) for v in self.versions}
+            shares=self.shares.shares,
+            ready={v: self.able(v) for v in self.versions},
+            current=next((v for v, state in self.versions.items() if state.current), ""),
         )
 
     def __str__(self) -> str:

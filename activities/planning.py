@@ -136,6 +136,7 @@ class PlanningActivities:
             snapshot=look.snapshot,
             past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
+            moves=look.shares.moves,
             adopted=adopted,
         )
         return facts, target

@@ -197,9 +197,9 @@ class RecordActivities:
     def _look(self, question: Question) -> Observed:
         look = Looks(self._targets(question.env, question.service)).take()
         wanted = question.capacity
-        able = look.able(wanted.version) if wanted else 0
-        enough = wanted is not None and able >= wanted.instances
-        words = f"{able} of {wanted.instances} ready" if wanted and enough else ""
+        words = ""
+        if wanted is not None and look.has(wanted):
+            words = f"{look.able(wanted.version)} of {wanted.instances} ready"
         return Observed(found=look.found(), capacity=words, mark=look.shares.mark)
 
     def _mark_bad(self, closing: Closing) -> None:

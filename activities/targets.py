@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.metrics.reading import NoReading, Snapshot
+from rollback_manager.moves import Moves
 from rollback_manager.operation import Mark
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
@@ -24,16 +25,21 @@ class SharesAsSet(Value):
     mark: Mark | None
     acknowledged: bool
     token: str = ""
+    moves: Moves = Moves.SHARES
 
 
 class VersionState(Value):
-    """Instances of one version. ready: answer their readiness check, asked now."""
+    """Instances of one version. ready: answer their readiness check, asked now.
+
+    current: whether its controller brings this version up; None where each version has its own.
+    """
 
     version: str
     digest: str
     running: int
     ready: int
     maximum: int
+    current: bool | None = None
 
 
 class InstanceState(Value):

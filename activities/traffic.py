@@ -10,6 +10,7 @@ from activities.reconciler import Reconciliation, reconcile
 from activities.step import Step, wants
 from activities.targets import Target, Targets
 from rollback_manager.guard import Judgement, judge_shift
+from rollback_manager.moves import FOLLOWS
 from rollback_manager.plan import Drained, Split
 from rollback_manager.progress import StepRecord
 
@@ -73,6 +74,8 @@ class _Shift:
     target: Target
 
     def written(self, look: Look) -> bool:
+        if look.shares.moves in FOLLOWS:
+            return True  # nobody sets it: it is seen
         own = look.shares.mark is not None and look.shares.mark.op_id == self.step.mark.op_id
         return own or (self._is_so(look) and not self.step.leaves_mark)
 
@@ -106,6 +109,8 @@ class _Shift:
             return "the proxy has not taken the split up"
         if look.shares.shares != self._shares():
             return f"the split is {_words(look.shares.shares)}, not {_words(self._shares())}"
+        if look.snapshot.blind:
+            return f"the split is set, but nothing measures it: {look.snapshot.blind}"
         return (
             f"the split is set, but ≥ {self.wanted.at_least:.0%} on {self.wanted.version} was not"
             f" measured over {self.step.plan.policy.confirmed_requests} requests"

@@ -8,7 +8,8 @@ from activities.look import Look, Looks
 from activities.reconciler import Reconciliation, reconcile
 from activities.step import Step, wants
 from activities.targets import Targets
-from rollback_manager.guard import Judgement, judge_batch, judge_removal
+from rollback_manager.guard import Judgement, judge_batch, judge_relief, judge_removal
+from rollback_manager.moves import FOLLOWS, Moves
 from rollback_manager.plan import Capacity, Reduced, Removed
 from rollback_manager.progress import StepRecord
 
@@ -31,14 +32,17 @@ class WorkloadActivities:
             return f"{instances} instances of {wanted.version}"
 
         def written(look: Look) -> bool:
-            return look.running(wanted.version) >= wanted.instances and not step.leaves_mark
+            state = look.versions.get(wanted.version)
+            if step.leaves_mark or (state and state.current is False):
+                return False
+            return look.running(wanted.version) >= wanted.instances
 
         return reconcile(
             step,
             target,
             Reconciliation(
                 written=written,
-                guard=lambda _: Judgement(allowed=True, because="it only adds instances"),
+                guard=_only_adds,
                 write=write,
                 confirmed=lambda looks, _: capacity(looks.all[-1], wanted),
                 missing=lambda look: (
@@ -59,6 +63,8 @@ class WorkloadActivities:
             return f"{wanted.instances} instances of {wanted.version}"
 
         def guard(look: Look) -> Judgement:
+            if look.shares.moves in FOLLOWS:
+                return judge_relief(look.able(wanted.kept), floor)
             sides = look.sides(look.shares.shares)
             return judge_batch(sides, wanted.version, wanted.instances, floor)
 
@@ -106,6 +112,13 @@ class WorkloadActivities:
         )
 
 
+def _only_adds(look: Look) -> Judgement:
+    if look.shares.moves is Moves.CONTROLLER:
+        because = "its controller replaces no more at once than its own settings allow"
+        return Judgement(allowed=True, because=because)
+    return Judgement(allowed=True, because="it only adds instances")
+
+
 def _reduced(look: Look, wanted: Reduced) -> str | None:
     """In words, once neither supervisor nor proxy has more than the wanted instances."""
     counts = look.snapshot.versions.get(wanted.version)
@@ -118,6 +131,6 @@ def _reduced(look: Look, wanted: Reduced) -> str | None:
 def capacity(look: Look, wanted: Capacity) -> str | None:
     """In words, that the wanted capacity is there; else None."""
     able = look.able(wanted.version)
-    if able < wanted.instances:
+    if not look.has(wanted):
         return None
     return f"{able} of {wanted.instances} instances of {wanted.version} ready and in rotation"

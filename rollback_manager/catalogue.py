@@ -16,49 +16,30 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import written
-from rollback_manager.contract import NAME
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
+from rollback_manager.platforms import (
+    Cluster,
+    Name,
+    TrafficTarget,
+    WorkloadsTarget,
+    clusters_of,
+    misfit,
+)
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
 from rollback_manager.policy_sense import senseless, senseless_decisions
 from rollback_manager.strategies import all_strategies
 from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
 
-Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
-
 
 class SecurityLevel(StrEnum):
     """How decisions are proven in an environment."""
 
     LOCAL = "local"
-
-
-class SupervisordTarget(Value):
-    """Instances run by supervisord, one program group per version, named `<program>-<version>`."""
-
-    kind: Literal["supervisord"]
-    socket: Annotated[str, Field(pattern=r"^/")]
-    """Absolute path of supervisord's Unix socket."""
-    program: Name
-    ready_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/ready"
-    """Asked of every instance at the port in which its process name ends."""
-
-
-class EnvoyTarget(Value):
-    """Traffic split by Envoy: a route file that it watches, and its admin address."""
-
-    kind: Literal["envoy"]
-    admin: Url
-    """Base URL of the admin interface, such as http://127.0.0.1:9901."""
-    routes: str
-    """Path of the route configuration file; written by atomic rename."""
-    route: Name
-    """Name of the route configuration; clusters are named `<route>-<version>`."""
-    stat_prefix: str = "ingress"
 
 
 class Journey(Value):
@@ -81,8 +62,8 @@ def _told_apart(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
 class Placement(Value):
     """One service in one environment."""
 
-    workloads: Annotated[SupervisordTarget, Field(discriminator="kind")]
-    traffic: Annotated[EnvoyTarget, Field(discriminator="kind")]
+    workloads: WorkloadsTarget
+    traffic: TrafficTarget
     journeys: Annotated[tuple[Journey, ...], AfterValidator(_told_apart)] = ()
     metrics: Annotated[PrometheusSource, Field(discriminator="kind")] | None = None
     """Where its versions are counted; left out: at the proxy itself."""
@@ -93,6 +74,11 @@ class Placement(Value):
     """Queries that say whether its data are as they must be."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Overrides of the environment's policy, field by field."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Placement:
+        misfit(self.workloads, self.traffic, counted=self.metrics is not None)
+        return self
 
 
 class Service(Value):
@@ -124,6 +110,8 @@ class Catalogue(Value):
     """All environments and services."""
 
     version: Literal[1]
+    clusters: dict[Name, Cluster] = Field(default_factory=dict)
+    """Clusters of Kubernetes, by the name that services call them."""
     environments: dict[Name, Environment]
     services: dict[Name, Service]
 
@@ -133,6 +121,14 @@ class Catalogue(Value):
             for env in service.environments:
                 if env not in self.environments:
                     raise ValueError(f"services.{name}.environments.{env}: no such environment")
+            for env, placement in service.environments.items():
+                for cluster in clusters_of(placement.workloads, placement.traffic):
+                    if cluster not in self.clusters:
+                        known = ", ".join(self.clusters) or "none"
+                        raise ValueError(
+                            f"services.{name}.environments.{env}: no such cluster: {cluster};"
+                            f" known: {known}"
+                        )
         return self
 
     @property

@@ -82,6 +82,12 @@ def judge_batch(sides: Sequence[Side], stopped: str, instances: int, floor: int)
     return Judgement(allowed=False, because=f"it would fall below the floor ({numbers})")
 
 
+def judge_relief(kept_ready: int, floor: int) -> Judgement:
+    """May the other version stop, where the traffic goes to whatever instances are there?"""
+    numbers = f"{kept_ready} ready would carry everything; floor {floor}"
+    return Judgement(allowed=kept_ready >= floor, because=numbers)
+
+
 def carries(sides: Iterable[tuple[int, int]]) -> Fraction:
     """How many instances' worth of the whole load a split carries: its weakest side decides.
 

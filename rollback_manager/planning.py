@@ -13,6 +13,7 @@ from rollback_manager.fleet import together
 from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
+from rollback_manager.moves import WORDS, Moves
 from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing, Target, known_good
@@ -46,6 +47,7 @@ class PlanningFacts(Value):
     snapshot: Snapshot
     past: tuple[Past, ...]
     now: datetime
+    moves: Moves = Moves.SHARES
     adopted: Claim | None = None
 
 
@@ -77,6 +79,7 @@ def bad_version(facts: PlanningFacts) -> str:
 
 def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
     """The plan for one service, or Blocked with what stands in its way."""
+    _must_be_movable(facts)
     bad = bad_version(facts)
     wanted = target_of(facts.adopted, wanted) if facts.adopted else wanted
     target = known_good(_others(facts, bad), bad, wanted)
@@ -92,7 +95,8 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
         good_instances=facts.running.get(good.version, 0),
         bad_instances=facts.running.get(bad, 0),
         shares=facts.shares,
-        policy=facts.policy,
+        policy=_policy(facts),
+        moves=facts.moves,
     )
     others = usable(_others(facts, bad), good, bad, facts.digests)
     return ServicePlan(
@@ -106,13 +110,31 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
         desired=desired,
         floor=floor_for(desired, fraction_for(desired, facts.policy)),
         phases=facts.strategy.phases(own),
-        policy=facts.policy,
+        policy=own.policy,
         baseline=good.baseline,
         not_undone=facts.strategy.not_undone,
         alternatives=alternatives(facts.strategy, own, others, facts.running),
         offered=others[0].version if others else "",
         adopts=facts.adopted.rollback if facts.adopted else "",
     )
+
+
+def _must_be_movable(facts: PlanningFacts) -> None:
+    if facts.moves in facts.strategy.moves:
+        return
+    raise Blocked(
+        f"{facts.strategy.name} cannot take {facts.service} back: its traffic {WORDS[facts.moves]}",
+        effect="Production is unchanged.",
+        next_step="Name a strategy that can, or another `traffic`, in the catalogue.",
+    )
+
+
+def _policy(facts: PlanningFacts) -> Policy:
+    """Traffic that is switched all at once has one slice."""
+    if facts.moves is not Moves.SWITCH:
+        return facts.policy
+    slices = facts.policy.slices.model_copy(update={"percents": (100,)})
+    return facts.policy.model_copy(update={"slices": slices})
 
 
 def _others(facts: PlanningFacts, bad: str) -> list[Release]:

@@ -51,10 +51,14 @@ class Sample(Value):
 
 
 class Found(Value):
-    """The world of one service as read from the targets themselves."""
+    """The world of one service as read from the targets themselves.
+
+    current: the version that one controller brings up; empty where each version has its own.
+    """
 
     shares: dict[str, int]
     ready: dict[str, int]
+    current: str = ""
 
 
 class StepRecord(Value):

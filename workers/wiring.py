@@ -1,11 +1,9 @@
 """Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 import httpx
 from temporalio.client import Client
@@ -15,18 +13,7 @@ from activities.claims import Claims, Holders, Runs
 from activities.decisions import DecisionActivities
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
-from activities.integrations.data_checks import SqlDataCheck
-from activities.integrations.envoy import Admin, Envoy, SharedStats
-from activities.integrations.http_journeys import HttpJourneys
-from activities.integrations.http_json import HttpJson
-from activities.integrations.prometheus import (
-    Prometheus,
-    PrometheusCounters,
-    Rounds,
-    together,
-)
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
-from activities.integrations.supervisord import Supervisord
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
@@ -37,21 +24,16 @@ from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.slices import SliceActivities
-from activities.targets import Counters, Target, Targets, Traffic, Workloads
+from activities.targets import Targets
 from activities.traffic import TrafficActivities
 from activities.watch.numbers import Numbers
 from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
-from rollback_manager.catalogue import (
-    Catalogue,
-    EnvoyTarget,
-    Placement,
-    SupervisordTarget,
-    read_catalogue,
-)
+from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
+from workers.targets import targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -179,78 +161,3 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
             parts.targets,
         ).judge_incident,
     )
-
-
-def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
-    """The real ones that the catalogue names, each made when it is first asked for."""
-
-    @cache
-    def shared(admin: str) -> SharedStats:
-        return SharedStats(Admin(admin, client))
-
-    counters, routes = _counters(catalogue, client), _routes(catalogue)
-
-    @cache
-    def target(env: str, service: str) -> Target:
-        placement = catalogue.placement(env, service)
-        return Target(
-            traffic=_traffic(placement, client, shared, routes),
-            workloads=_workloads(placement, client),
-            journeys=HttpJourneys(placement.journeys, client),
-            business=tuple(HttpJson(source, client) for source in placement.business),
-            data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
-            counters=counters.get((env, service)),
-        )
-
-    return target
-
-
-def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str], Counters]:
-    """Those that the catalogue names; services of one source share its questions."""
-    found: dict[tuple[str, str], Counters] = {}
-    for env in catalogue.environments:
-        sources = {
-            name: placement.metrics
-            for name, service in catalogue.services.items()
-            if (placement := service.environments.get(env)) and placement.metrics
-        }
-        for group in together(sources):
-            rounds = Rounds(Prometheus(group, client))
-            for name, source in group.items():
-                found[env, name] = PrometheusCounters(rounds, name, source)
-    return found
-
-
-def _routes(catalogue: Catalogue) -> dict[str, set[str]]:
-    """The routes behind each Envoy: whose name goes on in another's, has clusters that do, too."""
-    found = defaultdict[str, set[str]](set)
-    for service in catalogue.services.values():
-        for placement in service.environments.values():
-            if isinstance(placement.traffic, EnvoyTarget):
-                found[_address(placement.traffic)].add(placement.traffic.route)
-    return found
-
-
-def _address(envoy: EnvoyTarget) -> str:
-    return envoy.admin.rstrip("/")
-
-
-def _traffic(
-    placement: Placement,
-    client: httpx.Client,
-    shared: Callable[[str], SharedStats],
-    routes: Mapping[str, Collection[str]],
-) -> Traffic:
-    match placement.traffic:
-        case EnvoyTarget() as envoy:
-            return Envoy(envoy, client, shared(envoy.admin), routes[_address(envoy)])
-        case other:
-            assert_never(other)
-
-
-def _workloads(placement: Placement, client: httpx.Client) -> Workloads:
-    match placement.workloads:
-        case SupervisordTarget() as supervisord:
-            return Supervisord(supervisord, client)
-        case other:
-            assert_never(other)

@@ -58,8 +58,8 @@ def seals(loose: Set[ActionKind], found: Found, plan: ServicePlan) -> Iterator[A
         most = max(found.shares, key=lambda version: found.shares[version])
         yield _seal(Split(version=most, shares=found.shares, at_least=0), plan)
     if loose - {ActionKind.REDIRECT_TRAFFIC}:
-        bad = plan.from_version
-        yield _seal(Capacity(version=bad, instances=found.ready.get(bad, 0)), plan)
+        same = found.current or plan.from_version  # in place, another version would be a rollout
+        yield _seal(Capacity(version=same, instances=found.ready.get(same, 0)), plan)
 
 
 def _seal(wanted: Wanted, plan: ServicePlan) -> Action:

@@ -26,6 +26,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import watch_id
 from rollback_manager.release import Standing
+from workers import targets as workers_targets
 from workers import wiring
 from workers.settings import Settings
 from workers.watchdogs import watch_over
@@ -51,7 +52,7 @@ def catalogue(made: Crowd) -> Catalogue:
 
 def targets(known: Catalogue, client: httpx.Client) -> Targets:
     """Real traffic; the instances behind it are stand-ins, since there is one process for all."""
-    real = wiring.targets(known, client)
+    real = workers_targets.targets(known, client)
 
     @cache
     def target(env: str, service: str) -> Target:

@@ -29,13 +29,14 @@ class Snapshot(Value):
     """All counters of a service at one moment. `own_errors`: 5xx that no version gave.
 
     `counted_by`: who added the counters up, if not the proxy; what two of them counted cannot be
-    compared.
+    compared. `blind`: why nothing is counted; empty where it is.
     """
 
     taken_at: datetime
     versions: dict[str, Counts]
     own_errors: int = 0
     counted_by: str = ""
+    blind: str = ""
 
 
 class Reading(Value):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cache
 
 from rollback_manager.errors import PermanentError
+from rollback_manager.moves import Moves
 from rollback_manager.plan import Phase, Risk
 from rollback_manager.policy import Policy
 from rollback_manager.values import Value
@@ -31,6 +32,7 @@ class ServiceFacts(Value):
     bad_instances: int = 0
     shares: dict[str, int]
     policy: Policy
+    moves: Moves = Moves.SHARES
 
 
 class Strategy(Value):
@@ -45,6 +47,8 @@ class Strategy(Value):
     risks: tuple[Risk, ...] = ()
     not_undone: tuple[str, ...] = ()
     touches_data: bool = False
+    moves: frozenset[Moves] = frozenset({Moves.SHARES, Moves.SWITCH})
+    """What may move the traffic of a service that goes back in this way."""
 
 
 @cache

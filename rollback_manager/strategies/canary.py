@@ -4,13 +4,16 @@ An unfinished canary is warm, so its share goes back at once. One that has all t
 finished: the stable side is cold, and traffic comes back in slices.
 """
 
-from rollback_manager import actions
+from rollback_manager import actions, without_shares
+from rollback_manager.moves import FOLLOWS, Moves
 from rollback_manager.plan import Phase, Risk
 from rollback_manager.strategies import RiskLevel, ServiceFacts, Strategy
 
 
 def phases(facts: ServiceFacts) -> tuple[Phase, ...]:
     """Carry the full load → weight of the canary to 0 → drain it → prove → stop the canary."""
+    if facts.moves in FOLLOWS:
+        return without_shares.phases(facts)
     good, bad, desired, policy = facts.good, facts.bad, facts.desired, facts.policy
     running = facts.bad_instances or desired
     return (
@@ -49,5 +52,6 @@ STRATEGY = Strategy(
             mitigation="none here: sessions belong in a store that both versions read",
         ),
     ),
+    moves=frozenset({Moves.SHARES, Moves.SWITCH, Moves.INSTANCES}),
     not_undone=("data that the canary wrote stays",),
 )

@@ -4,13 +4,16 @@ The seed redirects the traffic first and deploys then, which leaves users withou
 there is no second set of instances; here the good version carries the load before it gets any.
 """
 
-from rollback_manager import actions
+from rollback_manager import actions, without_shares
+from rollback_manager.moves import FOLLOWS, Moves
 from rollback_manager.plan import Phase, Risk
 from rollback_manager.strategies import RiskLevel, ServiceFacts, Strategy
 
 
 def phases(facts: ServiceFacts) -> tuple[Phase, ...]:
     """Deploy the previous version → restore traffic in slices → drain → prove → clean up."""
+    if facts.moves in FOLLOWS:
+        return without_shares.phases(facts)
     good, bad, desired, policy = facts.good, facts.bad, facts.desired, facts.policy
     return (
         Phase(name="deploy the previous version", actions=(actions.carry(good, desired, policy),)),
@@ -37,5 +40,6 @@ STRATEGY = Strategy(
             mitigation="the plan says so; a shared schema must allow it",
         ),
     ),
+    moves=frozenset(Moves),
     not_undone=("data that the bad version wrote stays",),
 )

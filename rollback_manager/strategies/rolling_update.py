@@ -6,13 +6,16 @@ bad one drains and stops. The last batch of the bad version goes only when users
 
 from collections.abc import Iterator
 
-from rollback_manager import actions
+from rollback_manager import actions, without_shares
+from rollback_manager.moves import FOLLOWS, Moves
 from rollback_manager.plan import Phase, Risk
 from rollback_manager.strategies import RiskLevel, ServiceFacts, Strategy
 
 
 def phases(facts: ServiceFacts) -> tuple[Phase, ...]:
     """Per batch: start old → take load → stop new; then drain, prove, remove the last batch."""
+    if facts.moves in FOLLOWS:
+        return without_shares.phases(facts)
     good, bad, policy = facts.good, facts.bad, facts.policy
     prove = actions.prove(good, facts.desired, policy)
     return (
@@ -82,5 +85,6 @@ STRATEGY = Strategy(
             mitigation="it must leave the rotation on its stop signal and answer what it has",
         ),
     ),
+    moves=frozenset({Moves.SHARES, Moves.INSTANCES, Moves.CONTROLLER}),
     not_undone=("data that the bad version wrote stays",),
 )

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from rollback_manager.catalogue import Catalogue, SecurityLevel, json_schema, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError
+from rollback_manager.platforms import EnvoyTarget, SupervisordTarget
 from rollback_manager.policy import OnExpiry, Policy
 
 EXAMPLE = Path(__file__).parents[2] / "demo" / "catalogue.example.yaml"
@@ -79,7 +80,9 @@ def with_line(old: str, new: str) -> str:
 
 def test_a_catalogue_says_where_a_service_runs() -> None:
     placement = read_catalogue(TEXT).placement("demo", "shop")
+    assert isinstance(placement.workloads, SupervisordTarget)
     assert placement.workloads.program == "shop"
+    assert isinstance(placement.traffic, EnvoyTarget)
     assert placement.traffic.routes == "/run/rds.json"
     assert placement.journeys[0].status == 200
 

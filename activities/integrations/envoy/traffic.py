@@ -16,10 +16,10 @@ from activities.integrations.envoy.admin import Admin
 from activities.integrations.envoy.routes import Routes, cluster_weights, splits
 from activities.integrations.envoy.shared import SharedStats, Stats
 from activities.targets import SharesAsSet
-from rollback_manager.catalogue import EnvoyTarget
 from rollback_manager.errors import PermanentError, StaleWrite
 from rollback_manager.metrics.reading import Counts, Snapshot
 from rollback_manager.operation import Mark
+from rollback_manager.platforms import EnvoyTarget
 
 BY_HAND = "by-hand"
 """The version_info of a person's write: no mark of ours, so it yields to any later one."""

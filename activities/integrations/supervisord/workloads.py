@@ -12,9 +12,9 @@ from activities.fence import compare_and_set, named_errors, replace_file
 from activities.integrations.supervisord.processes import Instance, digests, instances
 from activities.integrations.supervisord.rpc import ALREADY_SO, BAD_NAME, FaultError, Rpc
 from activities.targets import InstanceState, VersionState
-from rollback_manager.catalogue import SupervisordTarget
 from rollback_manager.errors import NotFound, PermanentError, TemporaryError, Unreachable
 from rollback_manager.operation import Mark
+from rollback_manager.platforms import SupervisordTarget
 
 READY_S = 1.0
 """One readiness request; a busy instance answers late, a dead one refuses at once."""

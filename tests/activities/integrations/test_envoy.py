@@ -19,10 +19,10 @@ from activities.integrations.envoy.counters import MERGE_WINDOW_S, Rotation
 from activities.integrations.envoy.routes import Routes, percent
 from activities.targets import Traffic
 from demo.world import World
-from rollback_manager.catalogue import EnvoyTarget
 from rollback_manager.errors import PermanentError, RollbackError, StaleWrite, Unreachable
 from rollback_manager.metrics.reading import Counts, Snapshot
 from rollback_manager.operation import Mark
+from rollback_manager.platforms import EnvoyTarget
 
 
 @pytest.fixture(scope="module")

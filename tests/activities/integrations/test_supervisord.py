@@ -25,7 +25,6 @@ from activities.integrations.supervisord import Supervisord, rpc
 from activities.integrations.supervisord.processes import digests, instances
 from activities.targets import Workloads
 from demo.world import World
-from rollback_manager.catalogue import SupervisordTarget
 from rollback_manager.errors import (
     NotFound,
     PermanentError,
@@ -34,6 +33,7 @@ from rollback_manager.errors import (
     Unreachable,
 )
 from rollback_manager.operation import Mark
+from rollback_manager.platforms import SupervisordTarget
 
 PYTHON = shlex.quote(sys.executable)
 

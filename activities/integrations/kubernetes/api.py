@@ -1,0 +1,153 @@
+"""One cluster's API: the official client with limits of ours, its answers as plain JSON.
+
+Its own retries are off: a PUT was seen four times for one call (reliability §9). Temporal retries.
+"""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+
+from activities.integrations.kubernetes.refusals import refused
+from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.platforms import Cluster
+
+TIMEOUTS_S = (2.0, 5.0)
+"""Connect, read: below every heartbeat (reliability R16)."""
+FIELD_MANAGER = "rollback-manager"
+PAGE = 500
+"""Objects per answer of a list."""
+MOST_CONNECTIONS = 50
+UNAUTHORIZED, GONE = 401, 410
+
+Json = dict[str, Any]
+
+
+class Api:
+    """Reads and writes objects of one cluster by their paths.
+
+    Every method raises Unreachable (no answer, 5xx), TemporaryError (429, with its Retry-After),
+    Conflict (409, or a test of a patch that did not hold), NotFound (404), or PermanentError (401,
+    403 and every other refusal), with the API's own words.
+    """
+
+    def __init__(self, name: str, cluster: Cluster) -> None:
+        self.name = name
+        self._cluster = cluster
+        self.context = cluster.context
+        self._lock = threading.Lock()
+        self._client: client.ApiClient | None = None
+
+    def get(self, path: str) -> Json:
+        """One object."""
+        return self._call("GET", path)
+
+    def items(self, path: str, selector: str = "") -> list[Json]:
+        """All objects of a list, page by page; from the start again if that took too long."""
+        found: list[Json] = []
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            answer = self._call("GET", path, query=query, again_on=GONE)
+            if answer.get("code") == GONE:
+                found, query = [], {k: v for k, v in query.items() if k != "continue"}
+                continue
+            found += answer.get("items", [])
+            more = answer.get("metadata", {}).get("continue")
+            if not more:
+                return found
+            query = {**query, "continue": more}
+
+    def patch(self, path: str, operations: Sequence[Json], *, dry_run: bool = False) -> Json:
+        """A JSON patch (RFC 6902): all of it or nothing."""
+        return self._write("PATCH", path, list(operations), "application/json-patch+json", dry_run)
+
+    def apply(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
+        """Server-side apply under our own name, never by force: a conflict names who has it."""
+        return self._write("PATCH", path, body, "application/apply-patch+yaml", dry_run)
+
+    def create(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
+        """A new object; Conflict if there is one of its name."""
+        return self._write("POST", path, body, "application/json", dry_run)
+
+    def _write(self, method: str, path: str, body: object, kind: str, dry_run: bool) -> Json:
+        query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        return self._call(method, path, query=query, body=body, kind=kind)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        kind: str = "application/json",
+        again_on: int = 0,
+    ) -> Json:
+        for last in (False, True):
+            try:
+                return self._once(method, path, dict(query or {}), body, kind)
+            except ApiException as error:
+                if error.status == again_on:
+                    return {"code": error.status}
+                if error.status != UNAUTHORIZED or last:
+                    raise refused(error, f"{method} {path}", self.name) from error
+                self._forget()  # a token that was rotated stands in the file by now
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise Unreachable(
+                    f"the API of cluster {self.name} gave no answer to {method} {path}:"
+                    f" {type(error).__name__}",
+                    effect="Whether a write arrived is read before it is tried again.",
+                    next_step="This is tried again by itself; if it stays so, see the cluster.",
+                ) from error
+        raise AssertionError("unreachable: the second round returns or raises")
+
+    def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
+        answer = self._connected().call_api(
+            path,
+            method,
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json", "Content-Type": kind},
+            body=body,
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _request_timeout=TIMEOUTS_S,
+        )
+        found: Json = json.loads(answer.data)
+        return found
+
+    def _connected(self) -> client.ApiClient:
+        with self._lock:
+            if self._client is None:
+                self._client = client.ApiClient(_configuration(self.name, self._cluster))
+                self._client.user_agent = FIELD_MANAGER  # as the cluster's audit log shows us
+            return self._client
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._client = None
+
+
+def _configuration(name: str, cluster: Cluster) -> client.Configuration:
+    own = client.Configuration()
+    own.retries, own.proxy = False, None  # nothing of the environment redirects us
+    own.connection_pool_maxsize = MOST_CONNECTIONS
+    try:
+        if cluster.kubeconfig:
+            config.load_kube_config(
+                cluster.kubeconfig, cluster.context, client_configuration=own, persist_config=False
+            )
+        else:
+            config.load_incluster_config(client_configuration=own)
+    except (ConfigException, OSError) as error:
+        place = f"context {cluster.context} of {cluster.kubeconfig}" if cluster.context else "a pod"
+        raise PermanentError(
+            f"no way to cluster {name} by {place}: {error}",
+            effect="Nothing was changed there.",
+            next_step="See `clusters` in the catalogue; kubectl config get-contexts lists yours.",
+        ) from error
+    return own

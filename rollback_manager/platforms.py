@@ -1,0 +1,140 @@
+"""Where a service runs and how traffic reaches it: what the catalogue says of each platform."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rollback_manager.contract import NAME
+from rollback_manager.metrics.sources import Url
+from rollback_manager.values import Value
+
+Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$")]
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+"""As Kubernetes names its objects: a DNS subdomain (RFC 1123)."""
+LabelKey = Annotated[
+    str, Field(pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")
+]
+
+
+class SupervisordTarget(Value):
+    """Instances run by supervisord, one program group per version, named `<program>-<version>`."""
+
+    kind: Literal["supervisord"]
+    socket: Annotated[str, Field(pattern=r"^/")]
+    """Absolute path of supervisord's Unix socket."""
+    program: Name
+    ready_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/ready"
+    """Asked of every instance at the port in which its process name ends."""
+
+
+class EnvoyTarget(Value):
+    """Traffic split by Envoy: a route file that it watches, and its admin address."""
+
+    kind: Literal["envoy"]
+    admin: Url
+    """Base URL of the admin interface, such as http://127.0.0.1:9901."""
+    routes: str
+    """Path of the route configuration file; written by atomic rename."""
+    route: Name
+    """Name of the route configuration; clusters are named `<route>-<version>`."""
+    stat_prefix: str = "ingress"
+
+
+class Cluster(Value):
+    """One Kubernetes cluster, and as whom the worker comes to it.
+
+    Nothing is taken from the surroundings: a kubeconfig counts only when it is named here, and of
+    it only the named context, for its current one may change under a rollback.
+    """
+
+    kubeconfig: Annotated[str, Field(pattern=r"^(/\S.*)?$")] = ""
+    """Absolute path; left out: the service account of the pod that the worker runs in."""
+    context: str = ""
+    uid: Annotated[str, Field(pattern=r"^([0-9a-f-]{36})?$")] = ""
+    """UID of its namespace kube-system. Another cluster behind the same address is refused."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Cluster:
+        if bool(self.kubeconfig) != bool(self.context):
+            raise ValueError("name a kubeconfig together with one of its contexts, or neither")
+        return self
+
+
+class Controller(StrEnum):
+    """What keeps the pods of a service."""
+
+    DEPLOYMENT = "deployment"
+    STATEFUL_SET = "statefulset"
+    DAEMON_SET = "daemonset"
+
+
+class KubernetesTarget(Value):
+    """Pods kept by a controller of Kubernetes.
+
+    One name: a new version replaces the old one in place, pod by pod. Several: one version each,
+    side by side, as blue/green and canary have them.
+    """
+
+    kind: Literal["kubernetes"]
+    cluster: Name
+    namespace: ObjectName
+    controller: Controller = Controller.DEPLOYMENT
+    names: Annotated[tuple[ObjectName, ...], Field(min_length=1, max_length=8)]
+    version_label: LabelKey = "app.kubernetes.io/version"
+    """Label of the pod template that says the version; without it, the tag of its first image."""
+
+    @model_validator(mode="after")
+    def _side_by_side(self) -> KubernetesTarget:
+        if len(self.names) > 1 and self.controller is not Controller.DEPLOYMENT:
+            raise ValueError(f"versions side by side need deployments, not a {self.controller}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError("a name stands there twice")
+        return self
+
+
+class ServiceTarget(Value):
+    """Traffic that follows a Service of Kubernetes: it goes to the ready pods that it selects."""
+
+    kind: Literal["kubernetes_service"]
+    cluster: Name
+    namespace: ObjectName
+    service: ObjectName
+
+
+class HttpRouteTarget(Value):
+    """Traffic split by the weights of an HTTPRoute of the Gateway API, one Service per version."""
+
+    kind: Literal["http_route"]
+    cluster: Name
+    namespace: ObjectName
+    route: ObjectName
+
+
+WorkloadsTarget = Annotated[SupervisordTarget | KubernetesTarget, Field(discriminator="kind")]
+TrafficTarget = Annotated[
+    EnvoyTarget | ServiceTarget | HttpRouteTarget, Field(discriminator="kind")
+]
+
+
+def clusters_of(workloads: WorkloadsTarget, traffic: TrafficTarget) -> set[str]:
+    """Names of the clusters that a service is in."""
+    parts = (workloads, traffic)
+    kinds = (KubernetesTarget, ServiceTarget, HttpRouteTarget)
+    return {part.cluster for part in parts if isinstance(part, kinds)}
+
+
+def misfit(workloads: WorkloadsTarget, traffic: TrafficTarget, *, counted: bool) -> None:
+    """ValueError where the parts of one service cannot work together."""
+    if not isinstance(traffic, ServiceTarget | HttpRouteTarget):
+        return
+    if not isinstance(workloads, KubernetesTarget):
+        raise ValueError(f"traffic {traffic.kind} needs workloads of Kubernetes")
+    if (workloads.cluster, workloads.namespace) != (traffic.cluster, traffic.namespace):
+        raise ValueError("workloads and traffic must be in one cluster and namespace")
+    if len(workloads.names) == 1 and isinstance(traffic, HttpRouteTarget):
+        raise ValueError("an http_route needs versions side by side: name two deployments")
+    if not counted:
+        raise ValueError(f"traffic {traffic.kind} is measured elsewhere: name `metrics` of it")
