@@ -204,7 +204,7 @@ def test_a_release_that_breaks_is_an_alarm_with_the_size_that_users_have(
     watched.until(lambda: watched.incidents.alarms, "an alarm")
     (alarm,) = watched.incidents.alarms
     assert alarm.evidence.trigger is TriggerKind.CRITICAL_ERROR_RATE
-    watched.until(lambda: len(watched.incidents.alarms) == 2, "the same again")
+    watched.until(lambda: len(watched.incidents.alarms) > 1, "the same again")
     again = watched.incidents.alarms[-1]
     assert again.evidence.size == pytest.approx(0.4, abs=0.05)
     assert again.seen.new is not None
