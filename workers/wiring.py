@@ -11,6 +11,7 @@ from temporalio.client import Client
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
 from activities.decisions import DecisionActivities
+from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -41,7 +42,9 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
 
 
-class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
+class Store(
+    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+):
     """All roles that one database plays."""
 
 
@@ -67,7 +70,8 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+    records = SqlRecords(engine)
+    return Parts(catalogue, records, targets(catalogue, http_client(), records))
 
 
 def http_client() -> httpx.Client:

@@ -24,6 +24,8 @@ PAGE = 500
 """Objects per answer of a list."""
 MOST_CONNECTIONS = 50
 UNAUTHORIZED, GONE = 401, 410
+JSON = "application/json"
+PARTIAL = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 Json = dict[str, Any]
 
@@ -47,12 +49,20 @@ class Api:
         """One object."""
         return self._call("GET", path)
 
-    def items(self, path: str, selector: str = "") -> list[Json]:
-        """All objects of a list, page by page; from the start again if that took too long."""
+    def metadata(self, path: str) -> Json:
+        """One object without its content, which does not leave the cluster: of a Secret, say."""
+        return self._call("GET", path, accept=PARTIAL.format(""))
+
+    def items(self, path: str, selector: str = "", *, metadata: bool = False) -> list[Json]:
+        """All objects of a list, page by page; from the start again if that took too long.
+
+        metadata: without their contents, which do not leave the cluster.
+        """
         found: list[Json] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        accept = PARTIAL.format("List") if metadata else JSON
         while True:
-            answer = self._call("GET", path, query=query, again_on=GONE)
+            answer = self._call("GET", path, query=query, again_on=GONE, accept=accept)
             if answer.get("code") == GONE:
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
                 continue
@@ -72,7 +82,7 @@ class Api:
 
     def create(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
         """A new object; Conflict if there is one of its name."""
-        return self._write("POST", path, body, "application/json", dry_run)
+        return self._write("POST", path, body, JSON, dry_run)
 
     def _write(self, method: str, path: str, body: object, kind: str, dry_run: bool) -> Json:
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
@@ -85,12 +95,14 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        kind: str = "application/json",
+        kind: str = JSON,
         again_on: int = 0,
+        accept: str = JSON,
     ) -> Json:
+        headers = {"Accept": accept, "Content-Type": kind}
         for last in (False, True):
             try:
-                return self._once(method, path, dict(query or {}), body, kind)
+                return self._once(method, path, dict(query or {}), body, headers)
             except ApiException as error:
                 if error.status == again_on:
                     return {"code": error.status}
@@ -106,12 +118,14 @@ class Api:
                 ) from error
         raise AssertionError("unreachable: the second round returns or raises")
 
-    def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
+    def _once(
+        self, method: str, path: str, query: dict[str, str], body: object, headers: dict[str, str]
+    ) -> Json:
         answer = self._connected().call_api(
             path,
             method,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": kind},
+            header_params=headers,
             body=body,
             auth_settings=["BearerToken"],
             _preload_content=False,

@@ -63,12 +63,17 @@ class Reader:
 
     def path(self, name: str) -> str:
         """Where a controller of the service is."""
-        return f"{self._folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+        return f"{self.folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+
+    def folder(self, group: str, plural: str) -> str:
+        """Where objects of that kind are in the namespace of the service."""
+        root = "api" if group == "v1" else "apis"
+        return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
     def _read(self, last: World | None) -> World:
         controllers = {name: self.api.get(self.path(name)) for name in self.target.names}
         selectors = {objects.selector(one) for one in controllers.values()}
-        pods = self._pods(self._all(selectors, self._folder("v1", "pods")))
+        pods = self._pods(self._all(selectors, self.folder("v1", "pods")))
         known = last.revisions if last and _is_known(last, controllers, pods) else None
         return World(
             controllers=controllers,
@@ -85,7 +90,7 @@ class Reader:
     ) -> dict[str, tuple[Revision, ...]]:
         is_deployment = self.target.controller is Controller.DEPLOYMENT
         kind = "replicasets" if is_deployment else "controllerrevisions"
-        items = self._all(selectors, self._folder("apps/v1", kind))
+        items = self._all(selectors, self.folder("apps/v1", kind))
         return {
             name: tuple(
                 sorted(
@@ -100,10 +105,6 @@ class Reader:
     def _all(self, selectors: set[str], path: str) -> list[Json]:
         found = (item for one in sorted(selectors) for item in self.api.items(path, one))
         return list({item["metadata"]["uid"]: item for item in found}.values())
-
-    def _folder(self, group: str, plural: str) -> str:
-        root = "api" if group == "v1" else "apis"
-        return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
 
 def _is_of(item: Json, controller: Json) -> bool:
