@@ -151,6 +151,20 @@ class Freezer(Protocol):
         """The objects of a restore point as they are right now, whatever version they have."""
 
 
+class Configuration(Protocol):
+    """Writes back what a release is configured with, and the rules by which it is reached."""
+
+    def read(self, objects: Iterable[str]) -> Frozen:
+        """These objects as they are right now, of no version."""
+
+    def write(self, wanted: Frozen, before: Frozen, mark: Mark) -> None:
+        """Make the objects of `wanted` so, unless a newer mark stands there (StaleWrite).
+
+        before: what may be replaced; Blocked where something else stands there by now. What is
+        missing is made anew; nothing is ever deleted. Our mark is left on all of them.
+        """
+
+
 class BusinessNumber(Protocol):
     """One number that says how the business does."""
 
@@ -181,6 +195,8 @@ class Target:
     """None: the proxy itself counts."""
     freezer: Freezer | None = None
     """None: nothing but images and counts is frozen of a release."""
+    configuration: Configuration | None = None
+    """None: no configuration returns with a release."""
 
 
 Targets = Callable[[str, str], Target]

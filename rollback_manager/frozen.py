@@ -16,7 +16,9 @@ MOST_BYTES = 1024 * 1024
 class Workload(Value):
     """One controller with its pod template, as JSON without what controllers add to it.
 
-    hash: its pod-template-hash. images: container → digests that its pods reported.
+    hash: its pod-template-hash. images: container → digests that its pods reported. kept_for: the
+    rollouts after which the cluster's own history forgets the template; None: it has already, or
+    nobody looked.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Workload(Value):
     hash: str = ""
     replicas: int
     images: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    kept_for: int | None = None
 
 
 class Scaler(Value):
@@ -73,16 +76,25 @@ class SecretReference(Value):
 
 
 class Route(Value):
-    """An HTTPRoute: its spec as JSON, with the weights that it had."""
+    """An HTTPRoute: its spec as JSON, and apart from it the weights, which are no content of it.
+
+    weights: "rule/place" → weight, both counted from 0.
+    """
 
     name: str
     spec: str
+    weights: dict[str, int] = Field(default_factory=dict)
+
+
+NO_CONTENT: Mapping[str, set[str]] = {"route": {"weights"}}
+"""Weights are shifted all the time, by us as well; that changes nothing of a release."""
 
 
 class Frozen(Value):
-    """A release as its cluster had it when it was recorded; or the part of that which is written.
+    """A release as its cluster had it when it was recorded; or objects as they are right now.
 
-    crds: custom resource → the version in which it is stored; None where nobody may read.
+    version: empty where the objects are of no release. crds: custom resource → the version in which
+    it is stored; None where nobody may read.
     served: custom resource → versions in which it can be asked for.
     revision: in words, what Argo CD or Flux had synced. not_read: in words, what is missing here.
     """
@@ -103,7 +115,8 @@ class Frozen(Value):
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON: the same content has the same name, whenever taken."""
-        return _sha256(self.model_dump(mode="json", exclude_defaults=True))
+        content = self.model_dump(mode="json", exclude_defaults=True, exclude=NO_CONTENT)
+        return _sha256(content)
 
     @property
     def images(self) -> dict[str, tuple[str, ...]]:
@@ -120,7 +133,7 @@ class Frozen(Value):
         maps = tuple(one for one in self.config_maps if config_map(one.name) in wanted)
         missing = tuple(name for name in self.missing if config_map(name) in wanted)
         keeps = self.route if self.route and http_route(self.route.name) in wanted else None
-        return Frozen(version=self.version, config_maps=maps, missing=missing, route=keeps)
+        return Frozen(version="", config_maps=maps, missing=missing, route=keeps)
 
     def in_words(self) -> tuple[str, ...]:
         """A few words for whoever lists releases."""

@@ -15,6 +15,7 @@ from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.http_json import HttpJson
 from activities.integrations.kubernetes import (
     Api,
+    ClusterConfiguration,
     ClusterFreezer,
     HttpRouteTraffic,
     InPlace,
@@ -29,7 +30,7 @@ from activities.integrations.prometheus import (
     together,
 )
 from activities.integrations.supervisord import Supervisord
-from activities.targets import Counters, Freezer, Target, Targets, Traffic, Workloads
+from activities.targets import Configuration, Counters, Freezer, Target, Targets, Traffic, Workloads
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
     EnvoyTarget,
@@ -60,6 +61,7 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
             counters=own,
             freezer=roles.freezer,
+            configuration=roles.configuration,
         )
 
     return target
@@ -83,11 +85,12 @@ def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str
 
 @dataclass(frozen=True)
 class _Roles:
-    """What plays the roles of one service. freezer: where its platform has one."""
+    """What plays the roles of one service; None: its platform has nobody for that."""
 
     workloads: Workloads
     traffic: Traffic
     freezer: Freezer | None = None
+    configuration: Configuration | None = None
 
 
 class _Makers:
@@ -110,7 +113,9 @@ class _Makers:
                 reader = Reader(self._apis[kubernetes.cluster], kubernetes)
                 traffic = self._pod_traffic(placement, reader, counters)
                 freezer = ClusterFreezer(reader, _route(placement))
-                return _Roles(_pods(reader, recorded), traffic, freezer)
+                return _Roles(
+                    _pods(reader, recorded), traffic, freezer, ClusterConfiguration(reader)
+                )
             case other:
                 assert_never(other)
 

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
@@ -137,6 +138,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     return (
         planning.plan_rollback,
         planning.seal_part,
+        ConfigurationActivities(parts.records, parts.targets).restore_configuration,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,

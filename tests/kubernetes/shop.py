@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from temporalio.testing import ActivityEnvironment
 
+from activities.claims import Holders
+from activities.configuration import ConfigurationActivities
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.planning import PlanningActivities
 from activities.releases import ReleaseActivities
+from activities.step import Step
 from activities.targets import Target
 from rollback_manager.catalogue import Catalogue
-from rollback_manager.contract import RecordRelease, ReleaseRequest
+from rollback_manager.contract import Planned, RecordRelease, ReleaseRequest, RollbackRequest
 from rollback_manager.operation import Mark
+from rollback_manager.plan import RollbackPlan, Wanted
+from rollback_manager.progress import StepRecord
 from rollback_manager.release import Release, Standing
 from tests.kubernetes.cluster import Cluster
 from workers import targets as workers_targets
@@ -41,6 +48,51 @@ class Service:
         self.target = self.make()  # as of a worker that asks the records after this
         found = self.records.releases(ENV, SERVICE)
         return next(one for one in found if one.version == version)
+
+    def planned(self, **more: object) -> Planned:
+        """The plan of the way back, or why there is none."""
+        activities = PlanningActivities(
+            self.catalogue,
+            self.records,
+            lambda _e, _s: self.target,
+            Holders(self.records, NoRuns()),
+        )
+        words = {"env": ENV, "services": (SERVICE,), "key": "k", "requested_by": "test", **more}
+        request = RollbackRequest.model_validate(words)
+        return ActivityEnvironment().run(activities.plan_rollback, request)
+
+    def plan(self) -> RollbackPlan:
+        """The plan of the way back."""
+        found = self.planned()
+        assert found.plan is not None, found.blocked_because
+        return found.plan
+
+    def carry_out(
+        self, made: RollbackPlan, wanted: Wanted, number: int = 0, **more: object
+    ) -> StepRecord:
+        """One step that writes configuration."""
+        (service,) = made.services
+        action = next(one for one in service.actions if one.kind == wanted.kind)
+        step = Step.model_validate(
+            {
+                "env": ENV,
+                "rollback": "rollback/test/k",
+                "plan": service.model_copy(update={"phases": ()}),
+                "action": action.model_copy(update={"wanted": wanted, "timeout_s": 5}),
+                "mark": mark(number),
+                **more,
+            }
+        )
+        activities = ConfigurationActivities(self.records, lambda _env, _service: self.target)
+        return ActivityEnvironment().run(activities.restore_configuration, step)
+
+
+class NoRuns:
+    """No workflow runs."""
+
+    def started_by(self, workflow_id: str) -> str | None:
+        """Nobody."""
+        return None
 
 
 def mark(step: int, epoch: int = 1) -> Mark:

@@ -1,6 +1,7 @@
 """Kubernetes: workloads, traffic and what else of a release lives in a cluster."""
 
 from activities.integrations.kubernetes.api import Api
+from activities.integrations.kubernetes.configuration import ClusterConfiguration
 from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
@@ -10,6 +11,7 @@ from activities.integrations.kubernetes.world import Reader
 
 __all__ = [
     "Api",
+    "ClusterConfiguration",
     "ClusterFreezer",
     "HttpRouteTraffic",
     "InPlace",

@@ -14,6 +14,7 @@ from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import Json, Pod
 from activities.integrations.kubernetes.references import references
 from activities.integrations.kubernetes.refusals import Forbidden
+from activities.integrations.kubernetes.route_rules import route
 from activities.integrations.kubernetes.synced import synced
 from activities.integrations.kubernetes.world import Reader, World
 from rollback_manager.errors import NotFound
@@ -27,6 +28,8 @@ KINDS = {
     Controller.STATEFUL_SET: "StatefulSet",
     Controller.DAEMON_SET: "DaemonSet",
 }
+HISTORY = 10
+"""Revisions that Kubernetes keeps where nothing is said."""
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -64,7 +67,13 @@ class ClusterFreezer:
             route=point.route.name if point.route else "",
             crds=point.crds is not None,
         )
-        return _Freezing(self._reader, point.version, complete=False).frozen(asked)
+        seen = _Freezing(self._reader, point.version, complete=False).frozen(asked)
+        hashes = {one.name: one.hash for one in point.workloads}
+        rows = (
+            one.model_copy(update={"kept_for": _kept_for(world, one.name, hashes[one.name])})
+            for one in seen.workloads
+        )
+        return seen.model_copy(update={"workloads": tuple(rows)})
 
     def _controllers(self, version: str) -> dict[str, Json]:
         world, label = self._reader.now(), self._reader.target.version_label
@@ -211,6 +220,15 @@ class _Freezing:
         return f"{self._reader.folder('v1', plural)}/{name}"
 
 
+def _kept_for(world: World, name: str, of: str) -> int | None:
+    """How many more rollouts the history of a controller keeps the revision of that hash."""
+    limit = world.controllers[name]["spec"].get("revisionHistoryLimit", HISTORY)
+    hashes = [one.hash for one in world.revisions[name]]  # newest first, and that one is in use
+    if not of or of not in hashes:
+        return None
+    return max(0, int(limit) + 1 - hashes.index(of))
+
+
 def config_map(item: Json) -> ConfigMap:
     """A ConfigMap as it is kept."""
     return ConfigMap.of(
@@ -219,11 +237,6 @@ def config_map(item: Json) -> ConfigMap:
         item.get("binaryData") or {},
         immutable=bool(item.get("immutable")),
     )
-
-
-def route(item: Json) -> Route:
-    """An HTTPRoute as it is kept."""
-    return Route(name=item["metadata"]["name"], spec=json.dumps(item["spec"], sort_keys=True))
 
 
 def _images(pods: list[Pod]) -> dict[str, tuple[str, ...]]:
