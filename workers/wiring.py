@@ -10,7 +10,9 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -42,7 +44,9 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
 
 
-class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
+class Store(
+    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+):
     """All roles that one database plays."""
 
 
@@ -70,9 +74,9 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client = http_client()
+    client, records = http_client(), SqlRecords(engine)
     return Parts(
-        catalogue, SqlRecords(engine), targets(catalogue, client), reverts(catalogue, client)
+        catalogue, records, targets(catalogue, client, records), reverts(catalogue, client)
     )
 
 
@@ -140,6 +144,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     return (
         planning.plan_rollback,
         planning.seal_part,
+        ConfigurationActivities(parts.records, parts.targets).restore_configuration,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,

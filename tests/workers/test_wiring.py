@@ -113,6 +113,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "plan_rollback",
         "prepare",
         "redirect_traffic",
+        "restore_configuration",
         "seal_part",
         "stop_batch",
         "verify",

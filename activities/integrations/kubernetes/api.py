@@ -26,6 +26,8 @@ MOST_CONNECTIONS = 50
 WATCH_S = 60
 """How long the server lets one watch last."""
 UNAUTHORIZED, GONE = 401, 410
+JSON = "application/json"
+PARTIAL = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 Json = dict[str, Any]
 
@@ -49,19 +51,27 @@ class Api:
         """One object."""
         return self._call("GET", path)
 
-    def items(self, path: str, selector: str = "") -> list[Json]:
-        """All objects of a list."""
-        return self.listed(path, selector)[0]
+    def metadata(self, path: str) -> Json:
+        """One object without its content, which does not leave the cluster: of a Secret, say."""
+        return self._call("GET", path, accept=PARTIAL.format(""))
 
-    def listed(self, path: str, selector: str = "") -> tuple[list[Json], str]:
+    def items(self, path: str, selector: str = "", *, metadata: bool = False) -> list[Json]:
+        """All objects of a list. metadata: without their contents."""
+        return self.listed(path, selector, metadata=metadata)[0]
+
+    def listed(
+        self, path: str, selector: str = "", *, metadata: bool = False
+    ) -> tuple[list[Json], str]:
         """All objects, page by page, and of which version of the list they are.
 
-        From the start again if that took so long that the server forgot where it was.
+        From the start again if that took so long that the server forgot where it was. metadata:
+        without their contents, which do not leave the cluster.
         """
         found: list[Json] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        accept = PARTIAL.format("List") if metadata else JSON
         while True:
-            answer = self._call("GET", path, query=query, again_on=GONE)
+            answer = self._call("GET", path, query=query, again_on=GONE, accept=accept)
             if answer.get("code") == GONE:
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
                 continue
@@ -81,7 +91,7 @@ class Api:
         }
         timeouts = TIMEOUTS_S[0], WATCH_S + TIMEOUTS_S[1]
         try:
-            answer = self._sent("GET", path, query, None, "application/json", timeouts)
+            answer = self._sent("GET", path, query, None, {"Accept": JSON}, timeouts)
         except ApiException as error:
             raise refused(error, f"watch {path}", self.name) from error
         try:
@@ -99,7 +109,7 @@ class Api:
 
     def create(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
         """A new object; Conflict if there is one of its name."""
-        return self._write("POST", path, body, "application/json", dry_run)
+        return self._write("POST", path, body, JSON, dry_run)
 
     def _write(self, method: str, path: str, body: object, kind: str, dry_run: bool) -> Json:
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
@@ -112,12 +122,14 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        kind: str = "application/json",
+        kind: str = JSON,
         again_on: int = 0,
+        accept: str = JSON,
     ) -> Json:
+        headers = {"Accept": accept, "Content-Type": kind}
         for last in (False, True):
             try:
-                return self._once(method, path, dict(query or {}), body, kind)
+                return self._once(method, path, dict(query or {}), body, headers)
             except ApiException as error:
                 if error.status == again_on:
                     return {"code": error.status}
@@ -133,8 +145,11 @@ class Api:
                 ) from error
         raise AssertionError("unreachable: the second round returns or raises")
 
-    def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
-        found: Json = json.loads(self._sent(method, path, query, body, kind, TIMEOUTS_S).data)
+    def _once(
+        self, method: str, path: str, query: dict[str, str], body: object, headers: dict[str, str]
+    ) -> Json:
+        answer = self._sent(method, path, query, body, headers, TIMEOUTS_S)
+        found: Json = json.loads(answer.data)
         return found
 
     def _sent(
@@ -143,14 +158,14 @@ class Api:
         path: str,
         query: Mapping[str, str],
         body: object,
-        kind: str,
+        headers: Mapping[str, str],
         timeouts_s: tuple[float, float],
     ) -> urllib3.HTTPResponse:
         answer: urllib3.HTTPResponse = self._connected().call_api(
             path,
             method,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": kind},
+            header_params=headers,
             body=body,
             auth_settings=["BearerToken"],
             _preload_content=False,

@@ -69,7 +69,12 @@ class Reader:
 
     def path(self, name: str) -> str:
         """Where a controller of the service is."""
-        return f"{self._folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+        return f"{self.folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+
+    def folder(self, group: str, plural: str) -> str:
+        """Where objects of that kind are in the namespace of the service."""
+        root = "api" if group == "v1" else "apis"
+        return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
     def _read(self, last: World | None) -> World:
         controllers = {name: self.api.get(self.path(name)) for name in self.target.names}
@@ -109,7 +114,7 @@ class Reader:
 
     def _revisions(self, controllers: Mapping[str, Json]) -> dict[str, tuple[Revision, ...]]:
         is_deployment = self.target.controller is Controller.DEPLOYMENT
-        path = self._folder("apps/v1", "replicasets" if is_deployment else "controllerrevisions")
+        path = self.folder("apps/v1", "replicasets" if is_deployment else "controllerrevisions")
         selectors = {objects.selector(one) for one in controllers.values()}
         items = [item for one in sorted(selectors) for item in self.api.items(path, one)]
         label = self.target.version_label
@@ -127,10 +132,6 @@ class Reader:
             )
             for name, row in rows.items()
         }
-
-    def _folder(self, group: str, plural: str) -> str:
-        root = "api" if group == "v1" else "apis"
-        return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
 
 def _is_of(item: Json, controller: Json) -> bool:
