@@ -60,17 +60,6 @@ class Children:
             if child.poll() is not None:
                 raise WorldError(f"{name} ended with {child.returncode}:\n{tail(self.log(name))}")
 
-    def terminate(self, name: str) -> bool:
-        """Ask a child to end; whether it has, and is forgotten."""
-        child = self._running.get(name)
-        if child is None:
-            return True
-        if child.poll() is None:
-            child.terminate()
-            return False
-        del self._running[name]
-        return True
-
     def kill(self, name: str) -> None:
         """End a child as a crash would."""
         child = self._running.pop(name)

@@ -17,25 +17,32 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import httpx
 
 from demo.kubernetes import pods
 from demo.kubernetes.api import MERGE, STRATEGIC, Api, Object, Refused, Watch
-from demo.kubernetes.pods import Behaviour, Crash, Never, Report, Wait
-from demo.kubernetes.processes import PodProcesses
+from demo.kubernetes.pods import Behaviour, Never, Report, Run, Wait
 
 NAME = "stand-in"
 TICK_S = 0.02
-LOOK_S = 0.1
-"""Between two looks at a pod's process."""
 WRITERS = 4
 AGAIN_S = 0.3
 """After a lost connection to the API server."""
 HEARTBEAT_S = 10.0
 """A cluster with a controller for nodes gives one up after 40 s."""
 GONE, CONFLICT = 404, 409
+
+
+class Runtime(Protocol):
+    """What really runs the containers of pods, where something does."""
+
+    def run(self, pod: Object, ip: str, changed: Callable[[], None]) -> Run:
+        """Have its container started, and say how it does; `changed` is called when that turns."""
+
+    def end(self, uid: str, grace_s: float) -> bool:
+        """Have a pod's container ended; whether it is gone. `changed` is called when it is."""
 
 
 @dataclass
@@ -56,7 +63,6 @@ class Kubelet:
 
     name: of the scheduler that pods may ask for, and what its nodes' names begin with.
     others: where a cluster has other machines, only pods that ask for ours are ours.
-    processes: what runs in the pods' names; without it a pod is nothing but its status.
     """
 
     def __init__(
@@ -66,17 +72,17 @@ class Kubelet:
         *,
         name: str = NAME,
         others: bool = False,
-        processes: PodProcesses | None = None,
     ) -> None:
         self.behaviour: dict[str, Behaviour] = {}
         """By image, by version label or by the image's tag."""
         self.grace_s = 0.0
         """How long a deleted pod takes to go."""
+        self.runtimes: dict[str, Runtime] = {}
+        """By namespace: elsewhere a pod is nothing but its status."""
         self.nodes = [f"{name}-{number}" for number in range(1, nodes + 1)]
         self._api = api
         self._ours = {name} if others else {name, "default-scheduler"}
         self._tainted = others
-        self._processes = processes
         self._seen: dict[str, _Seen] = {}
         self._lock = threading.Lock()
         self._alarms: list[tuple[float, str]] = []
@@ -167,7 +173,7 @@ class Kubelet:
         there = {pod["metadata"]["uid"]: pod for pod in found["items"]}
         with self._lock:
             for uid in [uid for uid in self._seen if uid not in there]:
-                del self._seen[uid]
+                self._forget(uid)
             for pod in there.values():
                 self._remember(pod)
 
@@ -180,7 +186,7 @@ class Kubelet:
             return True
         with self._lock:
             if change["type"] == "DELETED":
-                self._seen.pop(pod["metadata"]["uid"], None)
+                self._forget(pod["metadata"]["uid"])
             else:
                 self._remember(pod)
         return True
@@ -198,6 +204,15 @@ class Kubelet:
             grace_s = pod["metadata"].get("deletionGracePeriodSeconds", 0)
             seen.ending = now + min(self.grace_s, grace_s)
         heapq.heappush(self._alarms, (now, uid))
+
+    def _forget(self, uid: str) -> None:
+        """It is gone from the API, maybe by force: then nobody waits for its container."""
+        seen = self._seen.pop(uid, None)
+        if seen and (runtime := self._runtime(seen)):
+            runtime.end(uid, 0.0)
+
+    def _runtime(self, seen: _Seen) -> Runtime | None:
+        return self.runtimes.get(seen.pod["metadata"]["namespace"])
 
     def _next_ip(self) -> str:
         number = next(self._ip)
@@ -230,13 +245,13 @@ class Kubelet:
         if seen.busy:
             seen.due = True
             return
-        path = _path(seen.pod)
+        path, runtime = _path(seen.pod), self._runtime(seen)
         if seen.ending is not None:
+            grace_s = seen.pod["metadata"].get("deletionGracePeriodSeconds", 0)
+            if runtime and not runtime.end(uid, grace_s):
+                return  # it says when
             if seen.ending > now:
                 heapq.heappush(self._alarms, (seen.ending, uid))
-                return
-            if self._processes and not self._processes.gone(seen.pod):
-                heapq.heappush(self._alarms, (now + LOOK_S, uid))
                 return
             self._write(uid, seen, lambda: self._api.delete(path, gracePeriodSeconds=0))
         elif not seen.pod["spec"].get("nodeName"):
@@ -244,17 +259,24 @@ class Kubelet:
             seen.since = now
             self._write(uid, seen, lambda: self._api.post(f"{path}/binding", binding))
         elif seen.pod["spec"]["nodeName"] in self.nodes:
-            self._report(uid, seen, path, now)
+            self._report(uid, seen, path, self._next(uid, seen, runtime, now), now)
 
-    def _report(self, uid: str, seen: _Seen, path: str, now: float) -> None:
-        behaviour = seen.behaviour
-        if self._processes and not isinstance(behaviour, Never):
-            heapq.heappush(self._alarms, (now + LOOK_S, uid))  # a process ends without an event
-            if not self._processes.serves(seen.pod, seen.ip):
-                if not pods.has_run(seen.pod):
-                    return
-                behaviour = Crash()
-        match pods.next_of(seen.pod, behaviour, now - seen.since, seen.ip):
+    def _next(
+        self, uid: str, seen: _Seen, runtime: Runtime | None, now: float
+    ) -> Report | Wait | None:
+        if runtime is None or isinstance(seen.behaviour, Never):
+            return pods.next_of(seen.pod, seen.behaviour, now - seen.since, seen.ip)
+        run = runtime.run(seen.pod, seen.ip, partial(self._wake, uid))
+        return pods.next_of_run(seen.pod, run, seen.ip)
+
+    def _wake(self, uid: str) -> None:
+        with self._lock:
+            heapq.heappush(self._alarms, (time.monotonic(), uid))
+
+    def _report(
+        self, uid: str, seen: _Seen, path: str, what: Report | Wait | None, now: float
+    ) -> None:
+        match what:
             case Report(status=status):
                 body = {"metadata": {"uid": uid}, "status": status}
                 self._write(uid, seen, lambda: self._api.patch(f"{path}/status", body, STRATEGIC))
