@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from demo.kubernetes import binaries, catalogue
+from demo.kubernetes import binaries, catalogue, cluster
 from demo.kubernetes.catalogue import SHOP
 from demo.kubernetes.world import KubernetesWorld
 from demo.scenarios import Scenario
@@ -57,8 +57,9 @@ async def on_kubernetes(
     stack: AsyncExitStack, folder: Path, scenario: Scenario, rate: float
 ) -> Stage:
     """A control plane of its own, with pods that are processes."""
-    programs = await binaries.find(say)
-    say(f"the Kubernetes control plane: {programs.how}")
+    programs = None if (named := cluster.named()) else await binaries.find(say)
+    how = programs.how if programs else f"{binaries.NAMED_CLUSTER} ({named})"
+    say(f"the Kubernetes control plane: {how}")
     world = KubernetesWorld(
         folder, programs=programs, services=(SHOP,), instances=INSTANCES, policy=POLICY
     )

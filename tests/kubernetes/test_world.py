@@ -1,5 +1,6 @@
 """The world on Kubernetes, seen from outside: users' own answers against what others say."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
+from demo.errors import WorldError
+from demo.kubernetes import binaries
+from demo.kubernetes.api import Api, connected
 from demo.kubernetes.catalogue import SHOP, TILL
+from demo.kubernetes.control_plane import ControlPlane
 from demo.kubernetes.world import KubernetesWorld
 from rollback_manager.catalogue import Catalogue
 from tests.kubernetes import objects as o
@@ -88,3 +93,29 @@ def test_its_catalogue_is_one_of_the_product(world: KubernetesWorld) -> None:
 def test_kubectl_shows_it(world: KubernetesWorld) -> None:
     world.deploy(TILL, "v1")
     assert world.kubectl("get", "pods", "-l", "app=till").count("Running") >= 2
+
+
+@pytest.mark.long
+def test_in_a_cluster_that_is_named_nothing_of_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = asyncio.run(binaries.find(print))
+    with (
+        TemporaryDirectory(prefix="rb-", ignore_cleanup_errors=True) as folder,
+        ControlPlane(programs, Path(folder)) as plane,
+        connected(plane.kubeconfig()) as api,
+    ):
+        monkeypatch.setenv(binaries.NAMED_CLUSTER, str(plane.kubeconfig()))
+        with KubernetesWorld(tmp_path / "first", services=(TILL,), instances=1) as made:
+            made.build("v1")
+            made.deploy(TILL, "v1")
+            assert status(made, TILL) == 200
+            second = KubernetesWorld(tmp_path / "second", services=(TILL,))
+            with pytest.raises(WorldError, match="has a namespace shop"):
+                second.start()
+        assert api.get("/api/v1/nodes")["items"] == []
+        o.until(lambda: _namespaces(api), lambda found: "shop" not in found, 30)
+
+
+def _namespaces(api: Api) -> list[str]:
+    return [one["metadata"]["name"] for one in api.get("/api/v1/namespaces")["items"]]
