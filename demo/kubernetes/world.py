@@ -34,8 +34,8 @@ from demo.ports import PortBlock
 from demo.processes import Children, until
 from demo.world import envoy
 
-START_S = 15.0
-ROLLED_OUT_S = 30.0
+START_S = ROLLED_OUT_S = 60.0
+"""Many times what it takes, for a loaded machine."""
 STOP_S = 3.0
 GONE_S = 30.0
 DRAIN_S = 1.0

@@ -20,6 +20,8 @@ from rollback_manager.catalogue import Catalogue
 from tests.kubernetes import objects as o
 from tests.kubernetes.cluster import Cluster
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def world(cluster: Cluster) -> Iterator[KubernetesWorld]:
