@@ -123,6 +123,7 @@ class PlanningActivities:
         target = self._targets(env, service)
         past = READERS.submit(self._records.past, env, service)
         releases = READERS.submit(self._records.releases, env, service)
+        place = READERS.submit(target.place.name) if target.place else None
         look: Look = Looks(target).take()
         facts = PlanningFacts(
             service=service,
@@ -138,6 +139,7 @@ class PlanningActivities:
             now=now(),
             moves=look.shares.moves,
             adopted=adopted,
+            place=place.result() if place else "",
         )
         return facts, target
 

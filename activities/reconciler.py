@@ -56,6 +56,7 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
         _guarded(work.guard(first))
         if asked_to_stop():
             return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
+        target.must_be_at(step.plan.place)
         text, written_at = work.write(first), now()
     since = written_at or first.snapshot.taken_at
     while True:

@@ -148,6 +148,16 @@ class DataIntegrity(Protocol):
         """Passed or failed; an error where it could not be asked."""
 
 
+class Place(Protocol):
+    """Where the service is, told apart from every other place that is called the same."""
+
+    def name(self) -> str:
+        """The place as read now; PermanentError where the catalogue means another one."""
+
+    def must_be(self, planned: str) -> None:
+        """PermanentError unless it is the one that the plan names; asked right before a write."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Everything that belongs to one service in one environment.
@@ -162,6 +172,13 @@ class Target:
     data_checks: tuple[DataIntegrity, ...] = ()
     counters: Counters | None = None
     """None: the proxy itself counts."""
+    place: Place | None = None
+    """None: there is but one."""
+
+    def must_be_at(self, planned: str) -> None:
+        """PermanentError where this is another place than the plan's: before every write."""
+        if self.place is not None:
+            self.place.must_be(planned)
 
 
 Targets = Callable[[str, str], Target]

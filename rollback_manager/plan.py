@@ -162,6 +162,8 @@ class ServicePlan(Value):
     """The next older verified version, for the person who is asked."""
     adopts: str = ""
     """The ended rollback from whose claim this goes on; its versions are that one's."""
+    place: str = ""
+    """Where alone it may be carried out, where names can lead elsewhere: a cluster with its UID."""
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -49,6 +49,7 @@ class PlanningFacts(Value):
     now: datetime
     moves: Moves = Moves.SHARES
     adopted: Claim | None = None
+    place: str = ""
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -116,6 +117,7 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
         alternatives=alternatives(facts.strategy, own, others, facts.running),
         offered=others[0].version if others else "",
         adopts=facts.adopted.rollback if facts.adopted else "",
+        place=facts.place,
     )
 
 

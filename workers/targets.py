@@ -15,6 +15,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    KubernetesPlace,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -26,7 +27,7 @@ from activities.integrations.prometheus import (
     together,
 )
 from activities.integrations.supervisord import Supervisord
-from activities.targets import Counters, Target, Targets, Traffic, Workloads
+from activities.targets import Counters, Place, Target, Targets, Traffic, Workloads
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
     EnvoyTarget,
@@ -53,6 +54,7 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
             business=tuple(HttpJson(source, client) for source in placement.business),
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
             counters=own,
+            place=makers.place(placement),
         )
 
     return target
@@ -93,6 +95,13 @@ class _Makers:
                 return _pods(reader), self._pod_traffic(placement, reader, counters)
             case other:
                 assert_never(other)
+
+    def place(self, placement: Placement) -> Place | None:
+        """The cluster and namespace of a service on Kubernetes."""
+        target = placement.workloads
+        if not isinstance(target, KubernetesTarget):
+            return None
+        return KubernetesPlace(self._apis[target.cluster], target)
 
     def _pod_traffic(
         self, placement: Placement, reader: Reader, counters: Counters | None

@@ -39,6 +39,8 @@ def objects(ours: Installed, cluster: Cluster) -> None:
     created(cluster.api, TEMPLATE, noted(stateful_set("orders", "v2", template=template("orders"))))
     for path in (TILL, ORDERS):
         until(partial(said, ours, path, [unmarked()]), bool)
+        until(partial(said, ours, path, marked(*NEVER["another account"])), bool)
+        until(partial(said, ours, path, marked(unmarked())), lambda told: not told)
 
 
 def noted(body: Object) -> Object:

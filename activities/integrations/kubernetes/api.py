@@ -24,6 +24,8 @@ PAGE = 500
 """Objects per answer of a list."""
 MOST_CONNECTIONS = 50
 UNAUTHORIZED, GONE = 401, 410
+SYSTEM = "/api/v1/namespaces/kube-system"
+"""Every cluster has it, and nobody can give it another UID."""
 
 Json = dict[str, Any]
 
@@ -40,12 +42,19 @@ class Api:
         self.name = name
         self._cluster = cluster
         self.context = cluster.context
+        self.pinned = cluster.uid
+        self._uid = ""
         self._lock = threading.Lock()
         self._client: client.ApiClient | None = None
 
     def get(self, path: str) -> Json:
         """One object."""
         return self._call("GET", path)
+
+    def uid(self) -> str:
+        """By which this cluster is told apart from all others, asked now."""
+        self._uid = str(self.get(SYSTEM)["metadata"]["uid"])
+        return self._uid
 
     def items(self, path: str, selector: str = "") -> list[Json]:
         """All objects of a list, page by page; from the start again if that took too long."""
@@ -90,6 +99,8 @@ class Api:
     ) -> Json:
         for last in (False, True):
             try:
+                if last:
+                    self._must_be_the_same(path)
                 return self._once(method, path, dict(query or {}), body, kind)
             except ApiException as error:
                 if error.status == again_on:
@@ -105,6 +116,19 @@ class Api:
                     next_step="This is tried again by itself; if it stays so, see the cluster.",
                 ) from error
         raise AssertionError("unreachable: the second round returns or raises")
+
+    def _must_be_the_same(self, path: str) -> None:
+        """The file was read anew: another cluster may stand under the same name in it by now."""
+        if not self._uid or path == SYSTEM:
+            return
+        uid = self._once("GET", SYSTEM, {}, None, "application/json")["metadata"]["uid"]
+        if uid != self._uid:
+            raise PermanentError(
+                f"context {self.context} of cluster {self.name} leads to another cluster by now:"
+                f" {uid} instead of {self._uid}",
+                effect="Nothing was written there by this request.",
+                next_step="Mend the kubeconfig, then retry-step; if it is meant, plan again.",
+            )
 
     def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
         answer = self._connected().call_api(
