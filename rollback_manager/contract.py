@@ -27,6 +27,7 @@ BUDGET_WORKFLOW = "BudgetWorkflow"
 INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
+CHECKUP_WORKFLOW = "CheckupWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -105,6 +106,11 @@ def watch_id(env: str) -> str:
 def decisions_id(env: str, question: str) -> str:
     """Workflow id of a question about recorded decisions; `question` tells it from all others."""
     return f"decisions/{checked('environment', env)}/{checked('question', question)}"
+
+
+def checkup_id(env: str) -> str:
+    """Workflow id of a look at the clusters of an environment, or of all where it is empty."""
+    return f"checkup/{checked('environment', env) if env else 'all'}"
 
 
 class EvidencePoint(Value):

@@ -12,6 +12,7 @@ from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
 from workflows.budget import BudgetWorkflow
+from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
@@ -32,6 +33,7 @@ WORKFLOWS: Sequence[type] = (
     WatchWorkflow,
     IncidentWorkflow,
     DecisionsWorkflow,
+    CheckupWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

@@ -7,6 +7,7 @@ from typing import assert_never
 
 import httpx
 
+from activities.clusters import Access
 from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
 from activities.integrations.http_journeys import HttpJourneys
@@ -15,6 +16,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    KubernetesAccess,
     KubernetesPlace,
     Reader,
     ServiceTraffic,
@@ -58,6 +60,11 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
         )
 
     return target
+
+
+def access(catalogue: Catalogue) -> dict[str, Access]:
+    """As whom the worker comes to each cluster of the catalogue."""
+    return {name: KubernetesAccess(Api(name, one)) for name, one in catalogue.clusters.items()}
 
 
 def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str], Counters]:

@@ -1,8 +1,8 @@
 """Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.clusters import Access, ClusterActivities
 from activities.decisions import DecisionActivities
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
@@ -33,7 +34,7 @@ from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
-from workers.targets import targets
+from workers.targets import access, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -52,6 +53,8 @@ class Parts:
     catalogue: Catalogue
     records: Store
     targets: Targets
+    access: Mapping[str, Access] = field(default_factory=dict)
+    """By the name of the cluster."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -67,7 +70,8 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+    found = targets(catalogue, http_client())
+    return Parts(catalogue, SqlRecords(engine), found, access(catalogue))
 
 
 def http_client() -> httpx.Client:
@@ -152,6 +156,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
+        ClusterActivities(parts.catalogue, parts.access).check_clusters,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

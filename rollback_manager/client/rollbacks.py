@@ -18,6 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rollback_manager import contract
+from rollback_manager.access import ClustersAsked, ClustersChecked
 from rollback_manager.claim import Left, Watched
 from rollback_manager.client import watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
@@ -101,6 +102,13 @@ class RollbackClient:
         question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
         asked_as = contract.decisions_id(request.ask.env, f"{request.ask.verb}-{question}")
         return await self._ask(contract.DECISIONS_WORKFLOW, request, asked_as, Decisions, timeout_s)
+
+    async def checkup(self, asked: ClustersAsked, *, timeout_s: float = 60) -> ClustersChecked:
+        """How the clusters of the catalogue stand, as the worker sees them."""
+        asked_as = contract.checkup_id(asked.env)
+        return await self._ask(
+            contract.CHECKUP_WORKFLOW, asked, asked_as, ClustersChecked, timeout_s
+        )
 
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""

@@ -122,11 +122,6 @@ FORBIDDEN: dict[str, tuple[str, str, Any]] = {
         f"{ADMISSION}/validatingadmissionpolicybindings/rollback-manager-image-only",
         None,
     ),
-    "patch the allowed registries": (
-        "PATCH",
-        f"{CORE}/{OWN}/configmaps/rollback-manager-policy",
-        NOTHING,
-    ),
     "patch the mode of a namespace": (
         "PATCH",
         f"{CORE}/{SHOP}",

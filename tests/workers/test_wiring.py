@@ -85,6 +85,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
     assert sorted(names) == [
         "ask_budget",
         "ask_decisions",
+        "check_clusters",
         "check_slice",
         "claim",
         "clean_up",

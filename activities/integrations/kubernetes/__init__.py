@@ -1,5 +1,6 @@
 """Kubernetes: workloads, traffic and what else of a release lives in a cluster."""
 
+from activities.integrations.kubernetes.access import KubernetesAccess
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
@@ -12,6 +13,7 @@ __all__ = [
     "Api",
     "HttpRouteTraffic",
     "InPlace",
+    "KubernetesAccess",
     "KubernetesPlace",
     "Reader",
     "ServiceTraffic",
