@@ -124,7 +124,9 @@ def test_a_cluster_that_does_not_answer_is_said_to_be_so(
     nowhere = tmp_path / "nowhere"
     text = Path(catalogue.clusters["main"].kubeconfig).read_text()
     with connected(Path(catalogue.clusters["main"].kubeconfig)) as api:
-        nowhere.write_text(text.replace(str(api.client.base_url).rstrip("/"), "https://127.0.0.1:1"))
+        nowhere.write_text(
+            text.replace(str(api.client.base_url).rstrip("/"), "https://127.0.0.1:1")
+        )
     named = catalogue.clusters["main"].model_copy(update={"kubeconfig": str(nowhere)})
     (only,) = checked(catalogue.model_copy(update={"clusters": {"main": named}}))
     assert (only.level, "gave no answer" in only.told) == ("fail", True)
