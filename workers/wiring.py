@@ -11,7 +11,9 @@ from temporalio.client import Client
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
 from activities.clusters import Access, ClusterActivities
+from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -24,6 +26,7 @@ from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
+from activities.revert import RevertActivities, Reverts
 from activities.slices import SliceActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
@@ -34,7 +37,7 @@ from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
-from workers.targets import access, targets
+from workers.targets import access, reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -42,7 +45,9 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
 
 
-class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
+class Store(
+    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+):
     """All roles that one database plays."""
 
 
@@ -55,6 +60,8 @@ class Parts:
     targets: Targets
     access: Mapping[str, Access] = field(default_factory=dict)
     """By the name of the cluster."""
+    reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
+    """Environment and service → its repository, if the catalogue names one."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -70,8 +77,14 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    found = targets(catalogue, http_client())
-    return Parts(catalogue, SqlRecords(engine), found, access(catalogue))
+    client, records = http_client(), SqlRecords(engine)
+    return Parts(
+        catalogue,
+        records,
+        targets(catalogue, client, records),
+        access(catalogue),
+        reverts(catalogue, client),
+    )
 
 
 def http_client() -> httpx.Client:
@@ -133,10 +146,12 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
+    reverts = RevertActivities(parts.reverts)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
         planning.seal_part,
+        ConfigurationActivities(parts.records, parts.targets).restore_configuration,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,
@@ -157,6 +172,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
+        reverts.open_revert,
+        reverts.look_at_git,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

@@ -13,6 +13,7 @@ from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.kubernetes import (
     Api,
     KubernetesPlace,
+    PodFeed,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -71,7 +72,7 @@ def both(cluster: clusters.Cluster, other: ControlPlane) -> Iterator[tuple[Plain
 
 def target(api: Api) -> Target:
     """As the worker puts it together."""
-    reader = Reader(api, TARGET)
+    reader = Reader(api, TARGET, PodFeed(api, TARGET.namespace))
     workloads: Workloads = SideBySide(reader)
     return Target(
         traffic=ServiceTraffic(TRAFFIC, reader, None),

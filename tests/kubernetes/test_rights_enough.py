@@ -9,6 +9,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    PodFeed,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -60,7 +61,7 @@ def reader(api: Api, name: str) -> Reader:
     """Of a service of the shipped catalogue."""
     target = CATALOGUE.placement("prod", name).workloads
     assert isinstance(target, KubernetesTarget)
-    return Reader(api, target)
+    return Reader(api, target, PodFeed(api, target.namespace))
 
 
 def shares(traffic: Traffic) -> Mapping[str, int]:

@@ -2,6 +2,9 @@
 
 from activities.integrations.kubernetes.access import KubernetesAccess
 from activities.integrations.kubernetes.api import Api
+from activities.integrations.kubernetes.configuration import ClusterConfiguration
+from activities.integrations.kubernetes.feed import PodFeed
+from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
 from activities.integrations.kubernetes.place import KubernetesPlace
@@ -11,10 +14,13 @@ from activities.integrations.kubernetes.world import Reader
 
 __all__ = [
     "Api",
+    "ClusterConfiguration",
+    "ClusterFreezer",
     "HttpRouteTraffic",
     "InPlace",
     "KubernetesAccess",
     "KubernetesPlace",
+    "PodFeed",
     "Reader",
     "ServiceTraffic",
     "SideBySide",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -146,6 +146,32 @@ def selector(controller: Json) -> str:
     return ",".join(parts)
 
 
+def is_selected(item: Json, controllers: Iterable[Json]) -> bool:
+    """Whether one of the controllers selects this pod by its labels."""
+    labels = item["metadata"].get("labels", {})
+    return any(_matches(one["spec"]["selector"], labels) for one in controllers)
+
+
+def _matches(selector: Json, labels: Mapping[str, str]) -> bool:
+    if not selector.get("matchLabels", {}).items() <= labels.items():
+        return False
+    return all(
+        {
+            "In": labels.get(one["key"]) in one.get("values", []),
+            "NotIn": labels.get(one["key"]) not in one.get("values", []),
+            "Exists": one["key"] in labels,
+            "DoesNotExist": one["key"] not in labels,
+        }[one["operator"]]
+        for one in selector.get("matchExpressions", [])
+    )
+
+
+def ready_by_status(controller: Json) -> int:
+    """Ready pods as the controller itself counted them last."""
+    status = controller.get("status", {})
+    return int(status.get("numberReady", status.get("readyReplicas", 0)))
+
+
 def selects(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     """Whether a Service's selector takes pods with these labels; an empty one takes none."""
     return bool(wanted) and wanted.items() <= labels.items()
@@ -157,7 +183,10 @@ def mark_of(item: Json) -> Mark | None:
 
 
 def last_writer(item: Json) -> str:
-    """Who wrote the object last, but for its status and us: `argocd-controller at 12:00:03Z`."""
+    """Who wrote the object last, but for its status and us: `argocd-controller at 12:00:03Z`.
+
+    Several, where they wrote in the same second: Kubernetes keeps no finer time.
+    """
     entries = [
         one
         for one in item["metadata"].get("managedFields", [])
@@ -165,8 +194,9 @@ def last_writer(item: Json) -> str:
     ]
     if not entries:
         return "nobody that Kubernetes knows of"
-    newest = max(entries, key=lambda one: one.get("time", ""))
-    return f"{newest.get('manager', 'unknown')} at {newest.get('time', 'an unknown time')}"
+    newest = max(one.get("time", "") for one in entries)
+    names = {one.get("manager", "unknown") for one in entries if one.get("time", "") == newest}
+    return f"{', '.join(sorted(names))} at {newest or 'an unknown time'}"
 
 
 def desired(controller: Json, kind: Controller) -> int:
