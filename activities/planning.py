@@ -149,6 +149,7 @@ class PlanningActivities:
             past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
             moves=look.shares.moves,
+            current=look.found().current,
             adopted=adopted,
         )
         return facts, target

@@ -156,7 +156,7 @@ def test_without_the_right_secrets_are_there_by_name(
 def account(cluster: Cluster, namespace: str, folder: Path, core: list[str]) -> Path:
     """May read these, and the controllers; nothing else."""
     rules = [
-        {"apiGroups": [""], "resources": core, "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": core, "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get", "list", "patch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["*"], "verbs": ["list"]},
     ]
