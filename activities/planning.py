@@ -150,6 +150,7 @@ class PlanningActivities:
             past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
             moves=look.shares.moves,
+            current=look.found().current,
             adopted=adopted,
             place=place.result() if place else "",
         )

@@ -10,6 +10,8 @@ from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.metrics.reading import NoReading, Snapshot
 from rollback_manager.moves import Moves
 from rollback_manager.operation import Mark
+from rollback_manager.plan import ServicePlan
+from rollback_manager.preconditions import PlatformFacts
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -165,6 +167,16 @@ class Configuration(Protocol):
         """
 
 
+class Preconditions(Protocol):
+    """Looks whether the platform lets a plan be carried out. Changes nothing."""
+
+    def seen(self, plan: ServicePlan, restored: Frozen | None) -> PlatformFacts:
+        """What is there, with every write of the plan tried.
+
+        restored: what has the configuration that the plan writes back.
+        """
+
+
 class BusinessNumber(Protocol):
     """One number that says how the business does."""
 
@@ -209,6 +221,8 @@ class Target:
     """None: nothing but images and counts is frozen of a release."""
     configuration: Configuration | None = None
     """None: no configuration returns with a release."""
+    preconditions: Preconditions | None = None
+    """None: the platform sets none."""
 
     def must_be_at(self, planned: str) -> None:
         """PermanentError where this is another place than the plan's: before every write."""

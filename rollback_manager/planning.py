@@ -53,6 +53,8 @@ class PlanningFacts(Value):
     past: tuple[Past, ...]
     now: datetime
     moves: Moves = Moves.SHARES
+    current: str = ""
+    """The version that its one controller brings up; empty where each version has its own."""
     adopted: Claim | None = None
     place: str = ""
     drift: Drift | None = None
@@ -66,12 +68,15 @@ def bad_version(facts: PlanningFacts) -> str:
 
     Where several have some (a canary, or what an aborted rollback left) it is the one that is not
     verified; the largest share says nothing about who is bad. Where another rollback is gone on
-    with, the traffic says nothing at all: it may have been shifted already.
+    with, the traffic says nothing at all: it may have been shifted already. Where one controller
+    brings a version up that is not verified it is that one: its pods may never have got ready.
     """
     if facts.adopted is not None:
         return purpose_of(facts.adopted, facts.shares).from_version
     carrying = sorted(version for version, part in facts.shares.items() if part)
     verified = {r.version for r in facts.releases if r.standing is Standing.VERIFIED}
+    if facts.moves is Moves.CONTROLLER and facts.current and facts.current not in verified:
+        return facts.current
     suspects = carrying if len(carrying) == 1 else [v for v in carrying if v not in verified]
     if len(suspects) == 1:
         return suspects[0]

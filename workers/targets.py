@@ -19,6 +19,7 @@ from activities.integrations.kubernetes import (
     Api,
     ClusterConfiguration,
     ClusterFreezer,
+    ClusterPreconditions,
     HttpRouteTraffic,
     InPlace,
     KubernetesAccess,
@@ -41,6 +42,7 @@ from activities.targets import (
     Counters,
     Freezer,
     Place,
+    Preconditions,
     Target,
     Targets,
     Traffic,
@@ -78,6 +80,7 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             place=makers.place(placement),
             freezer=roles.freezer,
             configuration=roles.configuration,
+            preconditions=roles.preconditions,
         )
 
     return target
@@ -122,6 +125,7 @@ class _Roles:
     traffic: Traffic
     freezer: Freezer | None = None
     configuration: Configuration | None = None
+    preconditions: Preconditions | None = None
 
 
 class _Makers:
@@ -143,11 +147,7 @@ class _Makers:
                 return _Roles(Supervisord(supervisord, self._client), self._proxy(placement))
             case KubernetesTarget() as kubernetes:
                 reader = self._reader(kubernetes)
-                traffic = self._pod_traffic(placement, reader, counters)
-                freezer = ClusterFreezer(reader, _route(placement))
-                return _Roles(
-                    _pods(reader, recorded), traffic, freezer, ClusterConfiguration(reader)
-                )
+                return self._pods(placement, reader, counters, recorded)
             case other:
                 assert_never(other)
 
@@ -163,18 +163,35 @@ class _Makers:
         feed = self._feeds.setdefault(place, PodFeed(api, target.namespace))
         return Reader(api, target, feed)
 
-    def _pod_traffic(
-        self, placement: Placement, reader: Reader, counters: Counters | None
-    ) -> Traffic:
+    def _pods(
+        self,
+        placement: Placement,
+        reader: Reader,
+        counters: Counters | None,
+        recorded: FrozenReleases,
+    ) -> _Roles:
+        configuration, route = ClusterConfiguration(reader), ""
+        alone = len(reader.target.names) == 1
+        workloads = InPlace(reader, recorded) if alone else SideBySide(reader, recorded)
+        traffic: Traffic
+        tried: ServiceTraffic | HttpRouteTraffic | None = None
         match placement.traffic:
             case ServiceTarget() as service:
-                return ServiceTraffic(service, reader, counters)
-            case HttpRouteTarget() as route:
-                return HttpRouteTraffic(route, reader, counters)
+                traffic = tried = ServiceTraffic(service, reader, counters)
+            case HttpRouteTarget() as named:
+                traffic = tried = HttpRouteTraffic(named, reader, counters)
+                route = named.route
             case EnvoyTarget():
-                return self._proxy(placement)
+                traffic = self._proxy(placement)
             case other:
                 assert_never(other)
+        return _Roles(
+            workloads,
+            traffic,
+            ClusterFreezer(reader, route),
+            configuration,
+            ClusterPreconditions(reader, workloads, tried, configuration, route),
+        )
 
     def _proxy(self, placement: Placement) -> Traffic:
         envoy = placement.traffic
@@ -182,16 +199,6 @@ class _Makers:
             raise TypeError(f"{envoy.kind} was let through without its workloads")
         stats = self._stats.setdefault(envoy.admin, SharedStats(Admin(envoy.admin, self._client)))
         return Envoy(envoy, self._client, stats, self._routes[_address(envoy)])
-
-
-def _pods(reader: Reader, recorded: FrozenReleases) -> Workloads:
-    if len(reader.target.names) > 1:
-        return SideBySide(reader, recorded)
-    return InPlace(reader, recorded)
-
-
-def _route(placement: Placement) -> str:
-    return placement.traffic.route if isinstance(placement.traffic, HttpRouteTarget) else ""
 
 
 def _routes(catalogue: Catalogue) -> Mapping[str, Collection[str]]:

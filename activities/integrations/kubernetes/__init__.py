@@ -8,6 +8,7 @@ from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
 from activities.integrations.kubernetes.place import KubernetesPlace
+from activities.integrations.kubernetes.preconditions import ClusterPreconditions
 from activities.integrations.kubernetes.service import ServiceTraffic
 from activities.integrations.kubernetes.side_by_side import SideBySide
 from activities.integrations.kubernetes.world import Reader
@@ -16,6 +17,7 @@ __all__ = [
     "Api",
     "ClusterConfiguration",
     "ClusterFreezer",
+    "ClusterPreconditions",
     "HttpRouteTraffic",
     "InPlace",
     "KubernetesAccess",

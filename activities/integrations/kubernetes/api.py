@@ -84,7 +84,7 @@ class Api:
             if answer.get("code") == GONE:
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
                 continue
-            found += answer.get("items", [])
+            found += answer.get("items") or []  # null, where a list without contents is empty
             more = answer.get("metadata", {}).get("continue")
             if not more:
                 return found, answer.get("metadata", {}).get("resourceVersion", "")

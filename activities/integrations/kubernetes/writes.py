@@ -43,6 +43,24 @@ def compare_and_set(
     )
 
 
+def try_out(api: Api, path: str, change: Callable[[Json], Sequence[Json]]) -> None:
+    """The same write as a dry run: the API judges it, with every webhook and policy of the cluster.
+
+    Raises what `compare_and_set` would, but for a mark that is newer: whoever plans has none yet.
+    """
+    for last in range(TRIES, 0, -1):
+        seen = api.get(path)
+        there = mark_of(seen)
+        mark = Mark(op_id="0" * 16, epoch=there.epoch + 1 if there else 1, step=0)
+        try:
+            api.patch(path, [*_tests(seen), *change(seen), *_marked(seen, mark)], dry_run=True)
+        except Conflict:
+            if last == 1:
+                raise
+            continue
+        return
+
+
 def _refuse_if_stale(path: str, mark: Mark, there: Mark | None) -> None:
     if there is not None and mark.is_older_than(there):
         raise StaleWrite(
