@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
+.PHONY: help demo test test-kubernetes check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -11,6 +11,8 @@ demo: .venv/ready ## a small real world, one bad release, and the way back from 
 	@$(BIN)/rollback-manager demo $(ARGS)
 test: .venv/ready ## all tests, two files at a time; ARGS="-n 0" for one
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test-kubernetes: .venv/ready ## the tests on a real Kubernetes control plane, the long ones too
+	$(BIN)/python -m pytest -n 0 tests/kubernetes -m "long or not long" $(ARGS)
 check: .venv/ready ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/lint-imports && $(BIN)/mypy
 prove: .venv/ready ## the whole proof, or with ARGS=--quick a sample in ten minutes

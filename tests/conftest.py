@@ -1,6 +1,7 @@
 """The real parts that tests share."""
 
 import asyncio
+import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -14,12 +15,16 @@ from sqlalchemy import make_url
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from demo.kubernetes import binaries
 from demo.world import World
 from proof.own_temporal import own_temporal
 from tests import postgres, rig
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
+
+OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long"}
+"""Word in `-m` → the mark of tests that run only then."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -29,18 +34,30 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         asyncio.run(find_binary(print))
+        if _may_run(session.config, "kubernetes") and not os.environ.get(binaries.NAMED_CLUSTER):
+            asyncio.run(binaries.find(print))
+
+
+def _may_run(config: pytest.Config, folder: str) -> bool:
+    """Whether the command line leads to tests in this folder."""
+    wanted = Path(__file__).parent / folder
+    named = [
+        (config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args
+    ]
+    return any(one.is_relative_to(wanted) or wanted.is_relative_to(one) for one in named)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kill: of a matrix: workers killed, aborts at every step")
     config.addinivalue_line("markers", "whole_matrix: of those, what only `-m kill` carries out")
+    config.addinivalue_line("markers", "long: only with an `-m` that names it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a `-m` that names `kill`: the fixed sample of the kill matrix."""
-    if "kill" in str(config.getoption("markexpr")):
-        return
-    left_out = [item for item in items if item.get_closest_marker("whole_matrix")]
+    """Without a `-m` that names `kill`: the fixed sample of the kill matrix. `long` likewise."""
+    chosen = str(config.getoption("markexpr"))
+    marks = [mark for word, mark in OF_THEIR_OWN.items() if word not in chosen]
+    left_out = [item for item in items if any(map(item.get_closest_marker, marks))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

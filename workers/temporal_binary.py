@@ -6,15 +6,12 @@ program: whoever calls `find_binary` has asked for that before.
 """
 
 import asyncio
-import contextlib
 import os
-import platform
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +19,8 @@ from platformdirs import user_cache_path
 from temporalio.testing import WorkflowEnvironment
 
 from rollback_manager.errors import PermanentError
-from workers.file_lock import FileLock, Held
+from workers import go_build
+from workers.go_build import Progress
 
 CLI_VERSION = "1.5.1"  # the newest one that can be built from outside: later ones carry a `replace`
 # The one of server 1.31. Until 1.42 a cancelled query could interrupt a later one, and then each
@@ -37,9 +35,8 @@ GO_STEPS = (
 MINIMUM_SERVER = (1, 29)  # all that this product relies on was tried on 1.29.1
 PROGRESS_EVERY_S = 5.0
 DOWNLOAD_STALL_S = 15.0  # without a new byte; the SDK itself never gives up on a silent network
-BUILD_LIMIT_S = 1800.0  # ten times what a build takes on two cores (2 min 46 s to 3 min 30 s)
+WHAT = "the Temporal dev server"
 
-Progress = Callable[[str], None]
 Fetch = Callable[[Path, Progress], Awaitable[Path]]
 
 
@@ -55,10 +52,8 @@ class FoundBinary:
 def cached_binary(cache: Path | None = None) -> Path:
     """Where our cache keeps the program for this machine; it need not be there yet."""
     root = cache or user_cache_path("rollback-manager")
-    machine = platform.machine().lower()
-    arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     build = f"{CLI_VERSION}-sqlite-{SQLITE_DRIVER}"
-    return root / "temporal" / build / f"{platform.system().lower()}-{arch}" / "temporal"
+    return root / "temporal" / build / go_build.platform_folder() / "temporal"
 
 
 async def find_binary(progress: Progress, *, cache: Path | None = None) -> FoundBinary:
@@ -78,7 +73,7 @@ async def find_binary(progress: Progress, *, cache: Path | None = None) -> Found
             return FoundBinary(binary, how, tuple(passed_over))
         passed_over.append(fault)
         progress(fault)
-    async with _alone(target.parent / "lock", progress):
+    async with go_build.alone(target.parent / "lock", WHAT, progress):
         if target.exists() and not fault_of(target):  # whoever held the lock has put it there
             return FoundBinary(target, "our cache", tuple(passed_over))
         how = await _fetch(target, passed_over, progress)
@@ -103,27 +98,6 @@ def fault_of(binary: Path) -> str:
     wanted = ".".join(map(str, MINIMUM_SERVER))
     said = answer.stdout.strip()[:100]
     return f"{binary} was passed over: server {wanted} or newer is needed, it says {said!r}"
-
-
-@contextlib.asynccontextmanager
-async def _alone(lock_file: Path, progress: Progress) -> AsyncIterator[None]:
-    lock = await _wait_for(lock_file, progress)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-async def _wait_for(lock_file: Path, progress: Progress) -> FileLock:
-    told = ""
-    while True:
-        try:
-            return FileLock(lock_file)
-        except Held as held:
-            if told != held.holder:
-                told = held.holder
-                progress(f"waiting for {told}, which is getting the Temporal dev server")
-        await asyncio.sleep(0.2)
 
 
 async def _fetch(target: Path, passed_over: list[str], progress: Progress) -> str:
@@ -207,43 +181,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 async def _build(folder: Path, progress: Progress) -> Path:
-    """A module of our own in `folder`; Go's caches stay where the user has them."""
-    if shutil.which("go") is None:
-        raise PermanentError("it cannot be built here: there is no go on PATH")
-    log = folder / "go.log"
-    process = _spawn(["sh", "-c", " && ".join(GO_STEPS)], folder, log)
-    try:
-        await _until_built(process, progress)
-    finally:
-        if process.poll() is None:  # go's compilers are its children: end the whole group
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if process.returncode != 0:
-        said = log.read_text(errors="replace").strip()[-300:]
-        raise PermanentError(f"the build of {GO_PACKAGE} failed: {said or 'without a word'}")
+    """A module of our own in `folder`."""
+    build = go_build.GoBuild(WHAT, GO_PACKAGE, GO_STEPS, "2 to 3 minutes")
+    await go_build.build(build, folder, progress, progress_every_s=PROGRESS_EVERY_S)
     return folder / "temporal"
-
-
-def _spawn(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 -- a fixed command
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-async def _until_built(process: subprocess.Popen[bytes], progress: Progress) -> None:
-    clock = asyncio.get_running_loop().time
-    began = told_at = clock()
-    progress("building the Temporal dev server with Go; once, typically 2 to 3 minutes")
-    while process.poll() is None:
-        if clock() - began > BUILD_LIMIT_S:
-            raise PermanentError(f"the build took longer than {BUILD_LIMIT_S / 60:.0f} minutes")
-        if clock() - told_at > PROGRESS_EVERY_S:
-            told_at = clock()
-            progress(f"building the Temporal dev server, {clock() - began:.0f} s")
-        await asyncio.sleep(0.1)

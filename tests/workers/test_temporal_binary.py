@@ -8,7 +8,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from rollback_manager.errors import PermanentError
-from workers import temporal_binary
+from workers import go_build, temporal_binary
 from workers.temporal_binary import cached_binary, find_binary
 
 GOOD = "temporal version 0.0.0-DEV (Server 1.29.1, UI 2.42.1)"
@@ -37,7 +37,7 @@ def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_download(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(folder: Path, progress: temporal_binary.Progress) -> Path:
+    async def fail(folder: Path, progress: go_build.Progress) -> Path:
         raise PermanentError("the Temporal SDK's download failed: no route to host")
 
     monkeypatch.setattr(temporal_binary, "_download", fail)
@@ -96,7 +96,7 @@ async def test_with_nothing_there_the_error_names_every_way(tmp_path: Path) -> N
 async def test_the_sdk_is_asked_for_a_download_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def download(folder: Path, progress: temporal_binary.Progress) -> Path:
+    async def download(folder: Path, progress: go_build.Progress) -> Path:
         return program(folder / "temporal-v1.5.1", f"echo '{GOOD}'")
 
     monkeypatch.setattr(temporal_binary, "_download", download)

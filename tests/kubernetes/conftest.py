@@ -1,0 +1,34 @@
+"""One real control plane for all tests of a session, a namespace of its own for each."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from demo.kubernetes.kubelet import Kubelet
+from tests.kubernetes import cluster as clusters
+from tests.kubernetes.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster that is named, else a control plane of this session's own, with machines."""
+    with clusters.cluster() as found:
+        yield found
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """An empty one. Its deletion takes the cluster ten seconds, and nobody waits for it."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.api.post("/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    cluster.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def kubelet(cluster: Cluster) -> Iterator[Kubelet]:
+    """The stand-in for machines: what this test changes in it is gone with the test."""
+    yield cluster.kubelet
+    cluster.kubelet.behaviour.clear()
+    cluster.kubelet.grace_s = 0.0
