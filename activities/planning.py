@@ -138,6 +138,7 @@ class PlanningActivities:
             now=now(),
             moves=look.shares.moves,
             adopted=adopted,
+            owners=target.owners.found() if target.owners else None,
         )
         return facts, target
 

@@ -9,6 +9,9 @@ from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.metrics.reading import NoReading, Snapshot
 from rollback_manager.moves import Moves
 from rollback_manager.operation import Mark
+from rollback_manager.owners import Agreement, Owner
+from rollback_manager.plan import OwnersHeld
+from rollback_manager.stays import Live
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -148,6 +151,31 @@ class DataIntegrity(Protocol):
         """Passed or failed; an error where it could not be asked."""
 
 
+class Owners(Protocol):
+    """Who else writes what belongs to a service: found, held, given back; and what is written."""
+
+    def found(self) -> tuple[Owner, ...]:
+        """All of them, those that cannot be held included."""
+
+    def set(self, wanted: OwnersHeld, mark: Mark) -> str:
+        """Hold them or give them back, unless a newer mark stands there; in words what was done.
+
+        What an owner had before is kept with it, and is what it is given back.
+        """
+
+    def missing(self, wanted: OwnersHeld) -> str:
+        """What of that is not so yet, in words; empty where all is."""
+
+    def agrees(self, owner: Owner, since: datetime) -> Agreement:
+        """Whether what the owner would bring about is what has run `since`."""
+
+    def deny(self, version: str) -> str:
+        """Bar the images of a version from coming back, where the cluster has a list for that."""
+
+    def live(self) -> Live:
+        """What is written of the service now, and by whom."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Everything that belongs to one service in one environment.
@@ -162,6 +190,8 @@ class Target:
     data_checks: tuple[DataIntegrity, ...] = ()
     counters: Counters | None = None
     """None: the proxy itself counts."""
+    owners: Owners | None = None
+    """None: nobody else writes there."""
 
 
 Targets = Callable[[str, str], Target]

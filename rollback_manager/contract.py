@@ -27,6 +27,7 @@ BUDGET_WORKFLOW = "BudgetWorkflow"
 INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
+STAY_WORKFLOW = "StayWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -95,6 +96,11 @@ def incident_id(env: str, service: str, version: str) -> str:
     """Workflow id of what is known about one release that is said to be bad: one per release."""
     parts = checked("environment", env), checked("service", service), checked("version", version)
     return "incident/" + "/".join(parts)
+
+
+def stay_id(env: str, service: str) -> str:
+    """Workflow id of what looks after the last rollback of a service: one per service."""
+    return f"stay/{checked('environment', env)}/{checked('service', service)}"
 
 
 def watch_id(env: str) -> str:
@@ -184,6 +190,13 @@ class Vote(Value):
     by: str
     reason: str = ""
     method: str = "local"
+
+
+class ReleaseHold(Value):
+    """Give those back who were held for a rollback, whatever they would do."""
+
+    by: str = "unknown"
+    reason: str = ""
 
 
 class StepCommand(Value):

@@ -18,6 +18,7 @@ from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
+from workflows.stay import StayWorkflow
 from workflows.watch import WatchWorkflow
 from workflows.watchdog import WatchdogWorkflow
 
@@ -32,6 +33,7 @@ WORKFLOWS: Sequence[type] = (
     WatchWorkflow,
     IncidentWorkflow,
     DecisionsWorkflow,
+    StayWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

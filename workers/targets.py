@@ -15,6 +15,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    KubernetesOwners,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -26,7 +27,7 @@ from activities.integrations.prometheus import (
     together,
 )
 from activities.integrations.supervisord import Supervisord
-from activities.targets import Counters, Target, Targets, Traffic, Workloads
+from activities.targets import Counters, Owners, Target, Targets, Traffic, Workloads
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
     EnvoyTarget,
@@ -45,7 +46,7 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         own = counters.get((env, service))
-        workloads, traffic = makers.roles(placement, own)
+        workloads, traffic, owners = makers.roles(placement, own, f"{env}/{service}")
         return Target(
             traffic=traffic,
             workloads=workloads,
@@ -53,6 +54,7 @@ def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
             business=tuple(HttpJson(source, client) for source in placement.business),
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
             counters=own,
+            owners=owners,
         )
 
     return target
@@ -83,14 +85,20 @@ class _Makers:
         self._stats: dict[str, SharedStats] = {}
         self._apis = {name: Api(name, one) for name, one in catalogue.clusters.items()}
 
-    def roles(self, placement: Placement, counters: Counters | None) -> tuple[Workloads, Traffic]:
-        """Workloads and traffic of one service; on Kubernetes they share one reading."""
+    def roles(
+        self, placement: Placement, counters: Counters | None, holder: str
+    ) -> tuple[Workloads, Traffic, Owners | None]:
+        """The roles of one service; on Kubernetes they share one reading. holder: ENV/SERVICE."""
         match placement.workloads:
             case SupervisordTarget() as supervisord:
-                return Supervisord(supervisord, self._client), self._proxy(placement)
+                return Supervisord(supervisord, self._client), self._proxy(placement), None
             case KubernetesTarget() as kubernetes:
                 reader = Reader(self._apis[kubernetes.cluster], kubernetes)
-                return _pods(reader), self._pod_traffic(placement, reader, counters)
+                traffic = self._pod_traffic(placement, reader, counters)
+                owners = KubernetesOwners(
+                    holder, reader, placement.traffic, placement.gitops, self._apis
+                )
+                return _pods(reader), traffic, owners
             case other:
                 assert_never(other)
 

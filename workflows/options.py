@@ -38,6 +38,7 @@ class StepOptions(TypedDict):
 
 
 MAY_BE_CUT = {
+    ActionKind.HOLD_OWNER: False,
     ActionKind.PREPARE: True,
     ActionKind.REDIRECT_TRAFFIC: False,
     ActionKind.CHECK_SLICE: True,

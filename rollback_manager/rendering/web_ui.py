@@ -8,6 +8,7 @@ from rollback_manager.plan import (
     Capacity,
     Drained,
     NotWorse,
+    OwnersHeld,
     Reduced,
     Removed,
     RollbackPlan,
@@ -30,6 +31,8 @@ SECURITY = "local – one operator, decisions are not authenticated"
 def target_of(action: Action) -> str:
     """What the action brings about, in a few words with numbers."""
     match action.wanted:
+        case OwnersHeld(hold=hold, names=names):
+            return f"{names} {'held' if hold else 'given back'}"
         case Capacity(version=version, instances=instances):
             return f"{instances} × {version} ready"
         case Split(shares=shares):

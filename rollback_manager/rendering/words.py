@@ -9,6 +9,7 @@ from rollback_manager.plan import (
     Capacity,
     Drained,
     NotWorse,
+    OwnersHeld,
     Reduced,
     Removed,
     Split,
@@ -107,6 +108,8 @@ def failing(reading: Reading | NoReading) -> str:
 def wanted(what: Wanted) -> str:
     """The state that an action brings about."""
     match what:
+        case OwnersHeld():
+            return f"{what.names} {'held' if what.hold else 'given back what it had'}"
         case Capacity():
             return f"{what.version}: {what.instances} instances ready"
         case Split():

@@ -3,8 +3,17 @@
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
+from activities.integrations.kubernetes.owners import KubernetesOwners
 from activities.integrations.kubernetes.service import ServiceTraffic
 from activities.integrations.kubernetes.side_by_side import SideBySide
 from activities.integrations.kubernetes.world import Reader
 
-__all__ = ["Api", "HttpRouteTraffic", "InPlace", "Reader", "ServiceTraffic", "SideBySide"]
+__all__ = [
+    "Api",
+    "HttpRouteTraffic",
+    "InPlace",
+    "KubernetesOwners",
+    "Reader",
+    "ServiceTraffic",
+    "SideBySide",
+]
