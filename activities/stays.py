@@ -21,7 +21,7 @@ from rollback_manager.values import Seconds, Value
 
 LOOK_S = 5.0
 """Between two looks while checks are due: self-heal takes about as long (reliability R18)."""
-LATER_S = 30.0
+LATER_S = 15.0
 """Between two looks while a hold alone is left."""
 PATIENCE = timedelta(seconds=60)
 """How long after a due check it may still be answered before it says that it cannot tell."""

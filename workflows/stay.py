@@ -82,13 +82,13 @@ class StayWorkflow:
                 if stayed.verdict is Verdict.SUPERSEDED:
                     return False
             await self._release_if_asked()
-            if over:
+            if over or not (due or self._is_left()):
                 return True
 
     async def _look_after_the_rest(self) -> None:
         """Until all is well and given back; loud from the moment on when the hold is too old."""
         expires = self._after(self._staying.hold_s)
-        while self._held or self._known in PAGES:
+        while self._is_left():
             until = expires if not self._expired else self._after(AT_LONGEST.total_seconds())
             if not await self._watch_until(until, due=False):
                 return
@@ -97,6 +97,9 @@ class StayWorkflow:
                 return
             if self._held and not self._expired and workflow.now() >= expires:
                 await self._expire()
+
+    def _is_left(self) -> bool:
+        return bool(self._held) or self._known in PAGES
 
     async def _expire(self) -> None:
         self._expired = True
