@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from demo.kubernetes import crds
 from demo.kubernetes.kubelet import Kubelet
-from demo.kubernetes.pods import Never, Ready
+from demo.kubernetes.pods import Ready
 from proof.stays import site as sites
 from proof.stays.fighters import (
     AUTOSCALER,
@@ -263,12 +263,13 @@ async def test_the_undo_takes_the_place_of_a_rollout_that_is_under_way(
     back = {"spec": {"template": sites.template("v1")}}
     write(cluster.api, site.deployment, back, "pipeline")
     await asyncio.to_thread(until, site.serving, lambda images: images == {GOOD})
-    kubelet.behaviour["v2"] = Never()
+    kubelet.behaviour["v2"] = Ready(after_s=6)  # half of it is out for so long
     write(cluster.api, site.deployment, {"spec": {"template": sites.template("v2")}}, "pipeline")
-    await asyncio.sleep(1)
+    await asyncio.to_thread(until, site.serving, lambda images: BAD in images)
     async with at_work(client, site, tmp_path) as run:
         rollback = await run.start(to_version="v1")
         outcome = await rollback.result()
+    assert outcome.result is Result.VERIFIED, outcome
     (service,) = outcome.services
     prepared = next(one for one in service.steps if one.kind == "prepare")
     assert "in place of the rollout of deployment/shop to v2" in prepared.written, prepared
