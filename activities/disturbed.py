@@ -3,6 +3,7 @@
 from activities.step import Step
 from activities.targets import Target
 from rollback_manager.errors import Blocked
+from rollback_manager.owners import NOBODY
 from rollback_manager.plan import Capacity, Drained, OwnersHeld, Removed, Split, Well
 from rollback_manager.stays import Kept, Live
 
@@ -20,9 +21,10 @@ def undisturbed(step: Step, target: Target, *, reached: bool) -> None:
     live = target.owners.live()
     if live.newest_epoch > step.mark.epoch:
         return  # a newer rollback: the write itself is refused, and says so
-    kept = live.kept[0]
+    if reached:
+        _must_not_shrink(step, live)
     if len(live.kept) == 1:
-        _in_place(step, kept, reached=reached)
+        _in_place(step, live.kept[0], reached=reached)
     else:
         _side_by_side(step, live)
 
@@ -37,6 +39,21 @@ def pre_empted(target: Target, version: str) -> str:
         return ""
     begun = f"{kept.name} to {kept.version} ({kept.rollout}), begun by {kept.template_by}"
     return f", in place of the rollout of {begun}"
+
+
+def _must_not_shrink(step: Step, live: Live) -> None:
+    wanted = step.action.wanted
+    if not isinstance(wanted, Capacity):
+        return
+    for kept in live.kept:
+        shrunk = kept.version == wanted.version and kept.replicas < wanted.instances
+        if shrunk and kept.replicas_by != NOBODY:
+            raise Blocked(
+                f"{kept.name} was scaled to {kept.replicas}, not {wanted.instances}:"
+                f" written by {kept.replicas_by}",
+                effect=STOPPED,
+                next_step="Keep it from that (a minimum, a pause), then retry-step; or abort.",
+            )
 
 
 def _in_place(step: Step, kept: Kept, *, reached: bool) -> None:

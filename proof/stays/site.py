@@ -39,6 +39,8 @@ from workers.wiring import Parts
 
 ENV, SERVICE, PODS = "prod", "shop", 4
 GOOD, BAD = "registry.test/shop:v1", "registry.test/shop:v2"
+ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps where it is in the process."""
 A_LOOK = 20_000
 """Requests that the stand-in counts at each look, so that windows fill at once."""
 QUICK: dict[str, Any] = {
@@ -101,6 +103,7 @@ class Site:
     parts: Parts
     owners: KubernetesOwners
     bad_template: plain.Object
+    env: str = ENV
 
     def path(self, kind: str, name: str = SERVICE, group: str = "/apis/apps/v1") -> str:
         """Where the API has an object of the service."""
@@ -150,6 +153,7 @@ def build(
     argo: bool = False,
     policy: dict[str, Any] | None = None,
     scaled_to: int = 0,
+    env: str = ENV,
 ) -> Site:
     """The service as v1, then as v2, with its records.
 
@@ -167,7 +171,7 @@ def build(
     service = ServiceTarget(
         kind="kubernetes_service", cluster="main", namespace=namespace, service=SERVICE
     )
-    owners = KubernetesOwners(f"{ENV}/{SERVICE}", reader, service, gitops, {"main": site_api})
+    owners = KubernetesOwners(f"{env}/{SERVICE}", reader, service, gitops, {"main": site_api})
     counters = PodCounters(reader)
     target = Target(
         traffic=ServiceTraffic(service, reader, counters),
@@ -179,19 +183,26 @@ def build(
     if not held:
         target = replace(target, owners=LetLoose(owners))
     engine = engine_for(f"sqlite:///{folder / 'records.sqlite'}")
-    upgrade(engine)
+    with ONE_AT_A_TIME:
+        upgrade(engine)
     records = SqlRecords(engine)
-    records.save_release(ENV, SERVICE, _release("v1", digests["v1"], Standing.VERIFIED, 60))
-    records.save_release(ENV, SERVICE, _release("v2", digests["v2"], Standing.CANDIDATE, 5))
-    parts = Parts(_catalogue(namespace, {**QUICK, **(policy or {})}), records, lambda _, __: target)
+    records.save_release(env, SERVICE, _release("v1", digests["v1"], Standing.VERIFIED, 60))
+    records.save_release(env, SERVICE, _release("v2", digests["v2"], Standing.CANDIDATE, 5))
+    parts = Parts(
+        _catalogue(env, namespace, {**QUICK, **(policy or {})}), records, lambda _, __: target
+    )
     template = api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{SERVICE}")["spec"]
-    return Site(api, namespace, parts, owners, template["template"])
+    return Site(api, namespace, parts, owners, template["template"], env)
+
+
+Seen = list[tuple[float, set[str]]]
+"""What served, look by look: (monotonic seconds, images)."""
 
 
 @contextmanager
-def watched(site: Site, every_s: float = 0.2) -> Iterator[list[tuple[float, set[str]]]]:
-    """What served, again and again, for as long as the block lasts: (monotonic, images)."""
-    seen: list[tuple[float, set[str]]] = []
+def watched(site: Site, every_s: float = 0.2) -> Iterator[Seen]:
+    """What served, again and again, for as long as the block lasts: a `Seen`."""
+    seen: Seen = []
     stop = threading.Event()
 
     def look() -> None:
@@ -258,7 +269,7 @@ def _application(namespace: str) -> plain.Object:
     }
 
 
-def _rolled_out(reader: Reader, version: str, within_s: float = 60) -> str:
+def _rolled_out(reader: Reader, version: str, within_s: float = 240) -> str:
     """Its digest, once every pod is of that version."""
     until = time.monotonic() + within_s
     while True:
@@ -304,18 +315,18 @@ def _release(version: str, digest: str, standing: Standing, minutes_ago: int) ->
     )
 
 
-def _catalogue(namespace: str, policy: dict[str, Any]) -> Catalogue:
+def _catalogue(env: str, namespace: str, policy: dict[str, Any]) -> Catalogue:
     place = {"cluster": "main", "namespace": namespace}
     return Catalogue.model_validate(
         {
             "version": 1,
             "clusters": {"main": {"kubeconfig": "/unused", "context": "local"}},
-            "environments": {ENV: {"policy": policy}},
+            "environments": {env: {"policy": policy}},
             "services": {
                 SERVICE: {
                     "strategy": "rolling_update",
                     "environments": {
-                        ENV: {
+                        env: {
                             "workloads": {"kind": "kubernetes", "names": [SERVICE], **place},
                             "traffic": {
                                 "kind": "kubernetes_service",
