@@ -153,6 +153,7 @@ class PlanningActivities:
             current=look.found().current,
             adopted=adopted,
             place=place.result() if place else "",
+            owners=target.owners.found() if target.owners else None,
         )
         return facts, target
 

@@ -28,6 +28,7 @@ INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
 CHECKUP_WORKFLOW = "CheckupWorkflow"
+STAY_WORKFLOW = "StayWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -96,6 +97,11 @@ def incident_id(env: str, service: str, version: str) -> str:
     """Workflow id of what is known about one release that is said to be bad: one per release."""
     parts = checked("environment", env), checked("service", service), checked("version", version)
     return "incident/" + "/".join(parts)
+
+
+def stay_id(env: str, service: str) -> str:
+    """Workflow id of what looks after the last rollback of a service: one per service."""
+    return f"stay/{checked('environment', env)}/{checked('service', service)}"
 
 
 def watch_id(env: str) -> str:
@@ -190,6 +196,13 @@ class Vote(Value):
     by: str
     reason: str = ""
     method: str = "local"
+
+
+class ReleaseHold(Value):
+    """Give those back who were held for a rollback, whatever they would do."""
+
+    by: str = "unknown"
+    reason: str = ""
 
 
 class StepCommand(Value):

@@ -19,6 +19,7 @@ from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
+from workflows.stay import StayWorkflow
 from workflows.watch import WatchWorkflow
 from workflows.watchdog import WatchdogWorkflow
 
@@ -34,6 +35,7 @@ WORKFLOWS: Sequence[type] = (
     IncidentWorkflow,
     DecisionsWorkflow,
     CheckupWorkflow,
+    StayWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

@@ -23,6 +23,7 @@ from activities.integrations.kubernetes import (
     HttpRouteTraffic,
     InPlace,
     KubernetesAccess,
+    KubernetesOwners,
     KubernetesPlace,
     PodFeed,
     Reader,
@@ -41,6 +42,7 @@ from activities.targets import (
     Configuration,
     Counters,
     Freezer,
+    Owners,
     Place,
     Preconditions,
     Target,
@@ -69,7 +71,8 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         own = counters.get((env, service))
-        roles = makers.roles(placement, own, FrozenReleases(store, env, service))
+        recorded = FrozenReleases(store, env, service)
+        roles = makers.roles(placement, own, recorded, f"{env}/{service}")
         return Target(
             traffic=roles.traffic,
             workloads=roles.workloads,
@@ -81,6 +84,7 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             freezer=roles.freezer,
             configuration=roles.configuration,
             preconditions=roles.preconditions,
+            owners=roles.owners,
         )
 
     return target
@@ -126,6 +130,7 @@ class _Roles:
     freezer: Freezer | None = None
     configuration: Configuration | None = None
     preconditions: Preconditions | None = None
+    owners: Owners | None = None
 
 
 class _Makers:
@@ -139,15 +144,19 @@ class _Makers:
         self._feeds: dict[tuple[str, str], PodFeed] = {}
 
     def roles(
-        self, placement: Placement, counters: Counters | None, recorded: FrozenReleases
+        self,
+        placement: Placement,
+        counters: Counters | None,
+        recorded: FrozenReleases,
+        holder: str,
     ) -> _Roles:
-        """The roles of one service; on Kubernetes they share one reading."""
+        """The roles of one service; on Kubernetes they share one reading. holder: ENV/SERVICE."""
         match placement.workloads:
             case SupervisordTarget() as supervisord:
                 return _Roles(Supervisord(supervisord, self._client), self._proxy(placement))
             case KubernetesTarget() as kubernetes:
                 reader = self._reader(kubernetes)
-                return self._pods(placement, reader, counters, recorded)
+                return self._pods(placement, reader, counters, recorded, holder)
             case other:
                 assert_never(other)
 
@@ -169,6 +178,7 @@ class _Makers:
         reader: Reader,
         counters: Counters | None,
         recorded: FrozenReleases,
+        holder: str,
     ) -> _Roles:
         configuration, route = ClusterConfiguration(reader), ""
         alone = len(reader.target.names) == 1
@@ -191,6 +201,7 @@ class _Makers:
             ClusterFreezer(reader, route),
             configuration,
             ClusterPreconditions(reader, workloads, tried, configuration, route),
+            KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis),
         )
 
     def _proxy(self, placement: Placement) -> Traffic:

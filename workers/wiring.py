@@ -22,12 +22,14 @@ from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
 from activities.orphans import OrphanActivities
+from activities.owners import OwnerActivities
 from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
 from activities.slices import SliceActivities
+from activities.stays import StayActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
 from activities.watch.numbers import Numbers
@@ -143,6 +145,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
+    stays = StayActivities(parts.targets)
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
@@ -152,6 +155,10 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         planning.plan_rollback,
         planning.seal_part,
         ConfigurationActivities(parts.records, parts.targets).restore_configuration,
+        OwnerActivities(parts.targets).hold_owner,
+        stays.check_stays,
+        stays.deny_version,
+        stays.let_owners_go,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,

@@ -66,6 +66,8 @@ def _service(service: ServicePlan, seen: Found | None) -> Iterator[str]:
     yield from labelled("TARGET", [f"{service.to_version}: {foreign(service.target_because)}"])
     yield from labelled("WHY", [words.failing(seen.bad_reading) if seen else words.UNKNOWN])
     yield from labelled("NOW", _now(seen, service.floor))
+    if service.owners:
+        yield from labelled("OWNERS", [foreign(one) for one in service.owners])
     yield from labelled("STEPS", [LEGEND])
     for phase in service.phases:
         yield f"  {phase.name}"

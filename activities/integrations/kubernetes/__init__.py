@@ -7,6 +7,7 @@ from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
+from activities.integrations.kubernetes.owners import KubernetesOwners
 from activities.integrations.kubernetes.place import KubernetesPlace
 from activities.integrations.kubernetes.preconditions import ClusterPreconditions
 from activities.integrations.kubernetes.service import ServiceTraffic
@@ -21,6 +22,7 @@ __all__ = [
     "HttpRouteTraffic",
     "InPlace",
     "KubernetesAccess",
+    "KubernetesOwners",
     "KubernetesPlace",
     "PodFeed",
     "Reader",
