@@ -21,6 +21,7 @@ from demo.errors import WorldError
 from demo.kubernetes import binaries, catalogue, crds, manifests, prometheus
 from demo.kubernetes import cluster as clusters
 from demo.kubernetes.api import MERGE, Api, Object, Refused
+from demo.kubernetes.binaries import Programs
 from demo.kubernetes.catalogue import COLOURS, SHOP, TILL
 from demo.kubernetes.cluster import Cluster
 from demo.kubernetes.control_plane import ControlPlane
@@ -33,11 +34,13 @@ from demo.ports import PortBlock
 from demo.processes import Children, until
 from demo.world import envoy
 
-START_S = 15.0
-ROLLED_OUT_S = 30.0
+START_S = ROLLED_OUT_S = 60.0
+"""Many times what it takes, for a loaded machine."""
 STOP_S = 3.0
+GONE_S = 30.0
 DRAIN_S = 1.0
 """Of an instance, unless its image says otherwise: the gateway hears of its end long before."""
+NAMESPACES = "/api/v1/namespaces"
 CONFLICT = 409
 
 
@@ -53,16 +56,20 @@ class KubernetesWorld:
         folder: Path,
         *,
         cluster: Cluster | None = None,
+        programs: Programs | None = None,
         namespace: str = "shop",
         services: tuple[str, ...] = (SHOP, TILL),
         instances: int = 4,
         policy: Mapping[str, Any] = catalogue.POLICY,
     ) -> None:
-        """cluster: where to live; without one a control plane is found and started."""
+        """cluster: where to live; without one the cluster that the environment names is joined,
+
+        else a control plane of these programs is started, which are found if none are given.
+        """
         self.folder, self.namespace = folder.absolute(), namespace
         self.services, self.instances = services, instances
         self.catalogue = self.folder / "catalogue.yaml"
-        self._policy, self._given = policy, cluster
+        self._policy, self._given, self._programs = policy, cluster, programs
         self._stack = ExitStack()
         self._registry = Registry()
         self._colours: dict[str, str] = {}
@@ -107,14 +114,14 @@ class KubernetesWorld:
         self._envoy_admin = front[1]
         metrics = prometheus.command(self.folder / "prometheus", self.metrics_port, front[1])
         children.start("prometheus", metrics)
-        cluster = self._given or self._own(stack)
+        cluster = self._given or self._found(stack)
         self._cluster = cluster
         processes = Processes(self._registry, logs)
         stack.callback(processes.close)
         stack.callback(lambda: cluster.kubelet.runtimes.pop(self.namespace, None))
         cluster.kubelet.runtimes[self.namespace] = processes
         crds.install(self.api, crds.GATEWAY_API)
-        self._create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+        self._take_namespace(stack)
         log = children.log("envoy")
         self.gateway = Gateway(self.api, self.namespace, self.folder, front, log, children.check)
         self.gateway.write_first()
@@ -127,9 +134,32 @@ class KubernetesWorld:
         until(scraped, lambda: prometheus.has_scraped(self.metrics_port), START_S, children.check)
         self._write_catalogue()
 
-    def _own(self, stack: ExitStack) -> Cluster:
-        programs = asyncio.run(binaries.find(print))
+    def _found(self, stack: ExitStack) -> Cluster:
+        if path := clusters.named():
+            return stack.enter_context(clusters.joined(Path(path)))
+        programs = self._programs or asyncio.run(binaries.find(print))
         return stack.enter_context(clusters.own(self.folder / "cluster", programs))
+
+    def _take_namespace(self, stack: ExitStack) -> None:
+        """Of a cluster that outlives us only one that was not there, which goes with us."""
+        body = {"metadata": {"name": self.namespace}}
+        if self._given or self.control_plane:
+            self._create(NAMESPACES, body)
+            return
+        try:
+            self.api.post(NAMESPACES, body)
+        except Refused as refused:
+            if refused.status == CONFLICT:
+                raise WorldError(f"that cluster has a namespace {self.namespace}") from refused
+            raise
+        stack.callback(self._give_namespace_back)
+
+    def _give_namespace_back(self) -> None:
+        """Its pods go while their machines are still there."""
+        mine = f"{NAMESPACES}/{self.namespace}"
+        self.api.delete(mine)
+        gone = "the pods are gone"
+        until(gone, lambda: not self.api.get(f"{mine}/pods")["items"], GONE_S, lambda: None)
 
     def _envoy_is_live(self) -> bool:
         return envoy_admin.answers(self.gateway.admin_port, "/ready")
@@ -262,6 +292,10 @@ class KubernetesWorld:
             return {}
         refs = route["spec"]["rules"][0]["backendRefs"]
         return {one["name"]: one.get("weight", 1) for one in refs}
+
+    def versions(self, service: str) -> dict[str, str]:
+        """Version → the Deployment that has it, of the shop and of its Service alike."""
+        return {v: f"{service}-{c}" for v, c in self._colours.items()}
 
     def scale(self, name: str, instances: int) -> None:
         """Change how many pods a Deployment has, and wait until they are ready."""

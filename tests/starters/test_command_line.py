@@ -107,6 +107,9 @@ def test_the_demo_speaks_as_all_verbs_do() -> None:
     ended = run("demo", "--scenario", "foo", "--json")
     assert (ended.returncode, last_json(ended)["error"]) == (2, "UsageError")
     assert all(name in str(last_json(ended)["what"]) for name in SCENARIOS)
+    ended = run("demo", "--kubernetes", "--scenario", "silence", "--json")
+    assert ended.returncode == 2
+    assert "'silence' on Kubernetes; there are: error_rate" in str(last_json(ended)["what"])
     assert "production:  Production is unchanged by this call." in ended.stderr
     assert "next:        See how it is written: rollback-manager demo --help" in ended.stderr
 
