@@ -5,6 +5,7 @@ Its own retries are off: a PUT was seen four times for one call (reliability §9
 
 import json
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from activities.integrations.kubernetes.refusals import refused
-from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.errors import PermanentError, RollbackError, TemporaryError, Unreachable
 from rollback_manager.platforms import Cluster
 
 TIMEOUTS_S = (2.0, 5.0)
@@ -23,7 +24,9 @@ FIELD_MANAGER = "rollback-manager"
 PAGE = 500
 """Objects per answer of a list."""
 MOST_CONNECTIONS = 50
-UNAUTHORIZED, GONE = 401, 410
+LISTS = 3
+"""How often a list is begun anew because its pages were gone before they were asked for."""
+UNAUTHORIZED, GONE, TOO_MANY = 401, 410, 429
 
 Json = dict[str, Any]
 
@@ -42,6 +45,7 @@ class Api:
         self.context = cluster.context
         self._lock = threading.Lock()
         self._client: client.ApiClient | None = None
+        self._quiet_until = 0.0
 
     def get(self, path: str) -> Json:
         """One object."""
@@ -50,11 +54,15 @@ class Api:
     def items(self, path: str, selector: str = "") -> list[Json]:
         """All objects of a list, page by page; from the start again if that took too long."""
         found: list[Json] = []
+        begun = 1
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
             answer = self._call("GET", path, query=query, again_on=GONE)
             if answer.get("code") == GONE:
+                if begun == LISTS:
+                    raise _too_long(path, self.name)
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
+                begun += 1
                 continue
             found += answer.get("items", [])
             more = answer.get("metadata", {}).get("continue")
@@ -88,6 +96,7 @@ class Api:
         kind: str = "application/json",
         again_on: int = 0,
     ) -> Json:
+        self._wait_is_over(f"{method} {path}")
         for last in (False, True):
             try:
                 return self._once(method, path, dict(query or {}), body, kind)
@@ -95,7 +104,9 @@ class Api:
                 if error.status == again_on:
                     return {"code": error.status}
                 if error.status != UNAUTHORIZED or last:
-                    raise refused(error, f"{method} {path}", self.name) from error
+                    refusal = refused(error, f"{method} {path}", self.name)
+                    self._note_wait(error.status, refusal)
+                    raise refusal from error
                 self._forget()  # a token that was rotated stands in the file by now
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise Unreachable(
@@ -105,6 +116,21 @@ class Api:
                     next_step="This is tried again by itself; if it stays so, see the cluster.",
                 ) from error
         raise AssertionError("unreachable: the second round returns or raises")
+
+    def _wait_is_over(self, request: str) -> None:
+        """TemporaryError while the API wants to be left alone: it counts all of our requests."""
+        left_s = self._quiet_until - time.monotonic()
+        if left_s > 0:
+            raise TemporaryError(
+                f"cluster {self.name} answered 429 and is left alone for {left_s:.0f} s more"
+                f" ({request})",
+                retry_after_s=left_s,
+                effect="Nothing was asked or changed by this request.",
+            )
+
+    def _note_wait(self, status: int | None, refusal: RollbackError) -> None:
+        if status == TOO_MANY and isinstance(refusal, TemporaryError):
+            self._quiet_until = time.monotonic() + refusal.retry_after_s
 
     def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
         answer = self._connected().call_api(
@@ -130,6 +156,15 @@ class Api:
     def _forget(self) -> None:
         with self._lock:
             self._client = None
+
+
+def _too_long(path: str, cluster: str) -> TemporaryError:
+    return TemporaryError(
+        f"cluster {cluster} forgot the list {path} before its next page was asked for,"
+        f" {LISTS} times",
+        effect="Nothing is decided on a part of a list; nothing was changed.",
+        next_step="This is tried again by itself; if it stays so, see the load of the cluster.",
+    )
 
 
 def _configuration(name: str, cluster: Cluster) -> client.Configuration:

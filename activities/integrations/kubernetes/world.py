@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import Json, Pod, Revision
+from rollback_manager.errors import Unreachable
 from rollback_manager.platforms import Controller, KubernetesTarget
 
 FRESH_S = 0.9
 """How old a reading may be: two requests for each, so about two a second while a step looks."""
+MOST_READING_S = 5.0
+"""A reading whose parts are further apart than one answer may take is no reading of one moment."""
 PLURALS = {
     Controller.DEPLOYMENT: "deployments",
     Controller.STATEFUL_SET: "statefulsets",
@@ -23,13 +26,13 @@ PLURALS = {
 class World:
     """The controllers of one service, their revisions and pods, as they were at one moment.
 
-    revisions: by the name of their controller, newest first.
+    revisions: by the name of their controller, newest first. read_at: when the reading began.
     """
 
     controllers: Mapping[str, Json]
     revisions: Mapping[str, tuple[Revision, ...]]
     pods: tuple[Pod, ...]
-    read_at: float = field(default_factory=time.monotonic)
+    read_at: float
 
     def of(self, name: str) -> list[Pod]:
         """The pods that belong to a controller, through one of its revisions or directly."""
@@ -66,14 +69,20 @@ class Reader:
         return f"{self._folder('apps/v1', PLURALS[self.target.controller])}/{name}"
 
     def _read(self, last: World | None) -> World:
+        read_at = time.monotonic()
         controllers = {name: self.api.get(self.path(name)) for name in self.target.names}
         selectors = {objects.selector(one) for one in controllers.values()}
         pods = self._pods(self._all(selectors, self._folder("v1", "pods")))
         known = last.revisions if last and _is_known(last, controllers, pods) else None
+        revisions = known if known is not None else self._revisions(controllers, selectors)
+        if (took_s := time.monotonic() - read_at) > MOST_READING_S:
+            raise Unreachable(
+                f"the API of cluster {self.api.name} took {took_s:.0f} s for one reading of"
+                f" {', '.join(self.target.names)}",
+                effect="Nothing is decided on a reading that is so old.",
+            )
         return World(
-            controllers=controllers,
-            revisions=known if known is not None else self._revisions(controllers, selectors),
-            pods=tuple(pods),
+            controllers=controllers, revisions=revisions, pods=tuple(pods), read_at=read_at
         )
 
     def _pods(self, items: list[Json]) -> list[Pod]:
