@@ -9,8 +9,8 @@ help: ## this list
 
 demo: .venv/ready ## a small real world, one bad release, and the way back from it
 	@$(BIN)/rollback-manager demo $(ARGS)
-test: .venv/ready ## all tests, two files at a time; ARGS="-n 0" for one
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: .venv/ready ## all tests, three files at a time, for they mostly wait; ARGS="-n 0" for one
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 test-kubernetes: .venv/ready ## the tests on a real Kubernetes control plane, the long ones too
 	$(BIN)/python -m pytest -n 0 tests/kubernetes -m "long or not long" $(ARGS)
 check: .venv/ready ## formatting, lint, import contracts, types

@@ -14,6 +14,8 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import make_url
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from demo.kubernetes import binaries
 from demo.world import World
@@ -25,6 +27,23 @@ from workers.temporal_server import TemporalServer
 
 OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long"}
 """Word in `-m` → the mark of tests that run only then."""
+PURE = Path(__file__).parent / "rollback_manager"
+"""Tests of milliseconds."""
+ONE_WORLD = ("tests/end_to_end/test_kill_", "tests/kubernetes/")
+"""How the names of files begin that share a world which takes long to bring up."""
+
+
+class OneWorldEach(LoadFileScheduling):  # type: ignore[misc] # xdist is untyped
+    """A worker takes a file at a time, and files of one world as if they were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        world = next((one for one in ONE_WORLD if nodeid.startswith(one)), "")
+        return world or super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneWorldEach | None:
+    return OneWorldEach(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -55,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without a `-m` that names `kill`: the fixed sample of the kill matrix. `long` likewise."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: PURE in item.path.parents)  # they fill the gaps at the end
     chosen = str(config.getoption("markexpr"))
     marks = [mark for word, mark in OF_THEIR_OWN.items() if word not in chosen]
     left_out = [item for item in items if any(map(item.get_closest_marker, marks))]

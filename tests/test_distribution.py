@@ -1,5 +1,6 @@
 """The wheel, as other people's programs meet it: one name, and a launcher that answers at once."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -50,7 +51,9 @@ def environment(folder: Path, wheel: Path) -> Path:
 
 
 def run(*command: str, cwd: Path = ROOT) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    """Without the folders that whoever runs the tests has added to all of their programs."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=cwd, env=kept, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -27,7 +27,7 @@ from tests.activities.watch.test_prometheus_watch import source_of
 from tests.builders import service_plan
 from tests.prometheus import Exporter, Server
 
-INTERVAL_S = 1.0
+INTERVAL_S = 0.5
 JOBS = {f"shop-{version}": f"/shop-{version}" for version in ("v1", "v2")}
 
 
@@ -62,7 +62,7 @@ class Verified:
     def target(self, _env: str, _service: str) -> Target:
         return dataclasses.replace(self.proxy.target(), counters=self.counters)
 
-    def verify(self, max_window_s: float = 60.0, min_window_s: float = 4.0) -> StepRecord:
+    def verify(self, max_window_s: float = 60.0, min_window_s: float = 2.0) -> StepRecord:
         action = Action(wanted=Well(version="v1", instances=2), timeout_s=90, check="well")
         step = self._step(action, verification={"min_window_s": min_window_s,
                                                 "max_window_s": max_window_s})  # fmt: skip
@@ -71,7 +71,7 @@ class Verified:
     def check_slice(self) -> StepRecord:
         wanted = NotWorse(version="v1", percent=50)
         action = Action(wanted=wanted, timeout_s=90, check="not worse")
-        step = self._step(action, slices={"min_s": 3, "requests": 100, "max_s": 60})
+        step = self._step(action, slices={"min_s": 2, "requests": 100, "max_s": 60})
         return self.environment.run(SliceActivities(self.target).check_slice, step)
 
     def _step(self, action: Action, **policy: object) -> Step:
@@ -119,7 +119,7 @@ def test_errors_from_before_the_shift_are_not_held_against_it(verified: Verified
     time.sleep(2 * INTERVAL_S)
     verified.v1.page()  # what was until now is counted
     verified.v1.errors = 0.0
-    time.sleep(INTERVAL_S)
+    time.sleep(3 * INTERVAL_S)  # more than one scrape, for one may fail on a busy machine
     assert verified.verify().state is StepState.DONE
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rollback_manager.incidents.triggers import Source, TriggerKind
 from tests import rig
 from tests.commands import typed
 from tests.rig import Rig
+from workflows import incident as workflow_file
 
 BROKEN = "feature_regression"
 """Of this one the table asks a person."""
@@ -27,6 +29,13 @@ BROKEN = "feature_regression"
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciler, "POLL_S", 0.05)
     monkeypatch.setattr(metrics, "POLL_S", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alarms are collected for a moment only, and none comes late."""
+    monkeypatch.setattr(workflow_file, "COLLECTED", timedelta(seconds=0.5))
+    monkeypatch.setattr(workflow_file, "LATE", timedelta(seconds=0.1))
 
 
 @pytest.fixture

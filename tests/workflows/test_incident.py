@@ -17,7 +17,7 @@ from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import Entry
 from rollback_manager.errors import Unreachable
 from rollback_manager.incidents.incident import Resolution, Status
-from rollback_manager.incidents.incident_status import IncidentOpening
+from rollback_manager.incidents.incident_status import IncidentOpening, IncidentStatus
 from rollback_manager.incidents.triggers import Finding, TriggerKind
 from rollback_manager.progress import State
 from rollback_manager.release import Standing
@@ -73,7 +73,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow_file, "COLLECTED", timedelta(seconds=0.5))
 
 
-async def test_a_release_that_breaks_is_seen_and_undone_by_itself(split: Rig) -> None:
+async def test_a_release_that_breaks_is_seen_and_undone_by_itself_with_its_evidence_in_the_report(
+    split: Rig,
+) -> None:
     split.world.error_ratio = {"v2": 0.3}
     async with watch_over(split):
         seen = await ended(split)
@@ -83,13 +85,11 @@ async def test_a_release_that_breaks_is_seen_and_undone_by_itself(split: Rig) ->
     assert seen.decision.action is Action.ROLLBACK
     assert seen.rollback
     await replay_incident(split)
+    await the_report_shows_the_evidence(split, seen)
 
 
-async def test_the_report_shows_the_evidence_of_the_alarm_behind_it(split: Rig) -> None:
+async def the_report_shows_the_evidence(split: Rig, seen: IncidentStatus) -> None:
     """From the watch through the incident to the rollback's own history, and from there alone."""
-    split.world.error_ratio = {"v2": 0.3}
-    async with watch_over(split):
-        seen = await ended(split)
     report = build(await entries(split.client, seen.rollback))
     trace = report.request.trace
     assert trace == seen.trace
@@ -297,7 +297,7 @@ async def test_it_goes_on_as_new_and_forgets_nothing(
     async with asyncio.timeout(PATIENCE_S):
         while (await incident(split).describe()).run_id == first:
             await asyncio.sleep(0.1)
-    monkeypatch.undo()
+    monkeypatch.setattr(workflow_file, "is_long", lambda: False)
     seen = await until(split, Status.DECISION_MADE, alarms=2)
     assert seen.decision is not None
     assert seen.trace == rose

@@ -1,6 +1,7 @@
 """The database opened, and its errors made ours."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from rollback_manager.errors import PermanentError, RollbackError, Unreachable
 CONNECT_S = 2
 ANSWER_MS = 5000
 """Both below the heartbeat time-out of an activity, so that a silent database is noticed first."""
+SWITCH_AGAIN_S = 0.01
 LONGEST_TEXT = 300
 
 
@@ -92,10 +94,29 @@ def _sqlite(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # else Python begins transactions, too late and too weakly
+    _write_ahead(connection)
     connection.execute(f"PRAGMA busy_timeout = {ANSWER_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # an epoch lost with the power is drawn twice
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """The file in WAL mode, also while others open it for the first time.
+
+    Whoever holds the lock of a new file makes the switch fail at once: SQLite's own time-out does
+    not cover it. So it is switched off, and the waiting, up to ANSWER_MS, is done here.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    until = time.monotonic() + ANSWER_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")  # nothing to do if it is so already
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # without its extension
+            if not busy or time.monotonic() > until:
+                raise
+        time.sleep(SWITCH_AGAIN_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -188,7 +188,7 @@ def test_a_slow_query_is_ended_by_postgresql(postgres: str, sql: str) -> None:
     said = run(sql, within_ms=300)
     assert said.answer is Answer.ERROR
     assert "slow: not answered within 300 ms" in said.because
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # of the 20 that it would sleep
 
 
 def test_a_slow_query_is_ended_in_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_a_server_that_says_nothing_any_more_is_let_go(
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_checks, "CONNECT_S", 2)
-    stopped = threading.Event()
+    stopped, over = threading.Event(), threading.Event()
 
     def stop() -> None:
         with psycopg.connect(postgres, autocommit=True) as connection:
@@ -214,7 +214,7 @@ def test_a_server_that_says_nothing_any_more_is_let_go(
                 time.sleep(0.05)
             os.kill(row[0], signal.SIGSTOP)
             stopped.set()
-            time.sleep(6)
+            over.wait(30)
             os.kill(row[0], signal.SIGCONT)
 
     thread = threading.Thread(target=stop)
@@ -222,11 +222,12 @@ def test_a_server_that_says_nothing_any_more_is_let_go(
     began = time.monotonic()
     said = run("SELECT pg_sleep(3)", within_ms=1500)
     took = time.monotonic() - began
+    over.set()
     thread.join()
     assert stopped.is_set()
     assert said.answer is Answer.ERROR
     assert "down" in said.because
-    assert took < 6
+    assert took < 20, "it said nothing for as long as it was asked"
 
 
 def test_a_database_that_is_away_is_no_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_a_journey_that_users_cannot_make_fails_with_the_reason(
     verdict = run(client, front + path, **more)
     assert verdict.answer is Answer.FAILED
     assert re.search(said, verdict.because)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4, "it drips for 5 s"
 
 
 def test_a_status_other_than_200_can_be_the_right_one(front: str, client: httpx.Client) -> None:

@@ -154,7 +154,7 @@ def test_each_way_to_have_no_number_has_its_own_words(
     begun, within_ms = time.monotonic(), 200 if path in ("/slow", "/drip") else 2000
     found = because(read(client, shop + path, pointer, within_ms=within_ms))
     assert found.startswith(f"GET {shop}{path}: {said}"), found
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4, "it drips for 5 s"
 
 
 def test_nobody_there_is_a_reason(client: httpx.Client) -> None:

@@ -346,7 +346,7 @@ def test_a_prometheus_that_hangs_is_unreachable_and_comes_back(
     try:
         with pytest.raises(Unreachable, match=r"gave no answer within 0\.5 s") as outage:
             api.query("up[1m]", datetime.now(UTC), timeout_s=0.5)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 4, "its usual limit is 5 s"
         assert f"curl {server.url}/-/ready" in outage.value.next_step
     finally:
         server.child.send_signal(signal.SIGCONT)

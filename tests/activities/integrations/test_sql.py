@@ -1,9 +1,11 @@
 """The records, on a real SQLite and a real PostgreSQL alike."""
 
+import contextlib
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone
@@ -29,6 +31,7 @@ from rollback_manager.decision.engine import decide
 from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.model import DecisionModel
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
+from rollback_manager.frozen import ConfigMap, Frozen
 from rollback_manager.incidents.incident import Incident, join
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -379,22 +382,65 @@ def test_upgrading_again_changes_nothing(records: SqlRecords, database: Engine) 
 
 
 def test_processes_that_start_at_once_take_turns_with_the_upgrade(url: str) -> None:
+    with starting(url) as started:
+        assert claimed(started) == ["1", "2", "3"]
+
+
+def test_processes_wait_for_whoever_holds_a_new_file_when_they_open_it(tmp_path: Path) -> None:
+    """So does another process, for a moment, that opens it for the first time as well."""
+    file = tmp_path / "records.db"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with starting(f"sqlite:///{file}") as started:
+            for process in started:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "opening\n"
+            time.sleep(0.3)
+            assert [process.poll() for process in started] == [None] * 3
+            other.execute("ROLLBACK")
+            assert claimed(started) == ["1", "2", "3"]
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@contextlib.contextmanager
+def starting(url: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes of three workers that open the records, bring them up to date and claim."""
     code = (
         "import sys; from activities.integrations.sql import *;"
+        "print('opening', flush=True);"
         "database = engine_for(sys.argv[1]); upgrade(database);"
         "print(SqlRecords(database).claim('prod', 'shop', 'x'))"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    said = [process.communicate(timeout=30)[0].strip() for process in started]
-    assert sorted(said) == ["1", "2", "3"]
+    with contextlib.ExitStack() as ends:
+        started = []
+        for _ in range(3):
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, url],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            started.append(ends.enter_context(process))
+            ends.callback(process.kill)
+        yield started
+
+
+def claimed(started: list[subprocess.Popen[str]]) -> list[str]:
+    said = [process.communicate(timeout=60)[0] for process in started]
+    return sorted(one.removeprefix("opening\n").strip() for one in said)
+
+
+def test_a_new_file_that_stays_locked_is_unreachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ANSWER_MS", 50)
+    holder = sqlite3.connect(tmp_path / "records.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    database = engine_for(f"sqlite:///{tmp_path}/records.db")
+    with pytest.raises(Unreachable, match="locked"):
+        upgrade(database)
+    holder.close()
+    database.dispose()
 
 
 def test_an_upgrade_waits_for_whoever_writes_before_it_looks(tmp_path: Path) -> None:
@@ -689,3 +735,13 @@ def test_an_address_that_cannot_keep_records_is_refused(address: str, said: str)
     with pytest.raises(PermanentError, match=said) as caught:
         engine_for(address)
     assert "s3cret" not in str(caught.value)
+
+
+def test_what_was_frozen_is_kept_once_by_its_content(records: SqlRecords) -> None:
+    one = ConfigMap.of("shop", {"mode": "fast"}, {}, immutable=False)
+    point = Frozen(version="v1", config_maps=(one,))
+    digest = records.keep_frozen("prod", "shop", point)
+    assert records.keep_frozen("prod", "shop", Frozen(version="v1", config_maps=(one,))) == digest
+    assert records.frozen("prod", "shop", digest) == point
+    assert records.frozen("prod", "other", digest) is None
+    assert records.keep_frozen("prod", "shop", Frozen(version="v1")) != digest

@@ -179,7 +179,7 @@ def test_an_instance_that_hangs_is_not_ready_and_delays_nobody_for_long(
         for pid in hung:
             os.kill(pid, signal.SIGCONT)
     assert [(one.running, one.ready) for one in found.values() if one.running] == [(2, 0)] * 2
-    assert took_s < 2  # all four at once, 1 s each
+    assert took_s < 3.5  # all four at once, 1 s each
 
 
 def test_a_digest_names_the_command_and_not_the_instance(

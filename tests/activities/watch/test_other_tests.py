@@ -234,7 +234,7 @@ def test_a_read_that_hangs_holds_up_no_look_and_is_told() -> None:
     assert read.news(BEGAN) is None
     for second in range(60):
         assert read.news(BEGAN + timedelta(seconds=second)) is None
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10  # of the 30 that it hangs
     assert read.late(BEGAN + timedelta(seconds=30)) == "no answer for 30 s"
     hangs.set()
 

