@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 RESETS = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of 0: closing sends a reset instead of an orderly end."""
 HOPS = {"connection", "transfer-encoding", "keep-alive", "content-length", "host"}
-PATIENCE_S = 30.0
-"""For the control plane's answer; the client gives up long before."""
+PATIENCE_S = 90.0
+"""For the control plane's answer, a watch of a minute included."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Request:
         return self.method not in ("GET", "HEAD")
 
     @property
+    def watches(self) -> bool:
+        """Whether its answer goes on for as long as somebody listens."""
+        return "watch=1" in self.query or "watch=true" in self.query
+
+    @property
     def token(self) -> str:
         """The bearer token that it carries."""
         return self.headers.get("authorization", "").removeprefix("Bearer ")
@@ -56,6 +61,8 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: http.client.HTTPResponse | None = None
+    """Of a watch: what follows."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class ApiProxy:
         self._lock = threading.Lock()
         self._waiting: list[tuple[Matches, Meets, int]] = []
         self._ledger: list[Passed] = []
+        self._hushed_at = 0.0
         self._listener = _Listener(("127.0.0.1", 0), _Handler)
         self._listener.proxy = self
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.05,))
@@ -135,6 +143,14 @@ class ApiProxy:
         with self._lock:
             self._waiting.clear()
 
+    def hush(self) -> None:
+        """Watches that are open now stay open, and say nothing any more: half-open connections."""
+        self._hushed_at = time.monotonic()
+
+    def is_hushed(self, since: float) -> bool:
+        """Whether that happened to a watch that began then."""
+        return self._hushed_at > since
+
     def passed(self, when: Matches = lambda _: True, since: float = 0.0) -> list[Passed]:
         """Requests that have their answer, or will never have one; since: of `time.monotonic`."""
         with self._lock:
@@ -179,6 +195,8 @@ def _forwarded(connection: http.client.HTTPConnection, request: Request) -> Answ
         connection.request(request.method, target, request.body or None, headers)
         got = connection.getresponse()
     kept = {name: text for name, text in got.getheaders() if name.lower() not in HOPS}
+    if request.watches and got.status < 300:
+        return Answer(got.status, b"", kept, got)
     return Answer(got.status, got.read(), kept)
 
 
@@ -235,8 +253,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         lines = [f"HTTP/1.1 {answer.status} {http.client.responses.get(answer.status, '')}"]
         lines += [f"{name}: {text}" for name, text in answer.headers.items()]
-        lines += [f"Content-Length: {len(answer.body)}", "", ""]
-        self.wfile.write("\r\n".join(lines).encode("latin-1") + answer.body)
+        length_or_not = (
+            "Connection: close" if answer.stream else f"Content-Length: {len(answer.body)}"
+        )
+        self.wfile.write(
+            "\r\n".join([*lines, length_or_not, "", ""]).encode("latin-1") + answer.body
+        )
+        if answer.stream is not None:
+            self._follow(answer.stream)
+
+    def _follow(self, stream: http.client.HTTPResponse) -> None:
+        """Pass on what a watch tells, line by line, until either side ends."""
+        self.close_connection, since = True, time.monotonic()
+        with suppress(OSError, ValueError):
+            while line := stream.readline():
+                if not self.server.proxy.is_hushed(since):
+                    self.wfile.write(line)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass  # noqa: N815 -- so they are found
 
@@ -260,13 +292,15 @@ def refusing(
     return lambda _, __: Answer(status, json.dumps(said).encode(), shown)
 
 
-def lost_answer(_: Request, forward: Forward) -> None:
+def lost_answer(_: Request, forward: Forward) -> Answer | None:
     """It has its effect; the client never hears of it."""
     forward()
+    return None
 
 
-def lost_request(_: Request, __: Forward) -> None:
+def lost_request(_: Request, __: Forward) -> Answer | None:
     """It never arrives."""
+    return None
 
 
 def black_hole(until: threading.Event) -> Meets:

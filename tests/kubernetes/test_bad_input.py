@@ -14,6 +14,7 @@ import pytest
 
 from activities.integrations.kubernetes import Api, Reader, SideBySide
 from activities.integrations.kubernetes import api as api_module
+from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.world import FRESH_S, MOST_READING_S
 from activities.integrations.kubernetes.writes import TRIES, compare_and_set
 from demo.kubernetes.api import Refused
@@ -61,7 +62,8 @@ def reader(proxy: ApiProxy, shop: str, tmp_path: Path) -> Reader:
         controller=Controller.DEPLOYMENT,
         names=("shop-blue", "shop-green"),
     )
-    return Reader(Api("main", access), target)
+    api = Api("main", access)
+    return Reader(api, target, PodFeed(api, shop))
 
 
 def replicas(cluster: Cluster, namespace: str) -> int:
