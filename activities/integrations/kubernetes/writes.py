@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import MARK, Json, last_writer, mark_of
 from activities.integrations.kubernetes.refusals import Conflict
-from rollback_manager.errors import StaleWrite, TemporaryError
+from rollback_manager.errors import PermanentError, StaleWrite, TemporaryError
 from rollback_manager.operation import Mark
 
 TRIES = 10
@@ -38,18 +38,21 @@ def compare_and_set(
     Raises:
         StaleWrite: a newer operation of ours owns the object; nothing was written.
         TemporaryError: somebody else wrote in between at every try; it is named.
+        PermanentError: the API refuses the change although nobody wrote in between.
     """
+    refused_at = ""
     for number in range(TRIES):
         if number:
             time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
         seen = api.get(path)
+        _refuse_if_same(path, refused_at, seen)
         _refuse_if_stale(path, mark, mark_of(seen, key))
         try:
             notes_now = {**notes(seen), key: str(mark)}
             changes = [*change(seen), *_annotated(seen, notes_now)]
             return api.patch(path, [*_tests(seen, key), *changes])
         except Conflict:
-            continue
+            refused_at = seen["metadata"]["resourceVersion"]
     raise TemporaryError(
         f"{path} is blocked: somebody wrote it at each of {TRIES} tries, last {last_writer(seen)}",
         effect="Nothing was written by this step.",
@@ -74,6 +77,16 @@ def try_out(api: Api, path: str, change: Callable[[Json], Sequence[Json]]) -> No
                 raise
             continue
         return
+
+
+def _refuse_if_same(path: str, refused_at: str, seen: Json) -> None:
+    """A patch that does not fit the object is refused in the words of a conflict."""
+    if refused_at == seen["metadata"]["resourceVersion"]:
+        raise PermanentError(
+            f"the API refuses our change of {path}, and nobody has written it in between",
+            effect="Nothing was changed.",
+            next_step="The object is not of the shape that was expected: see its spec.",
+        )
 
 
 def _refuse_if_stale(path: str, mark: Mark, there: Mark | None) -> None:
