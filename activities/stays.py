@@ -16,7 +16,7 @@ from rollback_manager.errors import NotYet, RollbackError, StaleWrite
 from rollback_manager.operation import Mark, op_id
 from rollback_manager.owners import Agreement, Owner
 from rollback_manager.plan import OwnersHeld
-from rollback_manager.stays import Stayed, Staying, Verdict, judge
+from rollback_manager.stays import AFTER_ALL_STEPS, Stayed, Staying, Verdict, judge
 from rollback_manager.values import Seconds, Value
 
 LOOK_S = 5.0
@@ -25,8 +25,6 @@ LATER_S = 15.0
 """Between two looks while a hold alone is left."""
 PATIENCE = timedelta(seconds=60)
 """How long after a due check it may still be answered before it says that it cannot tell."""
-AFTER_ALL_STEPS = 100_000
-"""Step number of the marks of what comes after a rollback, newer than all of its own."""
 
 
 class StayQuestion(Value):

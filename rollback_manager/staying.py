@@ -33,6 +33,7 @@ def staying(
         release_on_expiry=service.policy.release_on_expiry,
         owners=owners,
         minimum=service.desired,
+        plan=plan.digest,
     )
 
 

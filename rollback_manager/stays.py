@@ -7,6 +7,9 @@ from enum import StrEnum
 from rollback_manager.owners import NOBODY, Owner, Writer
 from rollback_manager.values import Seconds, Value
 
+AFTER_ALL_STEPS = 100_000
+"""Step number of the marks of what comes after a rollback, newer than all of its own."""
+
 
 class Kept(Value):
     """One controller as it stands now.
@@ -94,6 +97,8 @@ class Staying(Value):
     release_on_expiry: bool = False
     owners: tuple[Owner, ...] = ()
     minimum: int = 1
+    plan: str = ""
+    """Digest of the plan that was carried out."""
 
 
 class Check(Value):

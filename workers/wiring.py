@@ -145,11 +145,11 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
-    stays = StayActivities(parts.targets)
+    reverts = RevertActivities(parts.reverts, parts.records)
+    stays = StayActivities(parts.targets, reverts)
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
-    reverts = RevertActivities(parts.reverts)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
@@ -180,7 +180,6 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
-        reverts.look_at_git,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

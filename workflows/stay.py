@@ -1,5 +1,6 @@
 """After a rollback: does it stay, who took it back, and when may its owners have theirs back?"""
 
+import asyncio
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -8,20 +9,24 @@ from temporalio.exceptions import ActivityError
 
 from workflows.options import A_MINUTE, RETRY
 from workflows.short import FAILED, short
+from workflows.steps import reason_of
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
+    from activities.revert import RevertActivities
     from activities.stays import LATER_S, LOOK_S, PATIENCE, Letting, StayActivities, StayQuestion
     from rollback_manager.contract import STAY_WORKFLOW, ReleaseHold
     from rollback_manager.owners import Owner, OwnerKind
     from rollback_manager.progress import State
     from rollback_manager.rendering import web_ui_stays
+    from rollback_manager.revert import Revert, RevertState
     from rollback_manager.stays import PAGES, Check, Stayed, Staying, StayStatus, Verdict
     from workflows.messages import readable
 
 STATE = SearchAttributeKey.for_keyword("RollbackState")
 ONE_LOOK = timedelta(seconds=30)
+ONE_PROPOSAL, ALL_PROPOSALS = timedelta(minutes=5), timedelta(minutes=15)
 AT_LONGEST = timedelta(days=30)
 """Nobody answered for so long: it ends, and says so."""
 
@@ -49,6 +54,7 @@ class StayWorkflow:
     @workflow.run
     async def run(self, staying: Staying) -> StayStatus:
         """Ends when nothing is left to look after, or another rollback or release took over."""
+        proposing = asyncio.create_task(self._propose()) if staying.checks_s else None
         if staying.checks_s:
             await self._deny()
         for seconds in staying.checks_s:
@@ -56,9 +62,30 @@ class StayWorkflow:
                 break
         else:
             await self._look_after_the_rest()
+        if proposing is not None:
+            await proposing
         self._move(State.FINISHED, "", "")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
+
+    async def _propose(self) -> None:
+        """The revert in Git, if the service has one: what ends a hold for good is a merge."""
+        try:
+            revert: Revert = await workflow.execute_activity_method(
+                RevertActivities.open_revert,
+                self._staying,
+                start_to_close_timeout=ONE_PROPOSAL,
+                schedule_to_close_timeout=ALL_PROPOSALS,
+                heartbeat_timeout=ONE_LOOK,
+                retry_policy=RETRY,
+                summary=f"Git: {self._staying.bad} → {self._staying.version} on a branch",
+            )
+        except ActivityError as error:
+            self._notes.append(f"no revert was proposed in Git: {reason_of(error)}")
+        else:
+            if revert.state is not RevertState.NO_GIT:
+                self._notes.append(" ".join((revert.because, revert.request_url)).strip())
+        self._show()
 
     async def _deny(self) -> None:
         try:

@@ -110,7 +110,6 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "judge_budget",
         "judge_incident",
         "keep_releases",
-        "look_at_git",
         "let_owners_go",
         "look_at_orphan",
         "observe",
