@@ -16,6 +16,10 @@ RUN python -m venv --without-pip /opt/rollback-manager \
         "rollback-manager[worker] @ file://$(ls /src/dist/*.whl)"
 
 FROM python:3.12-slim
+# What reverts are proposed with: decision 0038.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 10001 rollback
 COPY --from=build /opt/rollback-manager /opt/rollback-manager
 ENV PATH=/opt/rollback-manager/bin:$PATH PYTHONUNBUFFERED=1

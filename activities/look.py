@@ -88,7 +88,8 @@ class Look:
         """In words: `v1 100 %, 4 ready; v2 0 %, 4 ready`."""
         return "; ".join(
             f"{version} {self.shares.shares.get(version, 0)} %, {self.able(version)} ready"
-            for version in sorted(self.versions)
+            + (f" ({state.note})" if state.note else "")
+            for version, state in sorted(self.versions.items())
         )
 
 

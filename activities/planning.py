@@ -6,10 +6,11 @@ from contextvars import copy_context
 from temporalio import activity
 
 from activities.claims import Holders
+from activities.frozen import Store
 from activities.look import READERS, Look, Looks
-from activities.records import Records
 from activities.step import now
 from activities.targets import Target, Targets
+from activities.way_back import Point, way_back
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RollbackRequest, checked
 from rollback_manager.errors import Blocked, PermanentError, StalePlan, TemporaryError
@@ -19,6 +20,7 @@ from rollback_manager.fleet.waves import waves
 from rollback_manager.gates import GateAnswer
 from rollback_manager.plan import (
     Capacity,
+    Configured,
     Found,
     Removed,
     RollbackPlan,
@@ -46,7 +48,7 @@ class PlanningActivities:
     """Activities that answer with a plan; they write nothing."""
 
     def __init__(
-        self, catalogue: Catalogue, records: Records, targets: Targets, holders: Holders
+        self, catalogue: Catalogue, records: Store, targets: Targets, holders: Holders
     ) -> None:
         self._catalogue = catalogue
         self._records = records
@@ -113,7 +115,16 @@ class PlanningActivities:
     def _look(self, request: RollbackRequest, service: str) -> Looked:
         facts, target = self._facts(request.env, service, request.adopts)
         plan = plan_service(facts, request.to_version)
+        facts, plan = way_back(facts, plan, target, self._frozen(request.env, plan))
         return facts, plan, found(facts, _by_hand(plan, target))
+
+    def _frozen(self, env: str, plan: ServicePlan) -> Point | None:
+        """What was frozen of the target, where something was."""
+        known = self._records.releases(env, plan.service)
+        points = (one.restore_point for one in known if one.version == plan.to_version)
+        digest = next((point.frozen for point in points if point), "")
+        frozen = self._records.frozen(env, plan.service, digest) if digest else None
+        return Point(digest, frozen) if frozen else None
 
     def _facts(self, env: str, service: str, adopts: str) -> tuple[PlanningFacts, Target]:
         policy = self._catalogue.policy(env, service)  # refuses unknown names
@@ -133,6 +144,7 @@ class PlanningActivities:
             running={version: look.running(version) for version in look.versions},
             ready={version: look.able(version) for version in look.versions},
             digests={version: state.digest for version, state in look.versions.items()},
+            notes={version: state.note for version, state in look.versions.items() if state.note},
             snapshot=look.snapshot,
             past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
@@ -217,6 +229,9 @@ def _by_hand(plan: ServicePlan, target: Target) -> tuple[str, ...]:
         match action.wanted:
             case Capacity(version=version, instances=n) | Removed(version=version, instances=n):
                 lines += target.workloads.by_hand(version, n)
+            case Configured(objects=objects, digest=digest):
+                named = ", ".join(objects)
+                lines.append(f"# write back {named}, as the records keep it under {digest}")
             case Split(shares=shares):
                 lines += target.traffic.by_hand(shares)
             case _:

@@ -5,9 +5,9 @@ import time
 from temporalio import activity
 
 from activities.counted import Window
+from activities.frozen import Store
 from activities.look import Look, Looks
 from activities.reconciler import POLL_S
-from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
 from rollback_manager.contract import (
@@ -18,6 +18,7 @@ from rollback_manager.contract import (
     Releases,
 )
 from rollback_manager.errors import Blocked, NotFound
+from rollback_manager.frozen import fitted
 from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 
@@ -25,7 +26,7 @@ from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 class ReleaseActivities:
     """The one activity behind `releases record`, `mark` and `list`."""
 
-    def __init__(self, records: Records, targets: Targets) -> None:
+    def __init__(self, records: Store, targets: Targets) -> None:
         self._records = records
         self._targets = targets
 
@@ -43,7 +44,14 @@ class ReleaseActivities:
         return Releases(releases=tuple(self._records.releases(ask.env, ask.service)))
 
     def _record(self, ask: RecordRelease) -> None:
-        look = Looks(self._targets(ask.env, ask.service)).take()
+        target = self._targets(ask.env, ask.service)
+        if ask.from_cluster and target.freezer is None:
+            raise Blocked(
+                f"{ask.service} does not run on a cluster in {ask.env}: nothing to freeze there",
+                effect="Nothing was recorded.",
+                next_step="Record it without --from-cluster.",
+            )
+        look = Looks(target).take()
         state = look.versions.get(ask.version)
         if state is None:
             known = ", ".join(sorted(look.versions)) or "none"
@@ -55,14 +63,45 @@ class ReleaseActivities:
         known_before = {r.version: r for r in self._records.releases(ask.env, ask.service)}
         earlier = known_before.get(ask.version)
         if earlier is not None and earlier.digest == state.digest:
-            return  # a CI job run again: the standing and its evidence stay
+            self._record_again(ask, earlier, look)
+            return
         if earlier is not None and earlier.standing is Standing.BAD:
             raise Blocked(
                 f"{ask.version} is recorded as bad: {earlier.because}",
                 effect="Nothing was recorded.",
                 next_step="Give the repaired release a version of its own.",
             )
-        self._records.save_release(ask.env, ask.service, _release(ask, look, state.digest))
+        point = self._restore_point(ask, look, state.digest)
+        self._records.save_release(ask.env, ask.service, _release(ask, point))
+
+    def _record_again(self, ask: RecordRelease, earlier: Release, look: Look) -> None:
+        """A CI job run again: the standing and its evidence stay.
+
+        So does what was frozen, unless it is asked for by its flag, or nothing was.
+        """
+        is_frozen = earlier.restore_point is not None and earlier.restore_point.frozen
+        if earlier.standing is Standing.BAD or (is_frozen and not ask.from_cluster):
+            return
+        point = self._restore_point(ask, look, earlier.digest)
+        if point.frozen:
+            again = earlier.model_copy(update={"restore_point": point})
+            self._records.save_release(ask.env, ask.service, again)
+
+    def _restore_point(self, ask: RecordRelease, look: Look, digest: str) -> RestorePoint:
+        point = RestorePoint(
+            digest=digest,
+            instances=look.running(ask.version),
+            shares=look.shares.shares,
+            taken_at=now(),
+        )
+        freezer = self._targets(ask.env, ask.service).freezer
+        if freezer is None:
+            return point
+        taken = freezer.freeze(ask.version, complete=ask.from_cluster)
+        frozen = fitted(taken, complete=ask.from_cluster)
+        kept = self._records.keep_frozen(ask.env, ask.service, frozen)
+        words = {"frozen": kept, "images": frozen.images, "notes": frozen.in_words()}
+        return point.model_copy(update=words)
 
     def _mark(self, ask: MarkRelease) -> None:
         verified = ask.standing is Standing.VERIFIED
@@ -101,16 +140,10 @@ class ReleaseActivities:
         return window.reading()
 
 
-def _release(ask: RecordRelease, look: Look, digest: str) -> Release:
-    point = RestorePoint(
-        digest=digest,
-        instances=look.running(ask.version),
-        shares=look.shares.shares,
-        taken_at=now(),
-    )
+def _release(ask: RecordRelease, point: RestorePoint) -> Release:
     return Release(
         version=ask.version,
-        digest=digest,
+        digest=point.digest,
         recorded_at=now(),
         recorded_by=ask.by,
         restore_point=point,

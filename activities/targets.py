@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from rollback_manager.frozen import Frozen
 from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.metrics.reading import NoReading, Snapshot
 from rollback_manager.moves import Moves
@@ -32,6 +33,7 @@ class VersionState(Value):
     """Instances of one version. ready: answer their readiness check, asked now.
 
     current: whether its controller brings this version up; None where each version has its own.
+    note: in words, why some that answer do not count.
     """
 
     version: str
@@ -40,6 +42,7 @@ class VersionState(Value):
     ready: int
     maximum: int
     current: bool | None = None
+    note: str = ""
 
 
 class InstanceState(Value):
@@ -134,6 +137,34 @@ class Journeys(Protocol):
         """The same at one instance, past the proxy. address: its base URL."""
 
 
+class Freezer(Protocol):
+    """Reads everything of a release that returns with it, or that is compared when it does."""
+
+    def freeze(self, version: str, *, complete: bool) -> Frozen:
+        """The release as it is right now.
+
+        complete: what cannot be read is an error; otherwise it is named in `not_read`. Secrets and
+        custom resources may be out of reach in both cases.
+        """
+
+    def again(self, point: Frozen) -> Frozen:
+        """The objects of a restore point as they are right now, whatever version they have."""
+
+
+class Configuration(Protocol):
+    """Writes back what a release is configured with, and the rules by which it is reached."""
+
+    def read(self, objects: Iterable[str]) -> Frozen:
+        """These objects as they are right now, of no version."""
+
+    def write(self, wanted: Frozen, before: Frozen, mark: Mark) -> None:
+        """Make the objects of `wanted` so, unless a newer mark stands there (StaleWrite).
+
+        before: what may be replaced; Blocked where something else stands there by now. What is
+        missing is made anew; nothing is ever deleted. Our mark is left on all of them.
+        """
+
+
 class BusinessNumber(Protocol):
     """One number that says how the business does."""
 
@@ -162,6 +193,10 @@ class Target:
     data_checks: tuple[DataIntegrity, ...] = ()
     counters: Counters | None = None
     """None: the proxy itself counts."""
+    freezer: Freezer | None = None
+    """None: nothing but images and counts is frozen of a release."""
+    configuration: Configuration | None = None
+    """None: no configuration returns with a release."""
 
 
 Targets = Callable[[str, str], Target]

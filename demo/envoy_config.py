@@ -35,7 +35,7 @@ def bootstrap(service: str, xds: Path, front_port: int, admin_port: int) -> str:
                     {"match": {"suffix": "upstream_rq_time"}, "buckets": list(BUCKETS_MS)}
                 ]
             },
-            "dynamic_resources": {"cds_config": _from_file(xds, "cds.json")},
+            "dynamic_resources": {"cds_config": from_file(xds, "cds.json")},
             "static_resources": {"listeners": [_front_door(service, xds, front_port)]},
         }
     )
@@ -77,7 +77,7 @@ def _front_door(service: str, xds: Path, port: int) -> Json:
         "@type": f"{TYPES}.extensions.filters.network.http_connection_manager.v3"
         ".HttpConnectionManager",
         "stat_prefix": "ingress",
-        "rds": {"route_config_name": service, "config_source": _from_file(xds, "rds.json")},
+        "rds": {"route_config_name": service, "config_source": from_file(xds, "rds.json")},
         "http_filters": [
             {
                 "name": "router",
@@ -114,7 +114,8 @@ def _cluster(program: Program) -> Json:
     }
 
 
-def _from_file(xds: Path, name: str) -> Json:
+def from_file(xds: Path, name: str) -> Json:
+    """Where Envoy reads a part of its configuration, whenever that file is replaced."""
     watched: Json = {"path": str(xds / name), "watched_directory": {"path": str(xds)}}
     return {"path_config_source": watched, "resource_api_version": "V3"}
 

@@ -49,14 +49,14 @@ class Shop(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, behaviour: Behaviour) -> None:
+    def __init__(self, port: int, behaviour: Behaviour, host: str = "127.0.0.1") -> None:
         self.behaviour = behaviour
         self.warm_at = time.monotonic() + behaviour.warm_up_s
         self._open: set[socket.socket] = set()
         self.draining = False
         self._ending = threading.Event()
         self._orders = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        super().__init__(("127.0.0.1", port), Connection)
+        super().__init__((host, port), Connection)
 
     def answer(self, path: bytes) -> bytes:
         """The whole answer to `GET path`, after the time that it takes this version."""
@@ -91,9 +91,10 @@ class Shop(socketserver.ThreadingTCPServer):
         raise ConnectionAbortedError
 
     def _unready(self) -> bool:
-        """By the port: of four neighbours exactly two at a ratio of 0.5."""
-        port: int = self.server_address[1]
-        return self._broken() and port % 4 < 4 * self.behaviour.unready_ratio
+        """By port and address: of four neighbours exactly two at a ratio of 0.5."""
+        host, port = self.server_address[:2]
+        number = port + int(str(host).rpartition(".")[2]) - 1
+        return self._broken() and number % 4 < 4 * self.behaviour.unready_ratio
 
     def _duration_s(self) -> float:
         slow = self._strikes(self.behaviour.slow_ratio)
@@ -166,6 +167,7 @@ def read_request(stream: BufferedIOBase) -> tuple[bytes, bool] | None:
 def main() -> None:
     """Serve until TERM, finish the requests in flight, exit with 0."""
     parser = argparse.ArgumentParser(description="one instance of the demo's shop")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of loopback")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--version", required=True)
     for option, default in (("error-ratio", 0), ("latency-ms", 5), ("slow-ratio", 0)):
@@ -176,7 +178,8 @@ def main() -> None:
     options = vars(parser.parse_args())
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread: only `sigwait` takes them
-    shop = Shop(options.pop("port"), Behaviour(**options))
+    host, port = options.pop("host"), options.pop("port")
+    shop = Shop(port, Behaviour(**options), host)
     threading.Thread(target=shop.serve_forever, args=(0.1,), daemon=True).start()
     signal.sigwait(ends)
     shop.drain()

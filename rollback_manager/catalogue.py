@@ -19,6 +19,7 @@ from rollback_manager import written
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
+from rollback_manager.git_source import GitSource
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.platforms import (
@@ -70,6 +71,8 @@ class Placement(Value):
     business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()
     judges: Judges = ()
     """Judges brought along from Kayenta or Argo Rollouts, beside our own tests."""
+    git: GitSource | None = None
+    """Where Git says which version is deployed, so that a rollback can be proposed there, too."""
     data_checks: tuple[DataCheck, ...] = ()
     """Queries that say whether its data are as they must be."""
     policy: dict[str, Any] = Field(default_factory=dict)

@@ -248,13 +248,17 @@ class ServiceReport(Value):
 
 
 class RecordRelease(Value):
-    """Freeze the restore point of what runs now and remember the release."""
+    """Freeze the restore point of what runs now and remember the release.
+
+    from_cluster: everything that returns with it must be readable, and is frozen anew.
+    """
 
     verb: Literal["record"] = "record"
     env: str
     service: str
     version: str
     by: str
+    from_cluster: bool = False
 
 
 class MarkRelease(Value):

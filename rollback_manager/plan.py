@@ -18,6 +18,7 @@ from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
 class ActionKind(StrEnum):
     """The kinds of action; each is one activity of the same name."""
 
+    RESTORE_CONFIGURATION = "restore_configuration"
     PREPARE = "prepare"
     REDIRECT_TRAFFIC = "redirect_traffic"
     CHECK_SLICE = "check_slice"
@@ -25,6 +26,20 @@ class ActionKind(StrEnum):
     DRAIN = "drain"
     VERIFY = "verify"
     CLEAN_UP = "clean_up"
+
+
+class Configured(Value):
+    """These objects are as they were with `version`; weights of a route are not touched.
+
+    digest: of the content in the records; empty: as they are found, with our mark on them. before:
+    of the content that a write may replace. objects: such as `ConfigMap shop`, `HTTPRoute shop`.
+    """
+
+    kind: Literal[ActionKind.RESTORE_CONFIGURATION] = ActionKind.RESTORE_CONFIGURATION
+    version: str
+    digest: str
+    before: str
+    objects: tuple[str, ...]
 
 
 class Capacity(Value):
@@ -93,7 +108,8 @@ class Removed(Value):
 
 
 Wanted = Annotated[
-    Capacity | Split | NotWorse | Reduced | Drained | Well | Removed, Field(discriminator="kind")
+    Configured | Capacity | Split | NotWorse | Reduced | Drained | Well | Removed,
+    Field(discriminator="kind"),
 ]
 """The state that an action brings about, in absolute values."""
 
@@ -180,6 +196,12 @@ class Found(Value):
     counted: Total | None = None
     """Where the window begins in which the traffic before the shift is measured."""
     by_hand: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
+    """What became of the world since the target was recorded, in short sentences."""
+    until: tuple[str, ...] = ()
+    """What ends the way back to the target, or will."""
+    not_asked: tuple[str, ...] = ()
+    """What could end it, and was not looked at."""
 
 
 class Estimate(Value):

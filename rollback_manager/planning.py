@@ -4,10 +4,13 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime
 
-from rollback_manager import gates
+from pydantic import Field
+
+from rollback_manager import configuration, gates
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
+from rollback_manager.drift import Drift
 from rollback_manager.errors import Blocked
 from rollback_manager.fleet import together
 from rollback_manager.gates import BeforeFacts, GateResult
@@ -33,7 +36,8 @@ class Past(Value):
 class PlanningFacts(Value):
     """Everything that planning one service looks at.
 
-    running, ready, digests: by version. snapshot: the counters of now.
+    running, ready, digests, notes: by version; notes: why instances do not count, in words.
+    snapshot: the counters of now.
     """
 
     service: str
@@ -44,11 +48,16 @@ class PlanningFacts(Value):
     running: dict[str, int]
     ready: dict[str, int]
     digests: dict[str, str]
+    notes: dict[str, str] = Field(default_factory=dict)
     snapshot: Snapshot
     past: tuple[Past, ...]
     now: datetime
     moves: Moves = Moves.SHARES
     adopted: Claim | None = None
+    drift: Drift | None = None
+    """Since the target was recorded; None where nothing else was frozen of it."""
+    preconditions: tuple[GateResult, ...] = ()
+    """Of the platform on which it runs."""
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -179,6 +188,9 @@ def found(facts: PlanningFacts, by_hand: tuple[str, ...]) -> Found:
         bad_reading=reading,
         counted=total(facts.snapshot),
         by_hand=by_hand,
+        drift=facts.drift.told if facts.drift else (),
+        until=facts.drift.until if facts.drift else (),
+        not_asked=facts.drift.not_asked if facts.drift else (),
     )
 
 
@@ -207,7 +219,7 @@ def gates_before(
 ) -> tuple[GateResult, ...]:
     """The gates before, judged for one service."""
     rehearsed = [past.finished_at for past in facts.past if past.verified]
-    return gates.before(
+    general = gates.before(
         BeforeFacts(
             strategy=plan.strategy,
             touches_data=facts.strategy.touches_data,
@@ -222,6 +234,7 @@ def gates_before(
             now=facts.now,
         )
     )
+    return (*general, *facts.preconditions)
 
 
 def estimate(facts: PlanningFacts) -> Estimate:
@@ -279,10 +292,11 @@ def assemble(
 
 
 def _risks(strategy: Strategy, plan: ServicePlan) -> tuple[Risk, ...]:
+    known = (*strategy.risks, *([configuration.RISK] if configuration.is_restored(plan) else []))
     if plan.baseline is not None:
-        return strategy.risks
+        return known
     return (
-        *strategy.risks,
+        *known,
         Risk(
             risk=f"no baseline of {plan.to_version} is recorded: latency cannot be judged",
             mitigation="verification will say inconclusive and ask a person",

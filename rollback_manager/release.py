@@ -3,6 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from rollback_manager.errors import Blocked
 from rollback_manager.values import Ratio, Seconds, Value
 
@@ -27,12 +29,20 @@ class Baseline(Value):
 
 
 class RestorePoint(Value):
-    """The world as it was when the release went out, as far as this world has one."""
+    """The world as it was when the release went out, as far as this world has one.
+
+    frozen: digest of what the records keep of it (`rollback_manager.frozen`); empty where nothing
+    is kept. images: container → digests that its instances reported. notes: in words, what is kept
+    and what could not be read.
+    """
 
     digest: str
     instances: int
     shares: dict[str, int]
     taken_at: datetime
+    frozen: str = ""
+    images: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Release(Value):

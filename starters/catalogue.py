@@ -1,4 +1,4 @@
-"""`catalogue`: check the file of services, each mistake with its line; its schema; imports."""
+"""`catalogue`: check the file of services, each mistake with its line; schema, imports, rights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starters import catalogue_import, console
+from starters import catalogue_import, catalogue_rbac, console
 from starters.console import Answer
 from starters.options import Json
 from starters.refusals import UNCHANGED, UsageError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = console.group()
 app.add_typer(catalogue_import.app, name="import", help="Bring along another tool's configuration.")
+app.command("rbac")(catalogue_rbac.rbac)
 
 
 @app.command()

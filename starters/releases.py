@@ -29,11 +29,20 @@ class Judged(StrEnum):
 
 @app.command()
 def record(
-    service: Service, version: Version, env: Env = None, by: By = None, as_json: Json = False
+    service: Service,
+    version: Version,
+    env: Env = None,
+    from_cluster: Annotated[
+        bool, typer.Option("--from-cluster", help="Kubernetes: insist on all, freeze it anew.")
+    ] = False,
+    by: By = None,
+    as_json: Json = False,
 ) -> None:
     """Remember that VERSION went out.
 
-    What runs now is frozen as its restore point.
+    What runs now is frozen as its restore point. On Kubernetes that is as much as the worker may
+    read of its templates, autoscalers, ConfigMaps and routes; of Secrets only when each was
+    written.
     """
 
     async def verb() -> Answer:
@@ -41,7 +50,13 @@ def record(
         from rollback_manager.contract import RecordRelease
 
         return await _ask(
-            RecordRelease(env=where, service=of, version=this, by=by or naming.operator())
+            RecordRelease(
+                env=where,
+                service=of,
+                version=this,
+                by=by or naming.operator(),
+                from_cluster=from_cluster,
+            )
         )
 
     console.run(verb, as_json=as_json)

@@ -1,20 +1,26 @@
 """What the catalogue names of each service → objects that reach it, made when first asked for."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import assert_never
 
 import httpx
 
+from activities.frozen import FrozenReleases, Store
 from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
+from activities.integrations.git import Repository
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.http_json import HttpJson
 from activities.integrations.kubernetes import (
     Api,
+    ClusterConfiguration,
+    ClusterFreezer,
     HttpRouteTraffic,
     InPlace,
+    PodFeed,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -26,7 +32,8 @@ from activities.integrations.prometheus import (
     together,
 )
 from activities.integrations.supervisord import Supervisord
-from activities.targets import Counters, Target, Targets, Traffic, Workloads
+from activities.revert import Reverts
+from activities.targets import Configuration, Counters, Freezer, Target, Targets, Traffic, Workloads
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
     EnvoyTarget,
@@ -37,25 +44,40 @@ from rollback_manager.platforms import (
 )
 
 
-def targets(catalogue: Catalogue, client: httpx.Client) -> Targets:
-    """The real ones that the catalogue names, each made when it is first asked for."""
+def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets:
+    """The real ones that the catalogue names, each made when it is first asked for.
+
+    store: has what was frozen of releases, which is needed where they run on a cluster.
+    """
     counters, makers = _counters(catalogue, client), _Makers(catalogue, client)
 
     @cache
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         own = counters.get((env, service))
-        workloads, traffic = makers.roles(placement, own)
+        roles = makers.roles(placement, own, FrozenReleases(store, env, service))
         return Target(
-            traffic=traffic,
-            workloads=workloads,
+            traffic=roles.traffic,
+            workloads=roles.workloads,
             journeys=HttpJourneys(placement.journeys, client),
             business=tuple(HttpJson(source, client) for source in placement.business),
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
             counters=own,
+            freezer=roles.freezer,
+            configuration=roles.configuration,
         )
 
     return target
+
+
+def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:
+    """Environment and service → the repository that the catalogue names for it, if it does."""
+
+    def repository(env: str, service: str) -> Reverts | None:
+        source = catalogue.placement(env, service).git
+        return Repository(source, client) if source else None
+
+    return repository
 
 
 def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str], Counters]:
@@ -74,6 +96,16 @@ def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str
     return found
 
 
+@dataclass(frozen=True)
+class _Roles:
+    """What plays the roles of one service; None: its platform has nobody for that."""
+
+    workloads: Workloads
+    traffic: Traffic
+    freezer: Freezer | None = None
+    configuration: Configuration | None = None
+
+
 class _Makers:
     """Objects per kind of target; what several services share is made once."""
 
@@ -82,17 +114,29 @@ class _Makers:
         self._routes = _routes(catalogue)
         self._stats: dict[str, SharedStats] = {}
         self._apis = {name: Api(name, one) for name, one in catalogue.clusters.items()}
+        self._feeds: dict[tuple[str, str], PodFeed] = {}
 
-    def roles(self, placement: Placement, counters: Counters | None) -> tuple[Workloads, Traffic]:
-        """Workloads and traffic of one service; on Kubernetes they share one reading."""
+    def roles(
+        self, placement: Placement, counters: Counters | None, recorded: FrozenReleases
+    ) -> _Roles:
+        """The roles of one service; on Kubernetes they share one reading."""
         match placement.workloads:
             case SupervisordTarget() as supervisord:
-                return Supervisord(supervisord, self._client), self._proxy(placement)
+                return _Roles(Supervisord(supervisord, self._client), self._proxy(placement))
             case KubernetesTarget() as kubernetes:
-                reader = Reader(self._apis[kubernetes.cluster], kubernetes)
-                return _pods(reader), self._pod_traffic(placement, reader, counters)
+                reader = self._reader(kubernetes)
+                traffic = self._pod_traffic(placement, reader, counters)
+                freezer = ClusterFreezer(reader, _route(placement))
+                return _Roles(
+                    _pods(reader, recorded), traffic, freezer, ClusterConfiguration(reader)
+                )
             case other:
                 assert_never(other)
+
+    def _reader(self, target: KubernetesTarget) -> Reader:
+        api, place = self._apis[target.cluster], (target.cluster, target.namespace)
+        feed = self._feeds.setdefault(place, PodFeed(api, target.namespace))
+        return Reader(api, target, feed)
 
     def _pod_traffic(
         self, placement: Placement, reader: Reader, counters: Counters | None
@@ -115,10 +159,14 @@ class _Makers:
         return Envoy(envoy, self._client, stats, self._routes[_address(envoy)])
 
 
-def _pods(reader: Reader) -> Workloads:
+def _pods(reader: Reader, recorded: FrozenReleases) -> Workloads:
     if len(reader.target.names) > 1:
-        return SideBySide(reader)
-    return InPlace(reader, dict)
+        return SideBySide(reader, recorded)
+    return InPlace(reader, recorded)
+
+
+def _route(placement: Placement) -> str:
+    return placement.traffic.route if isinstance(placement.traffic, HttpRouteTarget) else ""
 
 
 def _routes(catalogue: Catalogue) -> Mapping[str, Collection[str]]:

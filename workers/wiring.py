@@ -10,7 +10,9 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -23,6 +25,7 @@ from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
+from activities.revert import RevertActivities, Reverts
 from activities.slices import SliceActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
@@ -33,7 +36,7 @@ from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
-from workers.targets import targets
+from workers.targets import reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -41,7 +44,9 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
 
 
-class Store(Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, Protocol):
+class Store(
+    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+):
     """All roles that one database plays."""
 
 
@@ -52,6 +57,8 @@ class Parts:
     catalogue: Catalogue
     records: Store
     targets: Targets
+    reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
+    """Environment and service → its repository, if the catalogue names one."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -67,7 +74,10 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    return Parts(catalogue, SqlRecords(engine), targets(catalogue, http_client()))
+    client, records = http_client(), SqlRecords(engine)
+    return Parts(
+        catalogue, records, targets(catalogue, client, records), reverts(catalogue, client)
+    )
 
 
 def http_client() -> httpx.Client:
@@ -129,10 +139,12 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
+    reverts = RevertActivities(parts.reverts)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
         planning.seal_part,
+        ConfigurationActivities(parts.records, parts.targets).restore_configuration,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,
@@ -152,6 +164,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
+        reverts.open_revert,
+        reverts.look_at_git,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

@@ -38,6 +38,7 @@ class StepOptions(TypedDict):
 
 
 MAY_BE_CUT = {
+    ActionKind.RESTORE_CONFIGURATION: False,
     ActionKind.PREPARE: True,
     ActionKind.REDIRECT_TRAFFIC: False,
     ActionKind.CHECK_SLICE: True,

@@ -11,6 +11,7 @@ from workflows.options import MAY_BE_CUT, step_options
 from workflows.short import AT_ONCE, FAILED, ONCE
 
 with workflow.unsafe.imports_passed_through():
+    from activities.configuration import ConfigurationActivities
     from activities.metrics import MetricsActivities
     from activities.records import Claimed, Observed, Question, RecordActivities
     from activities.slices import SliceActivities
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.rendering import web_ui
 
 ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
+    ActionKind.RESTORE_CONFIGURATION: ConfigurationActivities.restore_configuration,
     ActionKind.PREPARE: WorkloadActivities.prepare,
     ActionKind.REDIRECT_TRAFFIC: TrafficActivities.redirect_traffic,
     ActionKind.CHECK_SLICE: SliceActivities.check_slice,

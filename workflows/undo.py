@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator, Set
 
-from rollback_manager.plan import Action, ActionKind, Capacity, ServicePlan, Split, Wanted
+from rollback_manager.plan import (
+    Action,
+    ActionKind,
+    Capacity,
+    Configured,
+    ServicePlan,
+    Split,
+    Wanted,
+)
 from rollback_manager.progress import Found
 
 
@@ -57,7 +65,11 @@ def seals(loose: Set[ActionKind], found: Found, plan: ServicePlan) -> Iterator[A
     if ActionKind.REDIRECT_TRAFFIC in loose:
         most = max(found.shares, key=lambda version: found.shares[version])
         yield _seal(Split(version=most, shares=found.shares, at_least=0), plan)
-    if loose - {ActionKind.REDIRECT_TRAFFIC}:
+    if ActionKind.RESTORE_CONFIGURATION in loose:
+        configured = (one.wanted for one in plan.actions if isinstance(one.wanted, Configured))
+        for wanted in configured:
+            yield _seal(wanted.model_copy(update={"digest": ""}), plan)
+    if loose - {ActionKind.REDIRECT_TRAFFIC, ActionKind.RESTORE_CONFIGURATION}:
         same = found.current or plan.from_version  # in place, another version would be a rollout
         yield _seal(Capacity(version=same, instances=found.ready.get(same, 0)), plan)
 

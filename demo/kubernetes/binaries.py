@@ -1,8 +1,9 @@
 """Where the programs of the control plane come from.
 
 `KUBEBUILDER_ASSETS`, then PATH, then our cache, then a build of the Go module beside this file,
-which goes into our cache: one program with etcd, kube-apiserver and kube-controller-manager as its
-sub-commands. A cluster that the user names needs none of them: who calls has asked for that before.
+which goes into our cache: one program with etcd, kube-apiserver, kube-controller-manager and
+kubectl as its sub-commands. A cluster that the user names needs none of them: who calls has asked
+for that before.
 """
 
 import hashlib
@@ -24,19 +25,21 @@ from workers.go_build import Progress
 
 NAMED_CLUSTER = "ROLLBACK_TEST_KUBECONFIG"
 ASSETS = "KUBEBUILDER_ASSETS"
+KUBECTL = "kubectl"
 ETCD, API_SERVER, CONTROLLERS = PARTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 VERSION = "1.34.4"
 MINIMUM_ETCD = (3, 5, 13)  # what kube-apiserver 1.34 asks for; older distributions have 3.4
 SOURCES = Path(__file__).parent / "control_plane"
 FILES = ("main.go", "go.mod", "go.sum")
 PROGRAM = "control-plane"
+STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 WHAT = "the Kubernetes control plane"
 PROGRESS_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
 class Programs:
-    """The words that begin the command of each part."""
+    """The words that begin the command of each part, and kubectl's where it came with them."""
 
     commands: Mapping[str, tuple[str, ...]]
     how: str
@@ -46,7 +49,7 @@ class Programs:
 def cached(cache: Path | None = None) -> Path:
     """Where our cache keeps the program of these sources; it need not be there yet."""
     root = cache or user_cache_path("rollback-manager")
-    content = b"\0".join((SOURCES / name).read_bytes() for name in FILES)
+    content = b"\0".join([command().encode(), *((SOURCES / name).read_bytes() for name in FILES)])
     version = f"{VERSION}-{hashlib.sha256(content).hexdigest()[:12]}"
     return root / "control-plane" / version / go_build.platform_folder() / PROGRAM
 
@@ -109,7 +112,7 @@ def _too_old(etcd: str) -> str:
 
 
 def _sub_commands(program: Path) -> dict[str, tuple[str, ...]]:
-    return {part: (str(program), part) for part in PARTS}
+    return {part: (str(program), part) for part in (*PARTS, KUBECTL)}
 
 
 async def _build(target: Path, progress: Progress) -> None:
@@ -126,9 +129,11 @@ async def _build(target: Path, progress: Progress) -> None:
 def command() -> str:
     """What builds the program, in the folder of its sources; without -X it has no version."""
     major, minor, _ = VERSION.split(".")
-    module = "k8s.io/component-base/version"
     stamps = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
-    flags = " ".join(["-s -w", *(f"-X {module}.{key}={value}" for key, value in stamps.items())])
+    flags = " ".join(
+        ["-s -w"]
+        + [f"-X {module}.{key}={value}" for module in STAMPED for key, value in stamps.items()]
+    )
     return f"CGO_ENABLED=0 go build -trimpath -ldflags {shlex.quote(flags)} -o {PROGRAM} ."
 
 

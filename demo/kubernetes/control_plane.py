@@ -53,7 +53,7 @@ class ControlPlane:
             **(users or {}),
         }
         self.ledger = Ledger(folder / "audit.log")
-        self._programs = programs
+        self.programs = programs
         self._tokens = {user: secrets.token_hex(16) for user in self.users}
         self._ports = PortBlock()
         self._etcd, self._peer, self._api, self._controllers = (
@@ -110,15 +110,15 @@ class ControlPlane:
 
     def _start(self) -> None:
         self._write_files()
-        self._children.start(ETCD, [*self._programs.commands[ETCD], *self._etcd_flags()])
-        self._children.start(API_SERVER, [*self._programs.commands[API_SERVER], *self._api_flags()])
+        self._children.start(ETCD, [*self.programs.commands[ETCD], *self._etcd_flags()])
+        self._children.start(API_SERVER, [*self.programs.commands[API_SERVER], *self._api_flags()])
         certificate = self.folder / "certificates" / "apiserver.crt"
         self._until("the API server has a certificate", certificate.exists)
         for user in self.users:
             self._write_kubeconfig(user, certificate)
         with connected(self.kubeconfig(MACHINERY)) as api:
             self._until("the API server is ready", lambda: _ready(api))
-            words = [*self._programs.commands[CONTROLLERS], *self._controller_flags()]
+            words = [*self.programs.commands[CONTROLLERS], *self._controller_flags()]
             self._children.start(CONTROLLERS, words)
             self._until("the controllers work", lambda: _controllers_work(api))
 

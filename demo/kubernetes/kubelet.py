@@ -1,4 +1,4 @@
-"""A stand-in for machines, their kubelets and the scheduler: no container ever runs.
+"""A stand-in for machines, their kubelets and the scheduler. No container ever runs.
 
 It binds each pod to one of its nodes, reports it as running and ready, and lets it go when it is
 deleted. Which version is late, never ready, crashes or has another digest is one line of a test:
@@ -8,6 +8,7 @@ deleted. Which version is late, never ready, crashes or has another digest is on
 import heapq
 import itertools
 import json
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,16 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import httpx
 
 from demo.kubernetes import pods
 from demo.kubernetes.api import MERGE, STRATEGIC, Api, Object, Refused, Watch
-from demo.kubernetes.pods import Behaviour, Report, Wait
+from demo.kubernetes.pods import Behaviour, Never, Report, Run, Wait
 
 NAME = "stand-in"
-"""The scheduler's name, and what its nodes' names begin with."""
 TICK_S = 0.02
 WRITERS = 4
 AGAIN_S = 0.3
@@ -33,6 +33,16 @@ AGAIN_S = 0.3
 HEARTBEAT_S = 10.0
 """A cluster with a controller for nodes gives one up after 40 s."""
 GONE, CONFLICT = 404, 409
+
+
+class Runtime(Protocol):
+    """What really runs the containers of pods, where something does."""
+
+    def run(self, pod: Object, ip: str, changed: Callable[[], None]) -> Run:
+        """Have its container started, and say how it does; `changed` is called when that turns."""
+
+    def end(self, uid: str, grace_s: float) -> bool:
+        """Have a pod's container ended; whether it is gone. `changed` is called when it is."""
 
 
 @dataclass
@@ -51,21 +61,34 @@ class _Seen:
 class Kubelet:
     """Plays `nodes` machines in a cluster until the block ends.
 
-    others: where a cluster has machines of its own, only pods that name our scheduler are ours.
+    name: of the scheduler that pods may ask for, and what its nodes' names begin with.
+    others: where a cluster has other machines, only pods that ask for ours are ours.
     """
 
-    def __init__(self, api: Api, nodes: int = 2, *, others: bool = False) -> None:
+    def __init__(
+        self,
+        api: Api,
+        nodes: int = 2,
+        *,
+        name: str = NAME,
+        others: bool = False,
+    ) -> None:
         self.behaviour: dict[str, Behaviour] = {}
         """By image, by version label or by the image's tag."""
         self.grace_s = 0.0
         """How long a deleted pod takes to go."""
-        self.nodes = [f"{NAME}-{number}" for number in range(1, nodes + 1)]
+        self.runtimes: dict[str, Runtime] = {}
+        """By namespace: elsewhere a pod is nothing but its status."""
+        self.nodes = [f"{name}-{number}" for number in range(1, nodes + 1)]
         self._api = api
-        self._others = others
+        self._ours = {name} if others else {name, "default-scheduler"}
+        self._tainted = others
         self._seen: dict[str, _Seen] = {}
         self._lock = threading.Lock()
         self._alarms: list[tuple[float, str]] = []
-        self._turn, self._ip = itertools.count(), itertools.count(1)
+        self._turn = itertools.count()
+        # Processes serve at these addresses, also those of another kubelet on this machine.
+        self._ip = itertools.count(random.randrange(64 << 16, 250 << 16))  # noqa: S311
         self._known: dict[str, Behaviour] = {}
         self._version = ""
         self._watch: Watch | None = None
@@ -90,7 +113,7 @@ class Kubelet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let everything in the cluster be as it is."""
+        """Let pods be as they are, and take the nodes away."""
         self._stop.set()
         with suppress(OSError):  # broken already
             if self._watch is not None:
@@ -98,6 +121,8 @@ class Kubelet:
         for thread in self._threads:
             thread.join()
         self._writers.shutdown(cancel_futures=True)
+        for name in self.nodes:
+            self._api.delete(f"/api/v1/nodes/{name}")
 
     def _create_node(self, name: str) -> None:
         labels = {"kubernetes.io/hostname": name, "rollback-manager.io/stand-in": "true"}
@@ -110,7 +135,7 @@ class Kubelet:
         self._report_node(name)
         # Admission calls every new node not ready; a cluster with real ones keeps theirs apart.
         taint = {"key": "rollback-manager.io/stand-in", "effect": "NoSchedule"}
-        spec = {"spec": {"taints": [taint] if self._others else None}}
+        spec = {"spec": {"taints": [taint] if self._tainted else None}}
         self._api.patch(f"/api/v1/nodes/{name}", spec, MERGE)
 
     def _report_node(self, name: str) -> None:
@@ -148,7 +173,7 @@ class Kubelet:
         there = {pod["metadata"]["uid"]: pod for pod in found["items"]}
         with self._lock:
             for uid in [uid for uid in self._seen if uid not in there]:
-                del self._seen[uid]
+                self._forget(uid)
             for pod in there.values():
                 self._remember(pod)
 
@@ -161,14 +186,14 @@ class Kubelet:
             return True
         with self._lock:
             if change["type"] == "DELETED":
-                self._seen.pop(pod["metadata"]["uid"], None)
+                self._forget(pod["metadata"]["uid"])
             else:
                 self._remember(pod)
         return True
 
     def _remember(self, pod: Object) -> None:
         uid, now = pod["metadata"]["uid"], time.monotonic()
-        if self._others and pod["spec"].get("schedulerName") != NAME:
+        if pod["spec"].get("schedulerName") not in self._ours:
             return
         seen = self._seen.get(uid)
         if seen is None:
@@ -180,9 +205,18 @@ class Kubelet:
             seen.ending = now + min(self.grace_s, grace_s)
         heapq.heappush(self._alarms, (now, uid))
 
+    def _forget(self, uid: str) -> None:
+        """It is gone from the API, maybe by force: then nobody waits for its container."""
+        seen = self._seen.pop(uid, None)
+        if seen and (runtime := self._runtime(seen)):
+            runtime.end(uid, 0.0)
+
+    def _runtime(self, seen: _Seen) -> Runtime | None:
+        return self.runtimes.get(seen.pod["metadata"]["namespace"])
+
     def _next_ip(self) -> str:
         number = next(self._ip)
-        return f"10.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+        return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
     def _act(self) -> None:
         while not self._stop.wait(TICK_S):
@@ -211,8 +245,11 @@ class Kubelet:
         if seen.busy:
             seen.due = True
             return
-        path = _path(seen.pod)
+        path, runtime = _path(seen.pod), self._runtime(seen)
         if seen.ending is not None:
+            grace_s = seen.pod["metadata"].get("deletionGracePeriodSeconds", 0)
+            if runtime and not runtime.end(uid, grace_s):
+                return  # it says when
             if seen.ending > now:
                 heapq.heappush(self._alarms, (seen.ending, uid))
                 return
@@ -222,10 +259,24 @@ class Kubelet:
             seen.since = now
             self._write(uid, seen, lambda: self._api.post(f"{path}/binding", binding))
         elif seen.pod["spec"]["nodeName"] in self.nodes:
-            self._report(uid, seen, path, now)
+            self._report(uid, seen, path, self._next(uid, seen, runtime, now), now)
 
-    def _report(self, uid: str, seen: _Seen, path: str, now: float) -> None:
-        match pods.next_of(seen.pod, seen.behaviour, now - seen.since, seen.ip):
+    def _next(
+        self, uid: str, seen: _Seen, runtime: Runtime | None, now: float
+    ) -> Report | Wait | None:
+        if runtime is None or isinstance(seen.behaviour, Never):
+            return pods.next_of(seen.pod, seen.behaviour, now - seen.since, seen.ip)
+        run = runtime.run(seen.pod, seen.ip, partial(self._wake, uid))
+        return pods.next_of_run(seen.pod, run, seen.ip)
+
+    def _wake(self, uid: str) -> None:
+        with self._lock:
+            heapq.heappush(self._alarms, (time.monotonic(), uid))
+
+    def _report(
+        self, uid: str, seen: _Seen, path: str, what: Report | Wait | None, now: float
+    ) -> None:
+        match what:
             case Report(status=status):
                 body = {"metadata": {"uid": uid}, "status": status}
                 self._write(uid, seen, lambda: self._api.patch(f"{path}/status", body, STRATEGIC))

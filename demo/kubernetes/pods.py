@@ -39,6 +39,18 @@ Behaviour = Ready | Never | Crash
 
 
 @dataclass(frozen=True)
+class Run:
+    """How a process does that a pod's container really is.
+
+    waiting: why it does not run, in Kubernetes' words; empty while it runs.
+    """
+
+    ready: bool = False
+    waiting: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing to do before `for_s` seconds have passed."""
 
@@ -108,6 +120,24 @@ def next_of(pod: Object, behaviour: Behaviour, age_s: float, ip: str) -> Report 
         case Crash():
             told = waiting_for(pod) == "CrashLoopBackOff"
             return None if told else Report(status(pod, ip, behaviour, ready=False))
+
+
+def next_of_run(pod: Object, run: Run, ip: str) -> Report | None:
+    """What to write of a pod whose container is a process; None if that was told."""
+    told = pod["status"].get("phase"), is_ready(pod), waiting_for(pod), _restarts(pod)
+    crashed = run.waiting == "CrashLoopBackOff"
+    pulled = crashed or not run.waiting
+    if told == ("Running" if pulled else "Pending", run.ready, run.waiting, run.restarts):
+        return None
+    behaviour: Behaviour = Crash() if crashed else Ready() if pulled else Never(run.waiting)
+    written = status(pod, ip, behaviour, ready=run.ready)
+    for one in written["containerStatuses"]:
+        one["restartCount"] = run.restarts
+    return Report(written)
+
+
+def _restarts(pod: Object) -> int:
+    return sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
 
 
 def is_ready(pod: Object) -> bool:

@@ -50,9 +50,9 @@ def catalogue(made: Crowd) -> Catalogue:
     return Catalogue.model_validate({"version": 1, "environments": {ENV: {}}, "services": services})
 
 
-def targets(known: Catalogue, client: httpx.Client) -> Targets:
+def targets(known: Catalogue, client: httpx.Client, kept: SqlRecords) -> Targets:
     """Real traffic; the instances behind it are stand-ins, since there is one process for all."""
-    real = workers_targets.targets(known, client)
+    real = workers_targets.targets(known, client, kept)
 
     @cache
     def target(env: str, service: str) -> Target:
@@ -80,7 +80,8 @@ async def watch(options: argparse.Namespace) -> dict[str, object]:
         with crowd(own.folder / "crowd", options.releases) as made, httpx.Client() as http:
             say(f"Envoy has {options.releases} services of two versions")
             known = catalogue(made)
-            parts = wiring.Parts(known, records(own.folder, made), targets(known, http))
+            kept = records(own.folder, made)
+            parts = wiring.Parts(known, kept, targets(known, http, kept))
             settings = Settings(data=own.folder, task_queue="watch-cost")
             async with make_worker(client, settings, parts):
                 await watch_over(client, settings.task_queue, [ENV])

@@ -83,6 +83,8 @@ def _known(release: Release) -> Iterator[str]:
             f"baseline: {words.percent(normal.error_ratio)} of {normal.requests} requests failed,"
             f" P95 {normal.latency_p95_ms:.0f} ms, {words.duration(normal.window_s)}"
         )
+    if release.restore_point is not None and release.restore_point.notes:
+        yield f"frozen: {'; '.join(map(foreign, release.restore_point.notes))}"
 
 
 def _apart(services: Sequence[ServiceOutcome]) -> list[ServiceOutcome]:

@@ -70,6 +70,14 @@ def _service(service: ServicePlan, seen: Found | None) -> Iterator[str]:
         for action in phase.actions:
             yield from _action(action, seen)
     yield from labelled("NOT UNDONE", service.not_undone or ["unknown: the strategy does not say"])
+    if seen is not None and seen.not_asked:
+        yield from labelled("CHANGED SINCE", _told(seen.drift, "nothing that was asked"), indent=15)
+        yield from labelled("BACK UNTIL", _told(seen.until, "nothing ends it that was asked"))
+        yield from labelled("NOT ASKED", _told(seen.not_asked, ""))
+
+
+def _told(sentences: tuple[str, ...], otherwise: str) -> list[str]:
+    return [foreign(one) for one in sentences] or [otherwise]
 
 
 def _now(seen: Found | None, floor: int) -> list[str]:

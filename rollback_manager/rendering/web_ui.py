@@ -6,6 +6,7 @@ Bars cut a summary at 120 characters, so the numbers come first; details stay un
 from rollback_manager.plan import (
     Action,
     Capacity,
+    Configured,
     Drained,
     NotWorse,
     Reduced,
@@ -30,6 +31,8 @@ SECURITY = "local – one operator, decisions are not authenticated"
 def target_of(action: Action) -> str:
     """What the action brings about, in a few words with numbers."""
     match action.wanted:
+        case Configured(version=version, objects=objects):
+            return f"{len(objects)} objects as with {version}"
         case Capacity(version=version, instances=instances):
             return f"{instances} × {version} ready"
         case Split(shares=shares):
@@ -125,6 +128,22 @@ def _plan(plan: RollbackPlan, digest: str, status: RollbackStatus) -> list[str]:
         "| service | from | to | strategy | floor | workflow |",
         "|---|---|---|---|---|---|",
         *rows,
+        *_drift(plan),
+    ]
+
+
+def _drift(plan: RollbackPlan) -> list[str]:
+    """What became of the world since the target was recorded; at most so many sentences."""
+    told = [sentence for seen in plan.found for sentence in seen.drift]
+    more = [f"… and {len(told) - MANY} more"] if len(told) > MANY else []
+    if not told:
+        return []
+    return [
+        "",
+        "**Changed since it was recorded**",
+        "",
+        *(f"- {cell(t)}" for t in told[:MANY]),
+        *more,
     ]
 
 

@@ -7,6 +7,7 @@ from rollback_manager.gates import GateAnswer
 from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.plan import (
     Capacity,
+    Configured,
     Drained,
     NotWorse,
     Reduced,
@@ -107,6 +108,8 @@ def failing(reading: Reading | NoReading) -> str:
 def wanted(what: Wanted) -> str:
     """The state that an action brings about."""
     match what:
+        case Configured():
+            return f"{', '.join(what.objects)} as with {what.version}"
         case Capacity():
             return f"{what.version}: {what.instances} instances ready"
         case Split():

@@ -38,7 +38,9 @@ class Cluster:
     @property
     def own(self) -> ControlPlane:
         """Our own control plane, for tests that need more than an API."""
-        assert self.plane is not None, f"needs a control plane of its own: unset {named()}"
+        assert self.plane is not None, (
+            f"needs a control plane of its own: unset {binaries.NAMED_CLUSTER}"
+        )
         return self.plane
 
     @property
@@ -48,9 +50,11 @@ class Cluster:
 
     def kubectl(self, *words: str, kubeconfig: Path | None = None) -> str:
         """What kubectl prints. It fails the test where kubectl fails."""
-        program = shutil.which("kubectl")
-        assert program, "kubectl is not on PATH: apt-get install kubectl, or kubernetes-client"
-        command = [program, "--kubeconfig", str(kubeconfig or self.kubeconfig), *words]
+        on_path = shutil.which(binaries.KUBECTL)
+        ours = self.plane.programs.commands.get(binaries.KUBECTL) if self.plane else None
+        program = (on_path,) if on_path else ours
+        assert program, "kubectl is not on PATH, nor did one come with the control plane"
+        command = [*program, "--kubeconfig", str(kubeconfig or self.kubeconfig), *words]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout

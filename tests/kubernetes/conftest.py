@@ -7,7 +7,9 @@ import pytest
 
 from demo.kubernetes.kubelet import Kubelet
 from tests.kubernetes import cluster as clusters
+from tests.kubernetes import installed
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.installed import Installed
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,10 @@ def kubelet(cluster: Cluster) -> Iterator[Kubelet]:
     yield cluster.kubelet
     cluster.kubelet.behaviour.clear()
     cluster.kubelet.grace_s = 0.0
+
+
+@pytest.fixture(scope="session")
+def ours(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """All of deploy/kubernetes/ as it is shipped, and its account; two namespaces are managed."""
+    with installed.installed(cluster, tmp_path_factory.mktemp("installed")) as found:
+        yield found

@@ -16,6 +16,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    PodFeed,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -198,7 +199,8 @@ def made(known: Catalogue, service: str) -> tuple[Target, Users]:
     placement = known.placement("test", service)
     workloads, traffic = placement.workloads, placement.traffic
     assert isinstance(workloads, KubernetesTarget)
-    reader = Reader(Api("test", known.clusters["test"]), workloads)
+    api = Api("test", known.clusters["test"])
+    reader = Reader(api, workloads, PodFeed(api, workloads.namespace))
     users = Users(lambda: role.split())
     role: ServiceTraffic | HttpRouteTraffic
     if isinstance(traffic, ServiceTarget):

@@ -7,6 +7,7 @@ from activities.integrations.kubernetes import (
     Api,
     HttpRouteTraffic,
     InPlace,
+    PodFeed,
     Reader,
     ServiceTraffic,
     SideBySide,
@@ -46,7 +47,8 @@ def reader(
         controller=controller or Controller.DEPLOYMENT,
         names=names,
     )
-    return Reader(api(cluster), target)
+    own = api(cluster)
+    return Reader(own, target, PodFeed(own, namespace))
 
 
 class SetCounters:

@@ -1,11 +1,13 @@
 """The control plane and its stand-in machines: what other tests rest on."""
 
+import json
+from base64 import b64encode
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from demo.kubernetes import crds
+from demo.kubernetes import binaries, crds
 from demo.kubernetes.api import MERGE, Object, Refused, connected
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import VERSION_LABEL, Crash, Never, Ready, is_ready
@@ -67,6 +69,20 @@ def test_a_version_that_begins_to_crash_takes_its_pods_down(shop: Shop, kubelet:
     (container,) = told[0]["status"]["containerStatuses"]
     assert container["restartCount"] == 7
     assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+
+
+def test_a_version_may_serve_before_it_crashes(shop: Shop, kubelet: Kubelet) -> None:
+    kubelet.behaviour["v2"] = Crash(after_s=0.8)
+    shop.release("v2")
+    o.until(shop.read, o.rolled_out)
+    o.until(shop.read, lambda one: not one["status"].get("readyReplicas"))
+
+
+def test_a_broken_watch_is_taken_up_again(shop: Shop, kubelet: Kubelet) -> None:
+    assert kubelet._watch is not None
+    kubelet._watch.end()
+    shop.release("v2")
+    o.until(shop.read, o.rolled_out)
 
 
 def test_a_late_version_is_ready_late(shop: Shop, kubelet: Kubelet) -> None:
@@ -152,6 +168,16 @@ def test_autoscalers_and_disruption_budgets_are_taken(shop: Shop) -> None:
     assert refused.value.status == 429
 
 
+def test_a_kubectl_of_its_own_version_comes_with_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert cluster.own.programs.commands[binaries.KUBECTL]
+    told = json.loads(cluster.kubectl("version", "-o", "json"))
+    versions = {told[end]["gitVersion"] for end in ("clientVersion", "serverVersion")}
+    assert versions == {f"v{binaries.VERSION}"}
+
+
 def test_the_ledger_has_who_wrote_what(shop: Shop) -> None:
     ledger = shop.cluster.ledger
     mark = len(ledger)
@@ -171,10 +197,11 @@ def test_the_ledger_has_who_wrote_what(shop: Shop) -> None:
 
 
 def test_the_ledger_keeps_no_secret(cluster: Cluster, namespace: str) -> None:
-    secret = {"metadata": {"name": "key"}, "stringData": {"key": "hidden-from-all"}}
+    hidden = b64encode(b"hidden-from-all").decode()
+    secret = {"metadata": {"name": "key"}, "data": {"key": hidden}}
     cluster.api.post(o.path_of("secrets", namespace), secret)
     assert [one.resource for one in cluster.ledger.writes(namespace)].count("secrets") == 1
-    assert b"hidden-from-all" not in cluster.ledger.path.read_bytes()
+    assert hidden not in cluster.ledger.path.read_text()
 
 
 def test_a_service_account_may_do_what_its_role_says(
@@ -232,16 +259,20 @@ def test_an_admission_policy_denies(shop: Shop) -> None:
     assert "v9 is bad" in o.until(denied, bool)
 
 
-def test_the_kinds_of_others_are_served(cluster: Cluster, namespace: str) -> None:
+def test_routes_of_the_gateway_api_are_taken(cluster: Cluster, namespace: str) -> None:
+    crds.install(cluster.api, crds.GATEWAY_API)
+    o.created(cluster.api, namespace, o.http_route("shop", {"shop-v1": 90, "shop-v2": 10}))
+    found = cluster.api.get(o.path_of("httproutes", namespace, "shop"))
+    assert [one["weight"] for one in found["spec"]["rules"][0]["backendRefs"]] == [90, 10]
+
+
+@pytest.mark.long
+def test_the_kinds_of_other_deployers_are_served(cluster: Cluster) -> None:
     names = crds.install(cluster.api, *crds.ALL)
     assert {
-        "httproutes.gateway.networking.k8s.io",
         "rollouts.argoproj.io",
         "applications.argoproj.io",
         "applicationsets.argoproj.io",
         "kustomizations.kustomize.toolkit.fluxcd.io",
         "helmreleases.helm.toolkit.fluxcd.io",
     } < set(names)
-    o.created(cluster.api, namespace, o.http_route("shop", {"shop-v1": 90, "shop-v2": 10}))
-    found = cluster.api.get(o.path_of("httproutes", namespace, "shop"))
-    assert [one["weight"] for one in found["spec"]["rules"][0]["backendRefs"]] == [90, 10]

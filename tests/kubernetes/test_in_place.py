@@ -1,5 +1,6 @@
 """One controller that replaces its pods, on the real API."""
 
+import json
 import shlex
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from activities.targets import VersionState
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import Never
 from rollback_manager.errors import Blocked, NotFound, StaleWrite
+from rollback_manager.frozen import Frozen, Workload
 from rollback_manager.moves import Moves
 from rollback_manager.platforms import Controller
 from tests.kubernetes.cluster import Cluster
@@ -78,7 +80,9 @@ def test_a_history_that_was_pruned_is_no_obstacle(cluster: Cluster, shop: str) -
     own.forget()
     with pytest.raises(NotFound, match=r"shop has no revision of v1 any more; it has: v2"):
         InPlace(own, dict).scale("v1", 4, mark(0))
-    workloads = InPlace(own, lambda: {"v1": kept.template})
+    template = Workload(name="shop", template=json.dumps(kept.template), replicas=4)
+    frozen = Frozen(version="v1", workloads=(template,))
+    workloads = InPlace(own, lambda: {"v1": frozen})
     assert workloads.versions()["v1"].digest == kept.digest
     workloads.scale("v1", 4, mark(0))
     until(lambda: workloads.versions()["v1"].ready, lambda ready: ready == 4)

@@ -2,7 +2,6 @@
 
 import shlex
 import threading
-import time
 
 import pytest
 
@@ -116,7 +115,7 @@ def test_a_version_that_was_replaced_meanwhile_is_refused(cluster: Cluster, shop
     created(cluster.api, shop, deployment("shop-blue", "v3", 0, app="shop"))
     with pytest.raises(Blocked, match=r"shop-blue has v3 by now, not v1: written by "):
         workloads.scale("v1", 3, mark(0))
-    time.sleep(1.0)  # from here on it is seen
+    own.forget()  # from here on it is seen
     with pytest.raises(NotFound, match=r"no Deployment of .* has version v1; they have: v2, v3"):
         workloads.scale("v1", 3, mark(1))
 
@@ -128,8 +127,7 @@ def test_a_person_can_do_the_same_by_hand(cluster: Cluster, shop: str) -> None:
         program, context, name, *words = shlex.split(line)
         assert (program, context, name) == ("kubectl", "--context", "local")
         cluster.kubectl(*words)
-    time.sleep(1.0)
-    assert traffic.shares().shares == {"v1": 100}
+    until(traffic.split, lambda split: split == {"v1": 100})
     assert cluster.api.get(path_of("deployments", shop, "shop-blue"))["spec"]["replicas"] == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from temporalio import activity
 
 from activities.integrations.envoy import Envoy
+from activities.integrations.git import Repository
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.prometheus import PrometheusCounters
 from activities.integrations.supervisord import Supervisord
@@ -37,6 +38,15 @@ def test_a_catalogue_becomes_objects_of_its_vendors(settings: Settings) -> None:
     assert isinstance(target.traffic, Envoy)
     assert isinstance(target.workloads, Supervisord)
     assert isinstance(target.journeys, HttpJourneys)
+
+
+def test_a_service_has_a_repository_where_the_catalogue_names_one(settings: Settings) -> None:
+    assert wiring.parts(settings).reverts("test", "shop") is None
+    tree = json.loads(settings.catalogue.read_text())
+    place = tree["services"]["shop"]["environments"]["test"]
+    place["git"] = {"repository": "/srv/deploy.git", "edits": [{"file": "a.yaml", "key": "tag"}]}
+    settings.catalogue.write_text(json.dumps(tree))
+    assert isinstance(wiring.parts(settings).reverts("test", "shop"), Repository)
 
 
 def test_a_service_has_one_target_for_all_who_ask(settings: Settings) -> None:
@@ -96,11 +106,14 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "judge_budget",
         "judge_incident",
         "keep_releases",
+        "look_at_git",
         "look_at_orphan",
         "observe",
+        "open_revert",
         "plan_rollback",
         "prepare",
         "redirect_traffic",
+        "restore_configuration",
         "seal_part",
         "stop_batch",
         "verify",

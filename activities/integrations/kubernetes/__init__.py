@@ -1,10 +1,23 @@
 """Kubernetes: workloads, traffic and what else of a release lives in a cluster."""
 
 from activities.integrations.kubernetes.api import Api
+from activities.integrations.kubernetes.configuration import ClusterConfiguration
+from activities.integrations.kubernetes.feed import PodFeed
+from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
 from activities.integrations.kubernetes.service import ServiceTraffic
 from activities.integrations.kubernetes.side_by_side import SideBySide
 from activities.integrations.kubernetes.world import Reader
 
-__all__ = ["Api", "HttpRouteTraffic", "InPlace", "Reader", "ServiceTraffic", "SideBySide"]
+__all__ = [
+    "Api",
+    "ClusterConfiguration",
+    "ClusterFreezer",
+    "HttpRouteTraffic",
+    "InPlace",
+    "PodFeed",
+    "Reader",
+    "ServiceTraffic",
+    "SideBySide",
+]

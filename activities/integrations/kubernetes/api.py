@@ -5,7 +5,7 @@ Its own retries are off: a PUT was seen four times for one call (reliability §9
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import urllib3
@@ -23,7 +23,11 @@ FIELD_MANAGER = "rollback-manager"
 PAGE = 500
 """Objects per answer of a list."""
 MOST_CONNECTIONS = 50
+WATCH_S = 60
+"""How long the server lets one watch last."""
 UNAUTHORIZED, GONE = 401, 410
+JSON = "application/json"
+PARTIAL = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 Json = dict[str, Any]
 
@@ -47,20 +51,53 @@ class Api:
         """One object."""
         return self._call("GET", path)
 
-    def items(self, path: str, selector: str = "") -> list[Json]:
-        """All objects of a list, page by page; from the start again if that took too long."""
+    def metadata(self, path: str) -> Json:
+        """One object without its content, which does not leave the cluster: of a Secret, say."""
+        return self._call("GET", path, accept=PARTIAL.format(""))
+
+    def items(self, path: str, selector: str = "", *, metadata: bool = False) -> list[Json]:
+        """All objects of a list. metadata: without their contents."""
+        return self.listed(path, selector, metadata=metadata)[0]
+
+    def listed(
+        self, path: str, selector: str = "", *, metadata: bool = False
+    ) -> tuple[list[Json], str]:
+        """All objects, page by page, and of which version of the list they are.
+
+        From the start again if that took so long that the server forgot where it was. metadata:
+        without their contents, which do not leave the cluster.
+        """
         found: list[Json] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        accept = PARTIAL.format("List") if metadata else JSON
         while True:
-            answer = self._call("GET", path, query=query, again_on=GONE)
+            answer = self._call("GET", path, query=query, again_on=GONE, accept=accept)
             if answer.get("code") == GONE:
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
                 continue
             found += answer.get("items", [])
             more = answer.get("metadata", {}).get("continue")
             if not more:
-                return found
+                return found, answer.get("metadata", {}).get("resourceVersion", "")
             query = {**query, "continue": more}
+
+    def watch(self, path: str, since: str) -> Iterator[bytes]:
+        """One line of JSON for each change after that version, until the server ends it."""
+        query = {
+            "watch": "1",
+            "resourceVersion": since,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_S),
+        }
+        timeouts = TIMEOUTS_S[0], WATCH_S + TIMEOUTS_S[1]
+        try:
+            answer = self._sent("GET", path, query, None, {"Accept": JSON}, timeouts)
+        except ApiException as error:
+            raise refused(error, f"watch {path}", self.name) from error
+        try:
+            yield from _lines(answer.stream(decode_content=True))
+        finally:
+            answer.close()
 
     def patch(self, path: str, operations: Sequence[Json], *, dry_run: bool = False) -> Json:
         """A JSON patch (RFC 6902): all of it or nothing."""
@@ -72,7 +109,7 @@ class Api:
 
     def create(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
         """A new object; Conflict if there is one of its name."""
-        return self._write("POST", path, body, "application/json", dry_run)
+        return self._write("POST", path, body, JSON, dry_run)
 
     def _write(self, method: str, path: str, body: object, kind: str, dry_run: bool) -> Json:
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
@@ -85,12 +122,14 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        kind: str = "application/json",
+        kind: str = JSON,
         again_on: int = 0,
+        accept: str = JSON,
     ) -> Json:
+        headers = {"Accept": accept, "Content-Type": kind}
         for last in (False, True):
             try:
-                return self._once(method, path, dict(query or {}), body, kind)
+                return self._once(method, path, dict(query or {}), body, headers)
             except ApiException as error:
                 if error.status == again_on:
                     return {"code": error.status}
@@ -106,19 +145,33 @@ class Api:
                 ) from error
         raise AssertionError("unreachable: the second round returns or raises")
 
-    def _once(self, method: str, path: str, query: dict[str, str], body: object, kind: str) -> Json:
-        answer = self._connected().call_api(
+    def _once(
+        self, method: str, path: str, query: dict[str, str], body: object, headers: dict[str, str]
+    ) -> Json:
+        answer = self._sent(method, path, query, body, headers, TIMEOUTS_S)
+        found: Json = json.loads(answer.data)
+        return found
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: object,
+        headers: Mapping[str, str],
+        timeouts_s: tuple[float, float],
+    ) -> urllib3.HTTPResponse:
+        answer: urllib3.HTTPResponse = self._connected().call_api(
             path,
             method,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": kind},
+            header_params=headers,
             body=body,
             auth_settings=["BearerToken"],
             _preload_content=False,
-            _request_timeout=TIMEOUTS_S,
+            _request_timeout=timeouts_s,
         )
-        found: Json = json.loads(answer.data)
-        return found
+        return answer
 
     def _connected(self) -> client.ApiClient:
         with self._lock:
@@ -130,6 +183,13 @@ class Api:
     def _forget(self) -> None:
         with self._lock:
             self._client = None
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    left = b""
+    for piece in pieces:
+        *whole, left = (left + piece).split(b"\n")
+        yield from whole
 
 
 def _configuration(name: str, cluster: Cluster) -> client.Configuration:

@@ -5,11 +5,12 @@ history of a controller is short, and its numbers change whenever somebody goes 
 """
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-from activities.integrations.kubernetes import objects
+from activities.integrations.kubernetes import objects, recorded
 from activities.integrations.kubernetes.by_hand import kubectl
 from activities.integrations.kubernetes.objects import Json, Revision
+from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.side_by_side import instance
 from activities.integrations.kubernetes.world import Reader, World
 from activities.integrations.kubernetes.writes import compare_and_set
@@ -18,21 +19,18 @@ from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.operation import Mark
 from rollback_manager.platforms import Controller
 
-Templates = Callable[[], Mapping[str, Json]]
-"""Version → the pod template that was stored when it was recorded as a release."""
-
 
 class InPlace:
     """One Deployment, StatefulSet or DaemonSet."""
 
-    def __init__(self, reader: Reader, stored: Templates) -> None:
+    def __init__(self, reader: Reader, known: Recorded) -> None:
         self._reader = reader
-        self._stored = stored
+        self._recorded = known
         (self._name,) = reader.target.names
 
     def versions(self) -> dict[str, VersionState]:
         """Every version of which there is a template; pods count where they really have it."""
-        world, stored = self._reader.now(), self._stored()
+        world, stored = self._reader.now(), recorded.templates(self._recorded(), self._name)
         names = {one.version for one in world.revisions[self._name]} | stored.keys()
         current = self._current(world.controllers[self._name])
         return {name: self._state(world, name) for name in sorted(names | {current})}
@@ -79,18 +77,20 @@ class InPlace:
 
     def _state(self, world: World, version: str) -> VersionState:
         pods = [p for p in world.of(self._name) if p.version == version and not p.leaving]
+        known = self._recorded()
         return VersionState(
             version=version,
             digest=objects.digest(self._template(world, version)),
             running=len(pods),
-            ready=sum(pod.ready for pod in pods),
+            ready=sum(recorded.counts(pod, known) for pod in pods),
             maximum=objects.desired(world.controllers[self._name], self._reader.target.controller),
             current=version == self._current(world.controllers[self._name]),
+            note=recorded.notes(pods, known),
         )
 
     def _template(self, world: World, version: str) -> Json:
         """The stored one; else what the controller has now; else its newest such revision."""
-        if stored := self._stored().get(version):
+        if stored := recorded.templates(self._recorded(), self._name).get(version):
             return objects.clean(stored)
         controller = world.controllers[self._name]
         if self._current(controller) == version:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -144,6 +144,32 @@ def selector(controller: Json) -> str:
             }[one["operator"]]
         )
     return ",".join(parts)
+
+
+def is_selected(item: Json, controllers: Iterable[Json]) -> bool:
+    """Whether one of the controllers selects this pod by its labels."""
+    labels = item["metadata"].get("labels", {})
+    return any(_matches(one["spec"]["selector"], labels) for one in controllers)
+
+
+def _matches(selector: Json, labels: Mapping[str, str]) -> bool:
+    if not selector.get("matchLabels", {}).items() <= labels.items():
+        return False
+    return all(
+        {
+            "In": labels.get(one["key"]) in one.get("values", []),
+            "NotIn": labels.get(one["key"]) not in one.get("values", []),
+            "Exists": one["key"] in labels,
+            "DoesNotExist": one["key"] not in labels,
+        }[one["operator"]]
+        for one in selector.get("matchExpressions", [])
+    )
+
+
+def ready_by_status(controller: Json) -> int:
+    """Ready pods as the controller itself counted them last."""
+    status = controller.get("status", {})
+    return int(status.get("numberReady", status.get("readyReplicas", 0)))
 
 
 def selects(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:

@@ -22,6 +22,10 @@ class Conflict(TemporaryError):
     """Somebody else wrote in between: what was read is not what stands there any more."""
 
 
+class Forbidden(PermanentError):
+    """The worker's account has no right to it, or a policy of the cluster says no."""
+
+
 def refused(error: ApiException, request: str, cluster: str) -> RollbackError:
     """Our error for an answer of the API that is no success."""
     said = f"cluster {cluster} answered {error.status} to {request}: {words(error)}"
@@ -33,7 +37,7 @@ def refused(error: ApiException, request: str, cluster: str) -> RollbackError:
                 next_step="Renew them where the catalogue's `clusters` points to, then retry-step.",
             )
         case 403:
-            return PermanentError(
+            return Forbidden(
                 said,
                 effect=NOTHING,
                 next_step="See which right is missing: rollback-manager doctor --kubernetes",

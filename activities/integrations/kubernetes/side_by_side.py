@@ -3,9 +3,10 @@
 import shlex
 from collections.abc import Sequence
 
-from activities.integrations.kubernetes import objects
+from activities.integrations.kubernetes import objects, recorded
 from activities.integrations.kubernetes.by_hand import kubectl
 from activities.integrations.kubernetes.objects import Json, Pod
+from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.world import Reader, World
 from activities.integrations.kubernetes.writes import compare_and_set
 from activities.targets import InstanceState, VersionState
@@ -16,8 +17,9 @@ from rollback_manager.operation import Mark
 class SideBySide:
     """Versions as blue/green and canary have them: one is scaled, the other one stays as it is."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, known: Recorded = dict) -> None:
         self._reader = reader
+        self._recorded = known
 
     def versions(self) -> dict[str, VersionState]:
         """Every version that has a Deployment; readiness is what the kubelets last said."""
@@ -60,13 +62,14 @@ class SideBySide:
         return [(version, name) for version, _, name in sorted(rows)]
 
     def _state(self, world: World, version: str, name: str) -> VersionState:
-        staying = [pod for pod in world.of(name) if not pod.leaving]
+        staying, known = [pod for pod in world.of(name) if not pod.leaving], self._recorded()
         return VersionState(
             version=version,
             digest=objects.digest(world.controllers[name]["spec"]["template"]),
             running=len(staying),
-            ready=sum(pod.ready and pod.version == version for pod in staying),
+            ready=sum(recorded.counts(p, known) and p.version == version for p in staying),
             maximum=len(staying),
+            note=recorded.notes(staying, known),
         )
 
     def _name(self, version: str) -> str:

@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
+from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.objects import Json, Pod, Revision
 from rollback_manager.platforms import Controller, KubernetesTarget
 
-FRESH_S = 0.9
-"""How old a reading may be: two requests for each, so about two a second while a step looks."""
+FRESH_S = 2.0
+"""How old a controller may be that somebody else may have changed; pods are those of now."""
+MOST_ODD = 2
 PLURALS = {
     Controller.DEPLOYMENT: "deployments",
     Controller.STATEFUL_SET: "statefulsets",
@@ -39,21 +41,25 @@ class World:
 
 
 class Reader:
-    """Reads the world of one service; whoever asks within FRESH_S gets the same reading."""
+    """Reads the world of one service; whoever asks at the same time gets the same reading."""
 
-    def __init__(self, api: Api, target: KubernetesTarget) -> None:
+    def __init__(self, api: Api, target: KubernetesTarget, feed: PodFeed) -> None:
         self.api = api
         self.target = target
+        self._feed = feed
         self._lock = threading.Lock()
         self._last: World | None = None
+        self._odd = 0
 
     def now(self, max_age_s: float = FRESH_S) -> World:
-        """The world, at most so old."""
+        """The world: its controllers at most so old, its pods as they are."""
         asked_at = time.monotonic()
         with self._lock:
             last = self._last
             if last is None or asked_at - last.read_at > max_age_s:
                 last = self._last = self._read(last)
+            else:
+                last = self._last = self._with_pods_of_now(last)
             return last
 
     def forget(self) -> None:
@@ -63,47 +69,69 @@ class Reader:
 
     def path(self, name: str) -> str:
         """Where a controller of the service is."""
-        return f"{self._folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+        return f"{self.folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+
+    def folder(self, group: str, plural: str) -> str:
+        """Where objects of that kind are in the namespace of the service."""
+        root = "api" if group == "v1" else "apis"
+        return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
     def _read(self, last: World | None) -> World:
         controllers = {name: self.api.get(self.path(name)) for name in self.target.names}
-        selectors = {objects.selector(one) for one in controllers.values()}
-        pods = self._pods(self._all(selectors, self._folder("v1", "pods")))
+        pods = self._pods(controllers)
         known = last.revisions if last and _is_known(last, controllers, pods) else None
-        return World(
+        world = World(
             controllers=controllers,
-            revisions=known if known is not None else self._revisions(controllers, selectors),
-            pods=tuple(pods),
+            revisions=known if known is not None else self._revisions(controllers),
+            pods=pods,
+        )
+        self._compare(world)
+        return world
+
+    def _with_pods_of_now(self, last: World) -> World:
+        pods = self._pods(last.controllers)
+        if pods == last.pods:
+            return last
+        if not _is_known(last, last.controllers, pods):
+            return self._read(last)  # a pod of a revision that is newer than the last reading
+        return replace(last, pods=pods)
+
+    def _pods(self, controllers: Mapping[str, Json]) -> tuple[Pod, ...]:
+        return tuple(
+            objects.pod(item, self.target.version_label)
+            for item in self._feed.all()
+            if not objects.is_over(item) and objects.is_selected(item, controllers.values())
         )
 
-    def _pods(self, items: list[Json]) -> list[Pod]:
-        label = self.target.version_label
-        return [objects.pod(item, label) for item in items if not objects.is_over(item)]
+    def _compare(self, world: World) -> None:
+        """Twice in a row another count than the controllers': the watch has lost something."""
+        told = {name: objects.ready_by_status(c) for name, c in world.controllers.items()}
+        seen = {name: sum(pod.ready for pod in world.of(name)) for name in told}
+        self._odd = self._odd + 1 if told != seen else 0
+        if self._odd >= MOST_ODD:
+            self._odd = 0
+            self._feed.distrust()
 
-    def _revisions(
-        self, controllers: Mapping[str, Json], selectors: set[str]
-    ) -> dict[str, tuple[Revision, ...]]:
+    def _revisions(self, controllers: Mapping[str, Json]) -> dict[str, tuple[Revision, ...]]:
         is_deployment = self.target.controller is Controller.DEPLOYMENT
-        kind = "replicasets" if is_deployment else "controllerrevisions"
-        items = self._all(selectors, self._folder("apps/v1", kind))
+        path = self.folder("apps/v1", "replicasets" if is_deployment else "controllerrevisions")
+        selectors = {objects.selector(one) for one in controllers.values()}
+        items = [item for one in sorted(selectors) for item in self.api.items(path, one)]
+        label = self.target.version_label
+        rows = {
+            name: {objects.revision(item, label).uid: item for item in items if _is_of(item, one)}
+            for name, one in controllers.items()
+        }
         return {
             name: tuple(
                 sorted(
-                    (objects.revision(i, self.target.version_label) for i in items if _is_of(i, c)),
+                    (objects.revision(item, label) for item in row.values()),
                     key=lambda one: one.number,
                     reverse=True,
                 )
             )
-            for name, c in controllers.items()
+            for name, row in rows.items()
         }
-
-    def _all(self, selectors: set[str], path: str) -> list[Json]:
-        found = (item for one in sorted(selectors) for item in self.api.items(path, one))
-        return list({item["metadata"]["uid"]: item for item in found}.values())
-
-    def _folder(self, group: str, plural: str) -> str:
-        root = "api" if group == "v1" else "apis"
-        return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
 
 def _is_of(item: Json, controller: Json) -> bool:
@@ -111,7 +139,7 @@ def _is_of(item: Json, controller: Json) -> bool:
     return any(one["uid"] == controller["metadata"]["uid"] for one in owners)
 
 
-def _is_known(last: World, controllers: Mapping[str, Json], pods: list[Pod]) -> bool:
+def _is_known(last: World, controllers: Mapping[str, Json], pods: Sequence[Pod]) -> bool:
     """Whether the revisions of the last reading still tell whose pods these are."""
     same = all(
         _generation(one) == _generation(last.controllers[name]) for name, one in controllers.items()

@@ -140,3 +140,15 @@ numbers = Table(
     Column("value", Float, nullable=False),
 )
 """A reading a minute of each number, of the last days alone."""
+
+frozen = Table(
+    "frozen",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("service", String(63), primary_key=True),
+    Column("digest", String(71), primary_key=True),
+    Column("version", String(63), nullable=False),
+    Column("kept_at", Utc, nullable=False),
+    Column("content", Text, nullable=False),
+)
+"""What a release was when it was recorded, by the digest of its content: written once."""

@@ -1,4 +1,5 @@
-// One binary with three sub-commands: the control plane that the tests run against.
+// One program with four sub-commands: the control plane that tests and the demo run against, and
+// the client of the same version.
 package main
 
 import (
@@ -10,13 +11,14 @@ import (
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	"k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: control-plane etcd|kube-apiserver|kube-controller-manager FLAGS")
+		fmt.Fprintln(os.Stderr, "usage: control-plane etcd|kube-apiserver|kube-controller-manager|kubectl FLAGS")
 		os.Exit(2)
 	}
 	part := os.Args[1]
@@ -28,6 +30,8 @@ func main() {
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 	case "kube-controller-manager":
 		os.Exit(cli.Run(controllers.NewControllerManagerCommand()))
+	case "kubectl":
+		os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
 	default:
 		fmt.Fprintf(os.Stderr, "no such part: %s\n", part)
 		os.Exit(2)

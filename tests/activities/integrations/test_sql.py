@@ -31,6 +31,7 @@ from rollback_manager.decision.engine import decide
 from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.model import DecisionModel
 from rollback_manager.errors import NotFound, PermanentError, Unreachable
+from rollback_manager.frozen import ConfigMap, Frozen
 from rollback_manager.incidents.incident import Incident, join
 from rollback_manager.progress import EndState, Found, ServiceOutcome
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
@@ -734,3 +735,13 @@ def test_an_address_that_cannot_keep_records_is_refused(address: str, said: str)
     with pytest.raises(PermanentError, match=said) as caught:
         engine_for(address)
     assert "s3cret" not in str(caught.value)
+
+
+def test_what_was_frozen_is_kept_once_by_its_content(records: SqlRecords) -> None:
+    one = ConfigMap.of("shop", {"mode": "fast"}, {}, immutable=False)
+    point = Frozen(version="v1", config_maps=(one,))
+    digest = records.keep_frozen("prod", "shop", point)
+    assert records.keep_frozen("prod", "shop", Frozen(version="v1", config_maps=(one,))) == digest
+    assert records.frozen("prod", "shop", digest) == point
+    assert records.frozen("prod", "other", digest) is None
+    assert records.keep_frozen("prod", "shop", Frozen(version="v1")) != digest

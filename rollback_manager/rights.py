@@ -1,0 +1,87 @@
+"""What the worker may do in each cluster: exactly what the catalogue's services ask of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rollback_manager.catalogue import Catalogue, Placement
+from rollback_manager.platforms import (
+    Controller,
+    HttpRouteTarget,
+    KubernetesTarget,
+    ServiceTarget,
+)
+from rollback_manager.values import Value
+
+DENIED = "rollback-manager-denied"
+"""The ConfigMap of a namespace whose images nobody may bring back."""
+PLURALS = {
+    Controller.DEPLOYMENT: "deployments",
+    Controller.STATEFUL_SET: "statefulsets",
+    Controller.DAEMON_SET: "daemonsets",
+}
+ONE = ("get", "patch")
+"""Nothing is created, updated as a whole or deleted; nothing is watched: looks are one second old.
+What stands there is read by its name, so that a right is never wider than the catalogue."""
+
+
+class Place(NamedTuple):
+    """A namespace in a cluster of the catalogue."""
+
+    cluster: str
+    namespace: str
+
+
+class Right(Value):
+    """What may be done to objects of one kind. group: "" for the core. names: empty: to all."""
+
+    group: str = ""
+    resource: str
+    verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+
+def rights(catalogue: Catalogue, env: str) -> dict[Place, tuple[Right, ...]]:
+    """By namespace, as few rules as say it; an environment without Kubernetes has none."""
+    found: dict[Place, list[Right]] = {}
+    for service in catalogue.services.values():
+        placement = service.environments.get(env)
+        if placement is not None and isinstance(placement.workloads, KubernetesTarget):
+            where = Place(placement.workloads.cluster, placement.workloads.namespace)
+            found.setdefault(where, []).extend(of_service(placement))
+    return {place: _joined(wanted) for place, wanted in sorted(found.items())}
+
+
+def of_service(placement: Placement) -> Iterator[Right]:
+    """What one service asks for in its namespace; nothing where it is not on Kubernetes."""
+    pods, traffic = placement.workloads, placement.traffic
+    if not isinstance(pods, KubernetesTarget):
+        return
+    is_deployment = pods.controller is Controller.DEPLOYMENT
+    kept = "replicasets" if is_deployment else "controllerrevisions"
+    yield Right(group="apps", resource=PLURALS[pods.controller], verbs=ONE, names=pods.names)
+    yield Right(group="apps", resource=kept, verbs=("list",))
+    yield Right(resource="pods", verbs=("list",))
+    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
+    match traffic:
+        case ServiceTarget():
+            yield Right(resource="services", verbs=ONE, names=(traffic.service,))
+            yield Right(group="discovery.k8s.io", resource="endpointslices", verbs=("list",))
+        case HttpRouteTarget():
+            group = "gateway.networking.k8s.io"
+            yield Right(group=group, resource="httproutes", verbs=ONE, names=(traffic.route,))
+            yield Right(resource="services", verbs=("list",))
+        case _:
+            return
+
+
+def _joined(wanted: Iterable[Right]) -> tuple[Right, ...]:
+    """Rules of one kind and the same verbs become one, with all their names."""
+    names: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
+    for one in wanted:
+        names.setdefault((one.group, one.resource, one.verbs), set()).update(one.names)
+    return tuple(
+        Right(group=group, resource=resource, verbs=verbs, names=tuple(sorted(some)))
+        for (group, resource, verbs), some in sorted(names.items())
+    )
