@@ -85,6 +85,9 @@ class KubernetesTarget(Value):
     names: Annotated[tuple[ObjectName, ...], Field(min_length=1, max_length=8)]
     version_label: LabelKey = "app.kubernetes.io/version"
     """Label of the pod template that says the version; without it, the tag of its first image."""
+    config_maps: Annotated[tuple[ObjectName, ...], Field(max_length=50)] = ()
+    """ConfigMaps that return with a release: the worker's Role lets it read and write just these.
+    Without that right they are named in the restore point as not read."""
 
     @model_validator(mode="after")
     def _side_by_side(self) -> KubernetesTarget:

@@ -58,6 +58,8 @@ def of_service(placement: Placement) -> Iterator[Right]:
     pods, traffic = placement.workloads, placement.traffic
     if not isinstance(pods, KubernetesTarget):
         return
+    if pods.config_maps:
+        yield Right(resource="configmaps", verbs=ONE, names=pods.config_maps)
     is_deployment = pods.controller is Controller.DEPLOYMENT
     kept = "replicasets" if is_deployment else "controllerrevisions"
     yield Right(group="apps", resource=PLURALS[pods.controller], verbs=ONE, names=pods.names)
