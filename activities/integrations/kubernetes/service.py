@@ -17,7 +17,7 @@ from activities.integrations.kubernetes.shares import (
     ready_by_version,
 )
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set, must_be_as_seen
+from activities.integrations.kubernetes.writes import compare_and_set, must_be_as_seen, token_of
 from activities.targets import Counters, SharesAsSet
 from rollback_manager.errors import Blocked
 from rollback_manager.metrics.reading import Snapshot
@@ -50,7 +50,7 @@ class ServiceTraffic:
                 shares={taken[0]: 100},
                 mark=objects.mark_of(service),
                 acknowledged=self._endpoints.are_only(pods, service),
-                token=service["metadata"]["resourceVersion"],
+                token=token_of(service),
                 moves=Moves.SWITCH,
             )
         selected = [pod for pod in world.pods if objects.selects(selector, pod.labels)]
@@ -76,7 +76,7 @@ class ServiceTraffic:
             )
 
         def change(service: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, service, seen)
+            must_be_as_seen(self._path, service, seen, mark)
             wanted = self._selector(service, version)
             return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
 
