@@ -51,13 +51,14 @@ class InPlace:
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        wanted = self._template(self._reader.now(), version)
+        world = self._reader.now()
+        wanted, known = self._template(world, version), world.controllers[self._name]
 
         def change(seen: Json) -> Sequence[Json]:
             return self._change(seen, wanted, instances)
 
-        compare_and_set(self._reader.api, self._reader.path(self._name), mark, change)
-        self._reader.forget()
+        path = self._reader.path(self._name)
+        self._reader.wrote(self._name, compare_and_set(self._reader.api, path, mark, change, known))
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same: by the number that the revision has now, which moves."""

@@ -80,8 +80,8 @@ class ServiceTraffic:
             wanted = self._selector(service, version)
             return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
 
-        compare_and_set(self._reader.api, self._path, mark, change)
-        self._service.forget()
+        known = self._service.now()
+        self._service.put(compare_and_set(self._reader.api, self._path, mark, change, known))
 
     def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """Requests as its metrics count them; ready and leaving pods as the kubelets say."""

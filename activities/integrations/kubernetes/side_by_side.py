@@ -44,8 +44,9 @@ class SideBySide:
             self._must_be(seen, name, version)
             return [{"op": "add", "path": "/spec/replicas", "value": instances}]
 
-        compare_and_set(self._reader.api, self._reader.path(name), mark, change)
-        self._reader.forget()
+        known = self._reader.now().controllers[name]
+        path = self._reader.path(name)
+        self._reader.wrote(name, compare_and_set(self._reader.api, path, mark, change, known))
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same."""

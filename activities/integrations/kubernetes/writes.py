@@ -16,12 +16,18 @@ PAUSE_S = 0.02
 
 
 def compare_and_set(
-    api: Api, path: str, mark: Mark, change: Callable[[Json], Sequence[Json]]
+    api: Api,
+    path: str,
+    mark: Mark,
+    change: Callable[[Json], Sequence[Json]],
+    known: Json | None = None,
 ) -> Json:
     """The object with `change` and our mark on it, unless a newer mark stands there.
 
     change: from the object as it is right now to the operations of a JSON patch; it may raise. It
     is asked anew each time somebody wrote in between, be it a controller that only counts pods.
+    known: the object as it was seen a moment ago: the first try rests on it without reading it
+    again. Where it is not that any more, the API server refuses the try, and it is read.
 
     Raises:
         StaleWrite: a newer operation of ours owns the object; nothing was written.
@@ -30,7 +36,7 @@ def compare_and_set(
     for number in range(TRIES):
         if number:
             time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
-        seen = api.get(path)
+        seen = known if known is not None and not number else api.get(path)
         _refuse_if_stale(path, mark, mark_of(seen))
         try:
             return api.patch(path, [*_tests(seen), *change(seen), *_marked(seen, mark)])
