@@ -13,6 +13,9 @@ from temporalio.client import Client
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.kubernetes import (
     Api,
+    ClusterConfiguration,
+    ClusterFreezer,
+    ClusterPreconditions,
     HttpRouteTraffic,
     InPlace,
     PodFeed,
@@ -74,8 +77,14 @@ class KubernetesRig:
         """As a release that runs now."""
         state = self.target.workloads.versions()[version]
         at = datetime.now(UTC)
+        assert self.target.freezer is not None
+        frozen = self.target.freezer.freeze(version, complete=True)
         point = RestorePoint(
-            digest=state.digest, instances=state.running, shares={version: 100}, taken_at=at
+            digest=state.digest,
+            instances=state.running,
+            shares={version: 100},
+            taken_at=at,
+            frozen=self.records.keep_frozen("test", self.service, frozen),
         )
         baseline = Baseline(
             requests=10_000,
@@ -160,11 +169,21 @@ def made(known: Catalogue, service: str) -> tuple[Target, Users]:
     reader = Reader(api, workloads, PodFeed(api, workloads.namespace))
     users = Users(lambda: role.split())
     role: ServiceTraffic | HttpRouteTraffic
+    route = ""
     if isinstance(traffic, ServiceTarget):
         role = ServiceTraffic(traffic, reader, users)
     else:
         assert traffic.kind == "http_route"
-        role = HttpRouteTraffic(traffic, reader, users)
+        role, route = HttpRouteTraffic(traffic, reader, users), traffic.route
     pods = InPlace(reader, dict) if len(workloads.names) == 1 else SideBySide(reader)
-    journeys = HttpJourneys((), httpx.Client())
-    return Target(traffic=role, workloads=pods, journeys=journeys, counters=users), users
+    configuration = ClusterConfiguration(reader)
+    target = Target(
+        traffic=role,
+        workloads=pods,
+        journeys=HttpJourneys((), httpx.Client()),
+        counters=users,
+        freezer=ClusterFreezer(reader, route),
+        configuration=configuration,
+        preconditions=ClusterPreconditions(reader, pods, role, configuration, route),
+    )
+    return target, users

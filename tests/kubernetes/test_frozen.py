@@ -23,6 +23,7 @@ from tests.kubernetes.objects import (
     service,
     until,
 )
+from tests.kubernetes.roles import api
 from tests.kubernetes.shop import ENV, SERVICE, Service, mark, placed
 from tests.kubernetes.shop import service as opened
 
@@ -156,7 +157,7 @@ def test_without_the_right_secrets_are_there_by_name(
 def account(cluster: Cluster, namespace: str, folder: Path, core: list[str]) -> Path:
     """May read these, and the controllers; nothing else."""
     rules = [
-        {"apiGroups": [""], "resources": core, "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": core, "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get", "list", "patch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["*"], "verbs": ["list"]},
     ]
@@ -280,3 +281,16 @@ def test_pods_with_another_image_than_recorded_do_not_count(
         )
     assert state.ready == 0
     assert "image digest moved: main runs sha256:000000000000, sha256:" in state.note
+
+
+def test_a_secret_is_asked_for_without_its_content(cluster: Cluster, shop: str) -> None:
+    """The API itself leaves it out; what never comes cannot be lost."""
+    path = path_of("secrets", shop, "database")
+    assert "data" in api(cluster).get(path), "it has some"
+    assert api(cluster).metadata(path).keys() <= {"kind", "apiVersion", "metadata"}
+    (listed,) = [
+        one
+        for one in api(cluster).items(path_of("secrets", shop), metadata=True)
+        if one["metadata"]["name"] == "database"
+    ]
+    assert "data" not in listed
