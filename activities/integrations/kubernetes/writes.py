@@ -44,10 +44,11 @@ def compare_and_set(
         PermanentError: the API refuses the change although nobody wrote in between.
     """
     refused_at = ""
-    for number in range(TRIES):
-        if number:
+    guessed = known is not None  # that try is one more, or a busy writer would take one of ours
+    for number in range(TRIES + guessed):
+        if number > guessed:
             time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
-        seen = known if known is not None and not number else api.get(path)
+        seen = known if known is not None and number == 0 else api.get(path)
         _refuse_if_same(path, refused_at, seen)
         _refuse_if_stale(path, mark, mark_of(seen, key))
         try:
