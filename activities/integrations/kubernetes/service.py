@@ -72,8 +72,8 @@ class ServiceTraffic:
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
-        compare_and_set(self._reader.api, self._path, mark, self._changing(shares, mark, seen))
-        self._service.forget()
+        change, known = self._changing(shares, mark, seen), self._service.now()
+        self._service.put(compare_and_set(self._reader.api, self._path, mark, change, known))
 
     def try_out(self, shares: dict[str, int]) -> None:
         """The same as a dry run; raises what `set_shares` would."""
