@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kubernetes check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
+.PHONY: help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,8 @@ prove: .venv/ready ## the whole proof, or with ARGS=--quick a sample in ten minu
 	$(BIN)/rollback-manager prove $(ARGS)
 kill-matrix: .venv/ready ## workers killed, frozen and cut off at every step; ARGS="--json --quick" for figures of a sample
 	$(BIN)/python -m proof.kill_matrix $(ARGS)
+kill-matrix-kubernetes: .venv/ready ## the same at requests to a real Kubernetes API; ARGS="--json --quick"
+	$(BIN)/python -m proof.kubernetes $(ARGS)
 soak: .venv/ready ## random rollbacks with several faults at once; ARGS="--json --runs N --seed S"
 	$(BIN)/python -m proof.soak $(ARGS)
 fuzz-messages: .venv/ready ## random messages against the automaton; ARGS="--json --sequences N --seed S"

@@ -1,7 +1,14 @@
 """Configuration that returns with a release: the phase before all others, and its undo. Pure."""
 
 from rollback_manager.drift import Drift
-from rollback_manager.plan import Action, Configured, Phase, Risk, ServicePlan
+from rollback_manager.plan import (
+    Action,
+    Configured,
+    OwnersHeld,
+    Phase,
+    Risk,
+    ServicePlan,
+)
 
 RISK = Risk(
     risk="the bad version reads the old configuration until it is gone",
@@ -21,7 +28,14 @@ def with_configuration(plan: ServicePlan, found: Drift, point: str, before: str)
     if plan.alternatives:
         others = ", ".join(one.version for one in plan.alternatives)
         stays = (*stays, f"going on to {others} would leave the configuration of {plan.to_version}")
-    return plan.model_copy(update={"phases": (phase, *plan.phases), "not_undone": stays})
+    phases = (*_held(plan), phase, *plan.phases[len(_held(plan)) :])
+    return plan.model_copy(update={"phases": phases, "not_undone": stays})
+
+
+def _held(plan: ServicePlan) -> tuple[Phase, ...]:
+    """The phase that holds who would take a write back: it comes before the first write."""
+    first = plan.phases[0].actions[0].wanted if plan.phases else None
+    return plan.phases[:1] if isinstance(first, OwnersHeld) else ()
 
 
 def is_restored(plan: ServicePlan) -> bool:

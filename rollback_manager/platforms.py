@@ -116,6 +116,33 @@ class HttpRouteTarget(Value):
     route: ObjectName
 
 
+class ArgoCdTarget(Value):
+    """The Application of Argo CD that deploys a service."""
+
+    kind: Literal["argo_cd"]
+    cluster: Name
+    """Where Argo CD runs; often another one than the service's."""
+    namespace: ObjectName = "argocd"
+    application: ObjectName
+
+
+class FluxTarget(Value):
+    """The Kustomization or HelmRelease of Flux that deploys a service."""
+
+    kind: Literal["flux"]
+    cluster: Name
+    namespace: ObjectName = "flux-system"
+    kustomization: ObjectName | None = None
+    helm_release: ObjectName | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> FluxTarget:
+        if bool(self.kustomization) == bool(self.helm_release):
+            raise ValueError("name either a kustomization or a helm_release")
+        return self
+
+
+GitOpsTarget = Annotated[ArgoCdTarget | FluxTarget, Field(discriminator="kind")]
 WorkloadsTarget = Annotated[SupervisordTarget | KubernetesTarget, Field(discriminator="kind")]
 TrafficTarget = Annotated[
     EnvoyTarget | ServiceTarget | HttpRouteTarget, Field(discriminator="kind")

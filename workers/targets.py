@@ -8,6 +8,7 @@ from typing import assert_never
 
 import httpx
 
+from activities.clusters import Access
 from activities.frozen import FrozenReleases, Store
 from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
@@ -21,6 +22,9 @@ from activities.integrations.kubernetes import (
     ClusterPreconditions,
     HttpRouteTraffic,
     InPlace,
+    KubernetesAccess,
+    KubernetesOwners,
+    KubernetesPlace,
     PodFeed,
     Reader,
     ServiceTraffic,
@@ -38,6 +42,8 @@ from activities.targets import (
     Configuration,
     Counters,
     Freezer,
+    Owners,
+    Place,
     Preconditions,
     Target,
     Targets,
@@ -65,7 +71,8 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         own = counters.get((env, service))
-        roles = makers.roles(placement, own, FrozenReleases(store, env, service))
+        recorded = FrozenReleases(store, env, service)
+        roles = makers.roles(placement, own, recorded, f"{env}/{service}")
         return Target(
             traffic=roles.traffic,
             workloads=roles.workloads,
@@ -73,12 +80,19 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             business=tuple(HttpJson(source, client) for source in placement.business),
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
             counters=own,
+            place=makers.place(placement),
             freezer=roles.freezer,
             configuration=roles.configuration,
             preconditions=roles.preconditions,
+            owners=roles.owners,
         )
 
     return target
+
+
+def access(catalogue: Catalogue) -> dict[str, Access]:
+    """As whom the worker comes to each cluster of the catalogue."""
+    return {name: KubernetesAccess(Api(name, one)) for name, one in catalogue.clusters.items()}
 
 
 def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:
@@ -116,6 +130,7 @@ class _Roles:
     freezer: Freezer | None = None
     configuration: Configuration | None = None
     preconditions: Preconditions | None = None
+    owners: Owners | None = None
 
 
 class _Makers:
@@ -129,17 +144,28 @@ class _Makers:
         self._feeds: dict[tuple[str, str], PodFeed] = {}
 
     def roles(
-        self, placement: Placement, counters: Counters | None, recorded: FrozenReleases
+        self,
+        placement: Placement,
+        counters: Counters | None,
+        recorded: FrozenReleases,
+        holder: str,
     ) -> _Roles:
-        """The roles of one service; on Kubernetes they share one reading."""
+        """The roles of one service; on Kubernetes they share one reading. holder: ENV/SERVICE."""
         match placement.workloads:
             case SupervisordTarget() as supervisord:
                 return _Roles(Supervisord(supervisord, self._client), self._proxy(placement))
             case KubernetesTarget() as kubernetes:
                 reader = self._reader(kubernetes)
-                return self._pods(placement, reader, counters, recorded)
+                return self._pods(placement, reader, counters, recorded, holder)
             case other:
                 assert_never(other)
+
+    def place(self, placement: Placement) -> Place | None:
+        """The cluster and namespace of a service on Kubernetes."""
+        target = placement.workloads
+        if not isinstance(target, KubernetesTarget):
+            return None
+        return KubernetesPlace(self._apis[target.cluster], target)
 
     def _reader(self, target: KubernetesTarget) -> Reader:
         api, place = self._apis[target.cluster], (target.cluster, target.namespace)
@@ -152,6 +178,7 @@ class _Makers:
         reader: Reader,
         counters: Counters | None,
         recorded: FrozenReleases,
+        holder: str,
     ) -> _Roles:
         configuration, route = ClusterConfiguration(reader), ""
         alone = len(reader.target.names) == 1
@@ -174,6 +201,7 @@ class _Makers:
             ClusterFreezer(reader, route),
             configuration,
             ClusterPreconditions(reader, workloads, tried, configuration, route),
+            KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis),
         )
 
     def _proxy(self, placement: Placement) -> Traffic:

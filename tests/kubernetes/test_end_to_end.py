@@ -31,6 +31,7 @@ from workers import wiring
 from workers.settings import Settings
 from workers.worker import make_worker
 
+pytestmark = pytest.mark.timeout(300)
 BY = "test"
 RATE = 150.0
 WITHIN_S = 60.0

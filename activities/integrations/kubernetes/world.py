@@ -3,16 +3,19 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.objects import Json, Pod, Revision
+from rollback_manager.errors import Unreachable
 from rollback_manager.platforms import Controller, KubernetesTarget
 
 FRESH_S = 2.0
 """How old a controller may be that somebody else may have changed; pods are those of now."""
+MOST_READING_S = 5.0
+"""A reading whose parts are further apart than one answer may take is no reading of one moment."""
 MOST_ODD = 2
 PLURALS = {
     Controller.DEPLOYMENT: "deployments",
@@ -25,13 +28,13 @@ PLURALS = {
 class World:
     """The controllers of one service, their revisions and pods, as they were at one moment.
 
-    revisions: by the name of their controller, newest first.
+    revisions: by the name of their controller, newest first. read_at: when the reading began.
     """
 
     controllers: Mapping[str, Json]
     revisions: Mapping[str, tuple[Revision, ...]]
     pods: tuple[Pod, ...]
-    read_at: float = field(default_factory=time.monotonic)
+    read_at: float
 
     def of(self, name: str) -> list[Pod]:
         """The pods that belong to a controller, through one of its revisions or directly."""
@@ -55,12 +58,17 @@ class Reader:
         """The world: its controllers at most so old, its pods as they are."""
         asked_at = time.monotonic()
         with self._lock:
-            last = self._last
-            if last is None or asked_at - last.read_at > max_age_s:
-                last = self._last = self._read(last)
-            else:
-                last = self._last = self._with_pods_of_now(last)
-            return last
+            try:
+                self._last = self._newer(self._last, asked_at - max_age_s)
+            except Unreachable:
+                self._feed.distrust()  # a watch may hang where a request gets no answer
+                raise
+            return self._last
+
+    def _newer(self, last: World | None, than: float) -> World:
+        if last is None or last.read_at < than:
+            return self._read(last)
+        return self._with_pods_of_now(last)
 
     def forget(self) -> None:
         """After a write: whoever looks next must see what came of it."""
@@ -77,13 +85,22 @@ class Reader:
         return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
     def _read(self, last: World | None) -> World:
+        read_at = time.monotonic()
         controllers = {name: self.api.get(self.path(name)) for name in self.target.names}
         pods = self._pods(controllers)
         known = last.revisions if last and _is_known(last, controllers, pods) else None
+        revisions = known if known is not None else self._revisions(controllers)
+        if (took_s := time.monotonic() - read_at) > MOST_READING_S:
+            raise Unreachable(
+                f"the API of cluster {self.api.name} took {took_s:.0f} s for one reading of"
+                f" {', '.join(self.target.names)}",
+                effect="Nothing is decided on a reading that is so old.",
+            )
         world = World(
             controllers=controllers,
-            revisions=known if known is not None else self._revisions(controllers),
+            revisions=revisions,
             pods=pods,
+            read_at=read_at,
         )
         self._compare(world)
         return world

@@ -2,12 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import MARK, Json, last_writer, mark_of
 from activities.integrations.kubernetes.refusals import Conflict
-from rollback_manager.errors import StaleWrite, TemporaryError
+from rollback_manager.errors import PermanentError, StaleWrite, TemporaryError
 from rollback_manager.operation import Mark
 
 TRIES = 10
@@ -15,27 +15,44 @@ PAUSE_S = 0.02
 """A controller that writes 20 times a second leaves 50 ms between two of its writes."""
 
 
+Notes = Mapping[str, str | None]
+"""Annotation → its value; None takes it away."""
+
+
 def compare_and_set(
-    api: Api, path: str, mark: Mark, change: Callable[[Json], Sequence[Json]]
+    api: Api,
+    path: str,
+    mark: Mark,
+    change: Callable[[Json], Sequence[Json]],
+    *,
+    key: str = MARK,
+    notes: Callable[[Json], Notes] = lambda _: {},
 ) -> Json:
     """The object with `change` and our mark on it, unless a newer mark stands there.
 
     change: from the object as it is right now to the operations of a JSON patch; it may raise. It
     is asked anew each time somebody wrote in between, be it a controller that only counts pods.
+    key: the annotation of the mark; an object that several services share has one for each.
+    notes: further annotations, asked in the same way.
 
     Raises:
         StaleWrite: a newer operation of ours owns the object; nothing was written.
         TemporaryError: somebody else wrote in between at every try; it is named.
+        PermanentError: the API refuses the change although nobody wrote in between.
     """
+    refused_at = ""
     for number in range(TRIES):
         if number:
             time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
         seen = api.get(path)
-        _refuse_if_stale(path, mark, mark_of(seen))
+        _refuse_if_same(path, refused_at, seen)
+        _refuse_if_stale(path, mark, mark_of(seen, key))
         try:
-            return api.patch(path, [*_tests(seen), *change(seen), *_marked(seen, mark)])
+            notes_now = {**notes(seen), key: str(mark)}
+            changes = [*change(seen), *_annotated(seen, notes_now)]
+            return api.patch(path, [*_tests(seen, key), *changes])
         except Conflict:
-            continue
+            refused_at = seen["metadata"]["resourceVersion"]
     raise TemporaryError(
         f"{path} is blocked: somebody wrote it at each of {TRIES} tries, last {last_writer(seen)}",
         effect="Nothing was written by this step.",
@@ -53,12 +70,23 @@ def try_out(api: Api, path: str, change: Callable[[Json], Sequence[Json]]) -> No
         there = mark_of(seen)
         mark = Mark(op_id="0" * 16, epoch=there.epoch + 1 if there else 1, step=0)
         try:
-            api.patch(path, [*_tests(seen), *change(seen), *_marked(seen, mark)], dry_run=True)
+            changes = [*change(seen), *_annotated(seen, {MARK: str(mark)})]
+            api.patch(path, [*_tests(seen, MARK), *changes], dry_run=True)
         except Conflict:
             if last == 1:
                 raise
             continue
         return
+
+
+def _refuse_if_same(path: str, refused_at: str, seen: Json) -> None:
+    """A patch that does not fit the object is refused in the words of a conflict."""
+    if refused_at == seen["metadata"]["resourceVersion"]:
+        raise PermanentError(
+            f"the API refuses our change of {path}, and nobody has written it in between",
+            effect="Nothing was changed.",
+            next_step="The object is not of the shape that was expected: see its spec.",
+        )
 
 
 def _refuse_if_stale(path: str, mark: Mark, there: Mark | None) -> None:
@@ -72,24 +100,32 @@ def _refuse_if_stale(path: str, mark: Mark, there: Mark | None) -> None:
         )
 
 
-def _tests(seen: Json) -> list[Json]:
+def _tests(seen: Json, key: str) -> list[Json]:
     meta = seen["metadata"]
     tests: list[Json] = [
         {"op": "test", "path": "/metadata/uid", "value": meta["uid"]},
         {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
     ]
-    if MARK in meta.get("annotations", {}):
-        tests.append({"op": "test", "path": _MARK_PATH, "value": meta["annotations"][MARK]})
+    there = meta.get("annotations", {})
+    if key in there:
+        tests.append({"op": "test", "path": _path(key), "value": there[key]})
     return tests
 
 
-def _marked(seen: Json, mark: Mark) -> list[Json]:
-    if "annotations" not in seen["metadata"]:
-        return [{"op": "add", "path": "/metadata/annotations", "value": {MARK: str(mark)}}]
-    return [{"op": "add", "path": _MARK_PATH, "value": str(mark)}]
+def _annotated(seen: Json, notes: Notes) -> list[Json]:
+    there = seen["metadata"].get("annotations")
+    wanted = {key: text for key, text in notes.items() if text is not None}
+    if there is None:
+        return [{"op": "add", "path": "/metadata/annotations", "value": wanted}]
+    gone = [key for key, text in notes.items() if text is None and key in there]
+    return [
+        *({"op": "add", "path": _path(key), "value": text} for key, text in wanted.items()),
+        *({"op": "remove", "path": _path(key)} for key in gone),
+    ]
 
 
-_MARK_PATH = f"/metadata/annotations/{MARK.replace('~', '~0').replace('/', '~1')}"
+def _path(key: str) -> str:
+    return f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"
 
 
 def must_be_as_seen(path: str, item: Json, seen: str | None) -> None:
