@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -339,3 +340,27 @@ def test_a_custom_resource_that_was_changed_is_read_again(
         cluster.api.delete(f"{path}/widgets.{group}")
     assert found.told == (f"CRD widgets.{group}: storage version v1 → v2",)
     assert f"CRD widgets.{group}: v1 no longer served; what needs it fails" in found.until
+
+
+def test_how_long_the_history_of_the_cluster_lasts(
+    cluster: Cluster, shop: str, tmp_path: Path
+) -> None:
+    path = path_of("deployments", shop, "shop")
+    cluster.api.patch(path, {"spec": {"revisionHistoryLimit": 2}}, MERGE)
+    said: list[str] = []
+    with opened(placed(cluster, shop, "shop"), tmp_path) as own:
+        own.record("v1")
+        for version in ("v2", "v3", "v4"):
+            deploy(cluster, shop, version)
+            sets = 3 if version == "v4" else int(version[1])
+            all_sets = path_of("replicasets", shop)
+            until(partial(cluster.api.get, all_sets), partial(has, sets))
+            own.target = own.make()
+            said += own.plan().found[0].until
+    assert ["1 more" in said[0], "0 more" in said[1], "forgot" in said[2]] == [True, True, True], (
+        said
+    )
+
+
+def has(count: int, found: Object) -> bool:
+    return len(found["items"]) == count

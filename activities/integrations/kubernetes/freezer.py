@@ -221,7 +221,7 @@ def _kept_for(world: World, name: str, of: str) -> int | None:
     hashes = [one.hash for one in world.revisions[name]]  # newest first, and that one is in use
     if not of or of not in hashes:
         return None
-    return max(0, int(limit) + 1 - hashes.index(of))
+    return max(0, int(limit) - hashes.index(of))
 
 
 def config_map(item: Json) -> ConfigMap:
