@@ -122,7 +122,7 @@ class KubernetesOwners:
             if held.by != (self._holder,):
                 return []  # for others it stays held; or nobody holds it
             told[:] = [f"{owner.name} given back what it had"]
-            return kind.free(seen, held.was)
+            return kind.free(seen, held.was, wanted.minimum)
 
         def notes(seen: Json) -> dict[str, str | None]:
             held = held_of(seen)
