@@ -71,8 +71,10 @@ class ServiceTraffic:
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
-        compare_and_set(self._reader.api, self._path, mark, self._changing(shares, seen))
-        self._service.forget()
+        try:
+            compare_and_set(self._reader.api, self._path, mark, self._changing(shares, seen))
+        finally:
+            self._service.forget()  # also where the answer was lost: it may have landed
 
     def try_out(self, shares: dict[str, int]) -> None:
         """The same as a dry run; raises what `set_shares` would."""

@@ -39,8 +39,10 @@ class SideBySide:
             Blocked: its Deployment is paused, or was given another version meanwhile.
         """
         name, change = self._changing(version, instances)
-        compare_and_set(self._reader.api, self._reader.path(name), mark, change)
-        self._reader.forget()
+        try:
+            compare_and_set(self._reader.api, self._reader.path(name), mark, change)
+        finally:
+            self._reader.forget()  # also where the answer was lost: it may have landed
 
     def try_out(self, version: str, instances: int) -> None:
         """The same as a dry run; raises what `scale` would."""

@@ -133,9 +133,13 @@ def must_be_as_seen(path: str, item: Json, seen: str | None) -> None:
 
     seen: its resourceVersion then; None where nobody looked.
     """
-    if seen in (None, "", item["metadata"]["resourceVersion"]):
-        return
-    raise StaleWrite(
+    if seen not in (None, "", item["metadata"]["resourceVersion"]):
+        raise changed_since(path, item)
+
+
+def changed_since(path: str, item: Json) -> StaleWrite:
+    """The refusal to overwrite what nobody here has seen."""
+    return StaleWrite(
         f"{path} was changed since it was looked at, by {last_writer(item)}",
         effect="Nothing was written.",
         next_step="If nobody else is at work there, retry-step looks again.",
