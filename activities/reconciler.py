@@ -60,6 +60,7 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
         if asked_to_stop():
             return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
         target.must_be_at(step.plan.place)
+        undisturbed(step, target, reached=False)  # a deploy may have begun since the look
         text, written_at = work.write(first), now()
     since = written_at or first.snapshot.taken_at
     while True:

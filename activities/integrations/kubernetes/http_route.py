@@ -87,8 +87,10 @@ class HttpRouteTraffic:
             must_be_as_seen(self._path, route, seen, mark)
             return list(self._operations(self._rules(world, route), shares))
 
-        compare_and_set(self._reader.api, self._path, mark, change)
-        self._route.forget()
+        try:
+            compare_and_set(self._reader.api, self._path, mark, change)
+        finally:
+            self._route.forget()  # also where the answer was lost: it may have landed
 
     def try_out(self, shares: dict[str, int]) -> None:
         """The same as a dry run; raises what `set_shares` would."""
@@ -185,8 +187,11 @@ def _is_taken_up(route: Json) -> bool:
     parents = route.get("status", {}).get("parents") or []
     generation = route["metadata"].get("generation", 0)
     return bool(parents) and all(
-        condition.get("observedGeneration", 0) >= generation and condition.get("status") == "True"
+        any(_accepts(one, generation) for one in parent.get("conditions") or [])
         for parent in parents
-        for condition in parent.get("conditions", [])
-        if condition.get("type") == "Accepted"
     )
+
+
+def _accepts(condition: Json, generation: int) -> bool:
+    is_true = condition.get("type") == "Accepted" and condition.get("status") == "True"
+    return is_true and condition.get("observedGeneration", 0) >= generation

@@ -9,14 +9,17 @@ from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.held import HELD, KINDS, Held, held_of, note
 from activities.integrations.kubernetes.live import Written
 from activities.integrations.kubernetes.objects import Json
+from activities.integrations.kubernetes.refusals import Forbidden
 from activities.integrations.kubernetes.world import Reader
-from activities.integrations.kubernetes.writes import compare_and_set
-from rollback_manager.errors import PermanentError
+from activities.integrations.kubernetes.writes import compare_and_set, try_out
+from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.operation import Mark
 from rollback_manager.owners import Agreement, Owner, OwnerKind
 from rollback_manager.plan import OwnersHeld
 from rollback_manager.platforms import Controller, GitOpsTarget, TrafficTarget
 from rollback_manager.stays import Live
+
+GONE = "it is not there any more"
 
 
 class KubernetesOwners:
@@ -71,8 +74,7 @@ class KubernetesOwners:
 
     def _deployers(self) -> Iterator[Owner]:
         if self._gitops is not None:
-            api = self._apis[self._gitops.cluster]
-            yield gitops.named(self._gitops, api.get(gitops.path_of(self._gitops)), api.context)
+            yield self._deployer(self._gitops)
             return
         told: dict[str, Owner] = {}
         for item in self._reader.now().controllers.values():
@@ -80,6 +82,15 @@ class KubernetesOwners:
             for one in gitops.told_by(meta.get("labels", {}), meta.get("annotations", {})):
                 told.setdefault(one.name, one)
         yield from told.values()
+
+    def _deployer(self, named: GitOpsTarget) -> Owner:
+        """One that cannot be read keeps nobody from going back: it is said."""
+        api = self._apis[named.cluster]
+        try:
+            item = api.get(gitops.path_of(named))
+        except PermanentError as refusal:
+            return gitops.unread(named, refusal.what)
+        return self._noted(gitops.named(named, item, api.context), item)
 
     def _autoscalers(self) -> Iterator[Owner]:
         target, world = self._reader.target, self._reader.now()
@@ -97,7 +108,26 @@ class KubernetesOwners:
             yield autoscalers.unread(refusal.what, target.namespace)
             return
         where = (target.cluster, self._reader.api.context, target.namespace)
-        yield from autoscalers.of(items, str(target.controller), versions, where)
+        for item in items:
+            for one in autoscalers.of([item], str(target.controller), versions, where):
+                yield self._noted(one, item)
+
+    def _noted(self, owner: Owner, item: Json) -> Owner:
+        """With what only this service knows of it: its own hold, and whether we may hold at all.
+
+        A right that is missing is said before approval; a hold that fails would stop the way back.
+        """
+        noted = owner.model_copy(update={"held_before": self._holder in held_of(item).by})
+        if not owner.can_be_held:
+            return noted
+        kind = KINDS[owner.kind]
+        try:
+            try_out(self._apis[owner.cluster], owner.path, lambda seen: kind.hold(seen, 1))
+        except Forbidden as refusal:
+            because = f"not held, for the worker may not write to it ({refusal.what})"
+            words = {"not_held_because": because, "remedy": "let the worker get and patch it"}
+            return noted.model_copy(update=words)
+        return noted
 
     def _others(self) -> Iterator[Owner]:
         rows = list(fields.managers(self._written.parts()))
@@ -122,7 +152,7 @@ class KubernetesOwners:
             if held.by != (self._holder,):
                 return []  # for others it stays held; or nobody holds it
             told[:] = [f"{owner.name} given back what it had"]
-            return kind.free(seen, held.was)
+            return kind.free(seen, held.was, wanted.minimum)
 
         def notes(seen: Json) -> dict[str, str | None]:
             held = held_of(seen)
@@ -131,11 +161,19 @@ class KubernetesOwners:
             return {HELD: note(Held(was, tuple(by)))}
 
         api = self._apis[owner.cluster]
-        compare_and_set(api, owner.path, mark, change, key=self._key, notes=notes)
+        try:
+            compare_and_set(api, owner.path, mark, change, key=self._key, notes=notes)
+        except NotFound:
+            if wanted.hold:
+                raise
+            return f"{owner.name}: {GONE}"
         return "".join(told)
 
     def _missing(self, owner: Owner, wanted: OwnersHeld) -> str:
-        item = self._get(owner)
+        try:
+            item = self._get(owner)
+        except NotFound:
+            return GONE if wanted.hold else ""
         held = self._holder in held_of(item).by
         if not wanted.hold:
             return "it is held still" if held else ""

@@ -73,7 +73,12 @@ class ServiceTraffic:
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
         change, known = self._changing(shares, mark, seen), self._service.now()
-        self._service.put(compare_and_set(self._reader.api, self._path, mark, change, known))
+        try:
+            answer = compare_and_set(self._reader.api, self._path, mark, change, known)
+        except BaseException:
+            self._service.forget()  # its answer may be lost, and it may have landed
+            raise
+        self._service.put(answer)
 
     def try_out(self, shares: dict[str, int]) -> None:
         """The same as a dry run; raises what `set_shares` would."""

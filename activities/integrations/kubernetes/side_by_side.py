@@ -40,7 +40,9 @@ class SideBySide:
         """
         name, change = self._changing(version, instances)
         path, known = self._reader.path(name), self._reader.now().controllers[name]
-        self._reader.wrote(name, compare_and_set(self._reader.api, path, mark, change, known))
+        with self._reader.unless_lost():
+            answer = compare_and_set(self._reader.api, path, mark, change, known)
+        self._reader.wrote(name, answer)
 
     def try_out(self, version: str, instances: int) -> None:
         """The same as a dry run; raises what `scale` would."""

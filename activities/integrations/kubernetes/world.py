@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from activities.integrations.kubernetes import objects
@@ -86,6 +87,15 @@ class Reader:
         """
         with self._lock:
             self._last, self._written = None, {name: (time.monotonic(), answer)}
+
+    @contextmanager
+    def unless_lost(self) -> Iterator[None]:
+        """A write that may land though its answer is lost: then nothing of before is true."""
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
 
     def path(self, name: str) -> str:
         """Where a controller of the service is."""

@@ -151,7 +151,12 @@ def must_be_as_seen(path: str, item: Json, seen: str | None, mark: Mark | None) 
     """
     if seen in (None, "", token_of(item)) or (mark is not None and mark_of(item) == mark):
         return
-    raise StaleWrite(
+    raise changed_since(path, item)
+
+
+def changed_since(path: str, item: Json) -> StaleWrite:
+    """The refusal to overwrite what nobody here has seen."""
+    return StaleWrite(
         f"{path} was changed since it was looked at, by {last_writer(item)}",
         effect="Nothing was written.",
         next_step="If nobody else is at work there, retry-step looks again.",
