@@ -60,12 +60,19 @@ from rollback_manager.platforms import (
 )
 
 
-def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets:
+def targets(
+    catalogue: Catalogue,
+    client: httpx.Client,
+    store: Store,
+    counters: Mapping[tuple[str, str], Counters] | None = None,
+) -> Targets:
     """The real ones that the catalogue names, each made when it is first asked for.
 
     store: has what was frozen of releases, which is needed where they run on a cluster.
+    counters: in the place of those that the catalogue names, where users are a stand-in.
     """
-    counters, makers = _counters(catalogue, client), _Makers(catalogue, client)
+    counters = _counters(catalogue, client) if counters is None else counters
+    makers = _Makers(catalogue, client)
 
     @cache
     def target(env: str, service: str) -> Target:

@@ -19,6 +19,7 @@ from activities.integrations.kubernetes.world import Reader, World
 from activities.integrations.kubernetes.writes import (
     compare_and_set,
     must_be_as_seen,
+    token_of,
     try_out,
 )
 from activities.targets import Counters, SharesAsSet
@@ -71,7 +72,7 @@ class HttpRouteTraffic:
             shares=splits[0],
             mark=objects.mark_of(route),
             acknowledged=_is_taken_up(route),
-            token=route["metadata"]["resourceVersion"],
+            token=token_of(route),
         )
 
     def split(self) -> dict[str, int]:
@@ -83,7 +84,7 @@ class HttpRouteTraffic:
         world = self._reader.now()
 
         def change(route: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, route, seen)
+            must_be_as_seen(self._path, route, seen, mark)
             return list(self._operations(self._rules(world, route), shares))
 
         compare_and_set(self._reader.api, self._path, mark, change)

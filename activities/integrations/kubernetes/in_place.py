@@ -51,9 +51,9 @@ class InPlace:
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        change = self._changing(version, instances)
-        compare_and_set(self._reader.api, self._reader.path(self._name), mark, change)
-        self._reader.forget()
+        change, path = self._changing(version, instances), self._reader.path(self._name)
+        known = self._reader.now().controllers[self._name]
+        self._reader.wrote(self._name, compare_and_set(self._reader.api, path, mark, change, known))
 
     def try_out(self, version: str, instances: int) -> None:
         """The same as a dry run; raises what `scale` would."""
