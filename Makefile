@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
+.PHONY: help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost stays bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,8 @@ rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--j
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
 	$(BIN)/python -m proof.idle $(ARGS)
+stays: .venv/ready ## does an undo stay undone, with our hold and without; twenty minutes; ARGS="--json --seconds S"
+	$(BIN)/python -m proof.stays $(ARGS)
 watch-cost: .venv/ready ## what it costs to watch many releases; ARGS="--json --releases N --seconds S"
 	$(BIN)/python -m proof.watch_cost $(ARGS)
 bench: .venv/ready ## ratios against the plain alternative
