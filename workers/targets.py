@@ -65,6 +65,7 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             counters=own,
             freezer=roles.freezer,
             configuration=roles.configuration,
+            anew=roles.anew,
         )
 
     return target
@@ -104,6 +105,7 @@ class _Roles:
     traffic: Traffic
     freezer: Freezer | None = None
     configuration: Configuration | None = None
+    anew: Callable[[], None] | None = None
 
 
 class _Makers:
@@ -128,7 +130,11 @@ class _Makers:
                 traffic = self._pod_traffic(placement, reader, counters)
                 freezer = ClusterFreezer(reader, _route(placement))
                 return _Roles(
-                    _pods(reader, recorded), traffic, freezer, ClusterConfiguration(reader)
+                    workloads=_pods(reader, recorded),
+                    traffic=traffic,
+                    freezer=freezer,
+                    configuration=ClusterConfiguration(reader),
+                    anew=lambda: _forget(reader, traffic),
                 )
             case other:
                 assert_never(other)
@@ -163,6 +169,12 @@ def _pods(reader: Reader, recorded: FrozenReleases) -> Workloads:
     if len(reader.target.names) > 1:
         return SideBySide(reader, recorded)
     return InPlace(reader, recorded)
+
+
+def _forget(reader: Reader, traffic: Traffic) -> None:
+    reader.anew()
+    if isinstance(traffic, ServiceTraffic | HttpRouteTraffic):
+        traffic.forget()
 
 
 def _route(placement: Placement) -> str:
