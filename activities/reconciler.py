@@ -11,6 +11,7 @@ from datetime import datetime
 
 from temporalio import activity
 
+from activities.disturbed import undisturbed
 from activities.look import Look, Looks
 from activities.step import Step, asked_to_stop, now
 from activities.targets import Target
@@ -50,6 +51,7 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
     started_at, until = now(), time.monotonic() + step.action.timeout_s
     looks = Looks(target)
     first = looks.take()
+    undisturbed(step, target, reached=False)
     if gone := _gone(step, first):
         return _record(step, looks, started_at, StepState.PLANNED, gone)
     text, written_at = "", None
@@ -57,10 +59,12 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
         _guarded(work.guard(first), first)
         if asked_to_stop():
             return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
+        target.must_be_at(step.plan.place)
         text, written_at = work.write(first), now()
     since = written_at or first.snapshot.taken_at
     while True:
         look = looks.take()
+        undisturbed(step, target, reached=True)
         observed = work.confirmed(looks, since)
         activity.heartbeat(observed or work.missing(look))
         if observed is not None:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from temporalio import activity
 
+from activities.disturbed import pre_empted
 from activities.look import Look, Looks
 from activities.reconciler import Reconciliation, reconcile
 from activities.step import Step, wants
@@ -28,8 +29,9 @@ class WorkloadActivities:
 
         def write(look: Look) -> str:
             instances = max(wanted.instances, look.running(wanted.version))
+            rollout = pre_empted(target, wanted.version)
             target.workloads.scale(wanted.version, instances, step.mark)
-            return f"{instances} instances of {wanted.version}"
+            return f"{instances} instances of {wanted.version}{rollout}"
 
         def written(look: Look) -> bool:
             state = look.versions.get(wanted.version)

@@ -28,6 +28,8 @@ LISTS = 3
 """How often a list is begun anew because its pages were gone before they were asked for."""
 WATCH_S = 60
 """How long the server lets one watch last."""
+SYSTEM = "/api/v1/namespaces/kube-system"
+"""Every cluster has it, and nobody can give it another UID."""
 UNAUTHORIZED, GONE, TOO_MANY = 401, 410, 429
 JSON = "application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -48,6 +50,8 @@ class Api:
         self.name = name
         self._cluster = cluster
         self.context = cluster.context
+        self.pinned = cluster.uid
+        self._uid = ""
         self._lock = threading.Lock()
         self._client: client.ApiClient | None = None
         self._quiet_until = 0.0
@@ -55,6 +59,11 @@ class Api:
     def get(self, path: str) -> Json:
         """One object."""
         return self._call("GET", path)
+
+    def uid(self) -> str:
+        """By which this cluster is told apart from all others, asked now."""
+        self._uid = str(self.get(SYSTEM)["metadata"]["uid"])
+        return self._uid
 
     def metadata(self, path: str) -> Json:
         """One object without its content, which does not leave the cluster: of a Secret, say."""
@@ -84,7 +93,7 @@ class Api:
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
                 begun += 1
                 continue
-            found += answer.get("items", [])
+            found += answer.get("items") or []  # null, where a list without contents is empty
             more = answer.get("metadata", {}).get("continue")
             if not more:
                 return found, answer.get("metadata", {}).get("resourceVersion", "")
@@ -139,6 +148,8 @@ class Api:
         headers = {"Accept": accept, "Content-Type": kind}
         for last in (False, True):
             try:
+                if last:
+                    self._must_be_the_same(path)
                 return self._once(method, path, dict(query or {}), body, headers)
             except ApiException as error:
                 if error.status == again_on:
@@ -156,6 +167,19 @@ class Api:
                     next_step="This is tried again by itself; if it stays so, see the cluster.",
                 ) from None
         raise AssertionError("unreachable: the second round returns or raises")
+
+    def _must_be_the_same(self, path: str) -> None:
+        """The file was read anew: another cluster may stand under the same name in it by now."""
+        if not self._uid or path == SYSTEM:
+            return
+        uid = self._once("GET", SYSTEM, {}, None, {"Accept": JSON})["metadata"]["uid"]
+        if uid != self._uid:
+            raise PermanentError(
+                f"context {self.context} of cluster {self.name} leads to another cluster by now:"
+                f" {uid} instead of {self._uid}",
+                effect="Nothing was written there by this request.",
+                next_step="Mend the kubeconfig, then retry-step; if it is meant, plan again.",
+            )
 
     def _wait_is_over(self, request: str) -> None:
         """TemporaryError while the API wants to be left alone: it counts all of our requests."""

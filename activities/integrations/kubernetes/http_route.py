@@ -16,7 +16,12 @@ from activities.integrations.kubernetes.shares import (
     ready_by_version,
 )
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set, must_be_as_seen, token_of
+from activities.integrations.kubernetes.writes import (
+    compare_and_set,
+    must_be_as_seen,
+    token_of,
+    try_out,
+)
 from activities.targets import Counters, SharesAsSet
 from rollback_manager.errors import Blocked
 from rollback_manager.metrics.reading import Snapshot
@@ -89,6 +94,15 @@ class HttpRouteTraffic:
 
         compare_and_set(self._reader.api, self._path, mark, change)
         self._route.forget()
+
+    def try_out(self, shares: dict[str, int]) -> None:
+        """The same as a dry run; raises what `set_shares` would."""
+        world = self._reader.now()
+
+        def change(route: Json) -> Sequence[Json]:
+            return list(self._operations(self._rules(world, route), shares))
+
+        try_out(self._reader.api, self._path, change)
 
     def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """Requests as its metrics count them; ready and leaving pods as the kubelets say."""

@@ -5,7 +5,7 @@ history of a controller is short, and its numbers change whenever somebody goes 
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from activities.integrations.kubernetes import objects, recorded
 from activities.integrations.kubernetes.by_hand import kubectl
@@ -13,7 +13,7 @@ from activities.integrations.kubernetes.objects import Json, Revision
 from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.side_by_side import instance
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set
+from activities.integrations.kubernetes.writes import compare_and_set, try_out
 from activities.targets import InstanceState, VersionState
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.operation import Mark
@@ -51,13 +51,14 @@ class InPlace:
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        wanted = self._template(self._reader.now(), version)
+        change, path = self._changing(version, instances), self._reader.path(self._name)
+        known = self._reader.now().controllers[self._name]
+        self._reader.wrote(self._name, compare_and_set(self._reader.api, path, mark, change, known))
 
-        def change(seen: Json) -> Sequence[Json]:
-            return self._change(seen, wanted, instances)
-
-        compare_and_set(self._reader.api, self._reader.path(self._name), mark, change)
-        self._reader.forget()
+    def try_out(self, version: str, instances: int) -> None:
+        """The same as a dry run; raises what `scale` would."""
+        change = self._changing(version, instances)
+        try_out(self._reader.api, self._reader.path(self._name), change)
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same: by the number that the revision has now, which moves."""
@@ -104,6 +105,10 @@ class InPlace:
                 next_step="Record releases when they go out: rollback-manager releases record …",
             )
         return found[0].template
+
+    def _changing(self, version: str, instances: int) -> Callable[[Json], Sequence[Json]]:
+        wanted = self._template(self._reader.now(), version)
+        return lambda seen: self._change(seen, wanted, instances)
 
     def _change(self, seen: Json, wanted: Json, instances: int) -> Sequence[Json]:
         kind = f"{self._reader.target.controller}/{self._name}"

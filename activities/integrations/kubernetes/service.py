@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.by_hand import kubectl_at
@@ -17,7 +17,12 @@ from activities.integrations.kubernetes.shares import (
     ready_by_version,
 )
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set, must_be_as_seen, token_of
+from activities.integrations.kubernetes.writes import (
+    compare_and_set,
+    must_be_as_seen,
+    token_of,
+    try_out,
+)
 from activities.targets import Counters, SharesAsSet
 from rollback_manager.errors import Blocked
 from rollback_manager.metrics.reading import Snapshot
@@ -71,21 +76,12 @@ class ServiceTraffic:
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
-        version, *more = [name for name, part in shares.items() if part]
-        if more:
-            raise Blocked(
-                f"Service {self._target.service} sends all its traffic to one version",
-                effect="Nothing was changed.",
-                next_step="Name an HTTPRoute as `traffic` of it: that one can be split.",
-            )
+        change, known = self._changing(shares, mark, seen), self._service.now()
+        self._service.put(compare_and_set(self._reader.api, self._path, mark, change, known))
 
-        def change(service: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, service, seen, mark)
-            wanted = self._selector(service, version)
-            return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
-
-        compare_and_set(self._reader.api, self._path, mark, change)
-        self._service.forget()
+    def try_out(self, shares: dict[str, int]) -> None:
+        """The same as a dry run; raises what `set_shares` would."""
+        try_out(self._reader.api, self._path, self._changing(shares))
 
     def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """Requests as its metrics count them; ready and leaving pods as the kubelets say."""
@@ -105,6 +101,24 @@ class ServiceTraffic:
         begin = kubectl_at(self._reader.api.context, self._target.namespace)
         name = shlex.quote(f"service/{self._target.service}")
         return (f"{begin} patch {name} --type=merge -p {shlex.quote(patch)}",)
+
+    def _changing(
+        self, shares: dict[str, int], mark: Mark | None = None, seen: str | None = None
+    ) -> Callable[[Json], Sequence[Json]]:
+        version, *more = [name for name, part in shares.items() if part]
+        if more:
+            raise Blocked(
+                f"Service {self._target.service} sends all its traffic to one version",
+                effect="Nothing was changed.",
+                next_step="Name an HTTPRoute as `traffic` of it: that one can be split.",
+            )
+
+        def change(service: Json) -> Sequence[Json]:
+            must_be_as_seen(self._path, service, seen, mark)
+            wanted = self._selector(service, version)
+            return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
+
+        return change
 
     def _labels(self, world: World) -> dict[str, Mapping[str, str]]:
         """Version → the labels that its pods get."""
