@@ -90,6 +90,7 @@ def targets(
             place=makers.place(placement),
             freezer=roles.freezer,
             configuration=roles.configuration,
+            anew=roles.anew,
             preconditions=roles.preconditions,
             owners=roles.owners,
         )
@@ -138,6 +139,7 @@ class _Roles:
     configuration: Configuration | None = None
     preconditions: Preconditions | None = None
     owners: Owners | None = None
+    anew: Callable[[], None] | None = None
 
 
 class _Makers:
@@ -209,6 +211,7 @@ class _Makers:
             configuration,
             ClusterPreconditions(reader, workloads, tried, configuration, route),
             KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis),
+            anew=lambda: _forget(reader, tried),
         )
 
     def _proxy(self, placement: Placement) -> Traffic:
@@ -217,6 +220,12 @@ class _Makers:
             raise TypeError(f"{envoy.kind} was let through without its workloads")
         stats = self._stats.setdefault(envoy.admin, SharedStats(Admin(envoy.admin, self._client)))
         return Envoy(envoy, self._client, stats, self._routes[_address(envoy)])
+
+
+def _forget(reader: Reader, traffic: ServiceTraffic | HttpRouteTraffic | None) -> None:
+    reader.anew()
+    if traffic is not None:
+        traffic.forget()
 
 
 def _routes(catalogue: Catalogue) -> Mapping[str, Collection[str]]:

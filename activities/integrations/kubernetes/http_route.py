@@ -75,6 +75,11 @@ class HttpRouteTraffic:
             token=token_of(route),
         )
 
+    def forget(self) -> None:
+        """Whoever looks next reads the route and its Services anew."""
+        self._route.forget()
+        self._selectors.forget()
+
     def split(self) -> dict[str, int]:
         """The same shares, whether they are in force or not."""
         return self.shares().shares

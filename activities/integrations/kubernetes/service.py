@@ -66,6 +66,10 @@ class ServiceTraffic:
             moves=Moves.CONTROLLER if len(world.controllers) == 1 else Moves.INSTANCES,
         )
 
+    def forget(self) -> None:
+        """Whoever looks next reads the Service anew."""
+        self._service.forget()
+
     def split(self) -> dict[str, int]:
         """The same shares, whether they are in force or not."""
         return self.shares().shares

@@ -97,6 +97,11 @@ class Reader:
             self.forget()
             raise
 
+    def anew(self) -> None:
+        """Nothing that was read or told so far: another worker may have written since."""
+        self.forget()
+        self._feed.distrust()
+
     def path(self, name: str) -> str:
         """Where a controller of the service is."""
         return f"{self.folder('apps/v1', PLURALS[self.target.controller])}/{name}"
