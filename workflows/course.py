@@ -148,9 +148,10 @@ class Course:
         Its way back is another version's capacity; where versions stand side by side it has none.
         """
         for one in self._steps.actions:
-            is_replacing = isinstance(one.wanted, Capacity) and isinstance(one.undo, Capacity)
-            if is_replacing and one.wanted.version == version:
-                return one
+            wanted, undo = one.wanted, one.undo
+            if isinstance(wanted, Capacity) and isinstance(undo, Capacity):
+                if wanted.version == version:
+                    return one
         return None
 
     def _go_for(self, version: str) -> None:
