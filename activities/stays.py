@@ -4,8 +4,9 @@ A look takes milliseconds and holds no place in between: what has nothing to tel
 and Temporal looks again when it said, without an event in history.
 """
 
+import time
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from temporalio import activity
 
@@ -23,6 +24,8 @@ LOOK_S = 5.0
 """Between two looks while checks are due: self-heal takes about as long (reliability R18)."""
 LATER_S = 15.0
 """Between two looks while a hold alone is left."""
+GIT_EVERY_S = 60.0
+"""Between two questions to Git: each of them is a copy of the repository."""
 PATIENCE = timedelta(seconds=60)
 """How long after a due check it may still be answered before it says that it cannot tell."""
 
@@ -55,12 +58,21 @@ class Git(Protocol):
         """Whether it names the good version; None where no repository is known."""
 
 
+class _Asked(NamedTuple):
+    """When Git was asked about a rollback, and what it told; None: nothing so far."""
+
+    rollback: str
+    at: float
+    told: Agreement | None
+
+
 class StayActivities:
     """Activities that look after what has ended."""
 
     def __init__(self, targets: Targets, git: Git | None = None) -> None:
         self._targets = targets
         self._git = git
+        self._asked: dict[tuple[str, str], _Asked] = {}
 
     @activity.defn(no_thread_cancel_exception=True)
     def check_stays(self, question: StayQuestion) -> Stayed:
@@ -126,8 +138,25 @@ class StayActivities:
 
     def _agrees(self, owner: Owner, staying: Staying) -> Agreement:
         said = owners_of(self._target(staying)).agrees(owner, staying.since)
-        git = self._git.agrees(staying) if self._git and not said.agrees else None
-        return git or said
+        return said if said.agrees else (self._git_says(staying) or said)
+
+    def _git_says(self, staying: Staying) -> Agreement | None:
+        """As it was told last, while that is young; noted before it is asked, for that may take.
+
+        One entry for each service that was rolled back.
+        """
+        if self._git is None:
+            return None
+        name = staying.env, staying.service
+        last = self._asked.get(name)
+        is_same = last is not None and last.rollback == staying.rollback
+        if last is not None and is_same and time.monotonic() - last.at < GIT_EVERY_S:
+            return last.told
+        asked = _Asked(staying.rollback, time.monotonic(), None)
+        self._asked[name] = asked
+        told = self._git.agrees(staying)
+        self._asked[name] = asked._replace(told=told)
+        return told
 
     def _release(self, staying: Staying, owners: tuple[Owner, ...]) -> str:
         mark = Mark(

@@ -71,9 +71,12 @@ def staying(*owners: Owner, place: str = "cluster main (uid 1), namespace shop")
     )
 
 
+def asked(about: Staying, held: tuple[Owner, ...], **more: Any) -> StayQuestion:
+    return StayQuestion(staying=about, until=AT, known=Verdict.STAYS, held=held, **more)
+
+
 def look(target: Any, about: Staying, held: tuple[Owner, ...], **more: Any) -> Stayed:
-    question = StayQuestion(staying=about, until=AT, known=Verdict.STAYS, held=held, **more)
-    return StayActivities(lambda *_: target).check_stays(question)
+    return StayActivities(lambda *_: target).check_stays(asked(about, held, **more))
 
 
 def test_what_an_autoscaler_does_once_it_is_given_back_is_no_reversal() -> None:
@@ -98,3 +101,25 @@ def test_nothing_is_written_in_another_cluster_than_the_plans() -> None:
     with pytest.raises(PermanentError, match="another cluster"):
         activities.deny_version(about)
     assert target.given_back == []
+
+
+class Git:
+    """Counts how often it was copied."""
+
+    copies = 0
+
+    def agrees(self, _: Staying) -> Agreement:
+        self.copies += 1
+        return Agreement(agrees=False, because="it names v2")
+
+
+def test_git_is_not_copied_for_every_look() -> None:
+    git, target, about = Git(), StandInTarget(), staying(ARGO)
+    stand_in: Any = target
+    activities = StayActivities(lambda *_: stand_in, git)
+    looks = [activities.check_stays(asked(about, (ARGO,), releases=(ARGO,))) for _ in range(3)]
+    assert {one.held_because for one in looks} == {"Application argocd/shop: it names v2"}
+    assert git.copies == 1
+    later = about.model_copy(update={"rollback": "rollback/prod/later"})
+    activities.check_stays(asked(later, (ARGO,), releases=(ARGO,)))
+    assert git.copies == 2
