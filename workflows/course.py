@@ -148,9 +148,9 @@ class Course:
         Its way back is another version's capacity; where versions stand side by side it has none.
         """
         for one in self._steps.actions:
-            is_its_own = isinstance(one.wanted, Capacity) and one.wanted.version == version
-            if is_its_own and isinstance(one.undo, Capacity):
-                return one
+            match one.wanted, one.undo:
+                case Capacity() as wanted, Capacity() if wanted.version == version:
+                    return one
         return None
 
     def _go_for(self, version: str) -> None:

@@ -19,6 +19,7 @@ from activities.integrations.kubernetes.world import Reader, World
 from activities.integrations.kubernetes.writes import (
     compare_and_set,
     must_be_as_seen,
+    token_of,
     try_out,
 )
 from activities.targets import Counters, SharesAsSet
@@ -71,8 +72,13 @@ class HttpRouteTraffic:
             shares=splits[0],
             mark=objects.mark_of(route),
             acknowledged=_is_taken_up(route),
-            token=route["metadata"]["resourceVersion"],
+            token=token_of(route),
         )
+
+    def forget(self) -> None:
+        """Whoever looks next reads the route and its Services anew."""
+        self._route.forget()
+        self._selectors.forget()
 
     def split(self) -> dict[str, int]:
         """The same shares, whether they are in force or not."""
@@ -83,7 +89,7 @@ class HttpRouteTraffic:
         world = self._reader.now()
 
         def change(route: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, route, seen)
+            must_be_as_seen(self._path, route, seen, mark)
             return list(self._operations(self._rules(world, route), shares))
 
         try:

@@ -51,11 +51,11 @@ class InPlace:
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        change = self._changing(version, instances)
-        try:
-            compare_and_set(self._reader.api, self._reader.path(self._name), mark, change)
-        finally:
-            self._reader.forget()  # also where the answer was lost: it may have landed
+        change, path = self._changing(version, instances), self._reader.path(self._name)
+        known = self._reader.now().controllers[self._name]
+        with self._reader.unless_lost():
+            answer = compare_and_set(self._reader.api, path, mark, change, known)
+        self._reader.wrote(self._name, answer)
 
     def try_out(self, version: str, instances: int) -> None:
         """The same as a dry run; raises what `scale` would."""

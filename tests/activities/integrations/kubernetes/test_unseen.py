@@ -47,6 +47,7 @@ def test_a_deploy_that_began_after_the_look_is_not_overwritten() -> None:
     workloads = InPlace(reader(api), lambda: {"v1": stored("v1", "shop:v1")})
     workloads.versions()
     api.objects[SHOP]["spec"]["template"] = deployment("v3")["spec"]["template"]
+    api.objects[SHOP]["metadata"]["resourceVersion"] = "2"
     with pytest.raises(StaleWrite, match="changed since it was looked at"):
         workloads.scale("v1", 2, MARK)
     assert image(api) == "shop:v3"
