@@ -34,6 +34,7 @@ class StayQuestion(Value):
     """One look or many: until there is something new, or `until`.
 
     known: what the last look said. releases: owners that may be given back as soon as they agree.
+    quiet_until: before then no change is told, only what was given back and how it ends.
     """
 
     staying: Staying
@@ -42,6 +43,7 @@ class StayQuestion(Value):
     releases: tuple[Owner, ...] = ()
     held: tuple[Owner, ...] = ()
     every_s: Seconds = LOOK_S
+    quiet_until: datetime | None = None
 
 
 class Letting(Value):
@@ -87,7 +89,9 @@ class StayActivities:
         if stayed.verdict is Verdict.CANNOT_TELL and now() < question.until + PATIENCE:
             raise NotYet(stayed.because, retry_after_s=min(question.every_s, LOOK_S))
         is_new = stayed.verdict is not question.known and question.known is not Verdict.NOT_LOOKED
-        if left_s <= 0 or is_new or stayed.released or _tells(stayed, question.known):
+        is_quiet = question.quiet_until is not None and now() < question.quiet_until
+        is_told = not is_quiet and (is_new or _tells(stayed, question.known))
+        if left_s <= 0 or is_told or stayed.released:
             return stayed
         raise NotYet(
             f"{staying.service}: {stayed.because}", retry_after_s=min(question.every_s, left_s)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.stays import Letting, StayActivities, StayQuestion
-from rollback_manager.errors import PermanentError
+from rollback_manager.errors import NotYet, PermanentError
 from rollback_manager.owners import Agreement, Owner, OwnerKind
 from rollback_manager.plan import OwnersHeld
 from rollback_manager.stays import Kept, Live, Stayed, Staying, Verdict
@@ -123,3 +123,15 @@ def test_git_is_not_copied_for_every_look() -> None:
     later = about.model_copy(update={"rollback": "rollback/prod/later"})
     activities.check_stays(asked(later, (ARGO,), releases=(ARGO,)))
     assert git.copies == 2
+
+
+def test_who_fights_on_and_on_is_told_of_seldom() -> None:
+    target: Any = StandInTarget(replicas=2)
+    now, activities = datetime.now(UTC), StayActivities(lambda *_: target)
+    later = asked(staying(SCALER), (SCALER,)).model_copy(update={"until": now + timedelta(days=1)})
+    assert activities.check_stays(later).verdict is Verdict.REVERSED
+    quiet = later.model_copy(update={"quiet_until": now + timedelta(minutes=1)})
+    with pytest.raises(NotYet, match="scaled to 2, below its floor"):
+        activities.check_stays(quiet)
+    due = quiet.model_copy(update={"until": now})
+    assert activities.check_stays(due).verdict is Verdict.REVERSED

@@ -9,7 +9,18 @@ from rollback_manager.owners import Owner, OwnerKind, Writer, said, to_hold
 from rollback_manager.plan import ActionKind, OwnersHeld, Phase
 from rollback_manager.progress import EndState, StepRecord, StepState
 from rollback_manager.staying import held
-from rollback_manager.stays import Kept, Live, Stayed, Staying, Verdict, judge
+from rollback_manager.stays import (
+    OFTEN,
+    Check,
+    Kept,
+    Live,
+    Stayed,
+    Staying,
+    Verdict,
+    judge,
+    quiet_until,
+    remembered,
+)
 from tests.builders import service_outcome, service_plan, step
 
 AT = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -113,3 +124,14 @@ def test_what_an_undo_gave_back_is_not_held_though_a_seal_came_after_it() -> Non
     done, back = step(ActionKind.HOLD_OWNER, 0, 1), step(ActionKind.HOLD_OWNER, 2, 3, undoes=True)
     assert held_after(done, back) == ()
     assert held_after(done, back, step(ActionKind.PREPARE, 3, 4, undoes=True)) == ()
+
+
+def test_a_fight_without_end_fills_neither_history_nor_status() -> None:
+    assert quiet_until(OFTEN, AT) is None
+    later = quiet_until(OFTEN + 1, AT)
+    assert later is not None
+    assert later > AT
+    stayed = look(kept())
+    checks = [Check(at=AT, after_s=n, due=n == 0, stayed=stayed) for n in range(OFTEN + 50)]
+    left = [one.after_s for one in remembered(checks)]
+    assert left == [0, *range(50, OFTEN + 50)]
