@@ -120,10 +120,11 @@ class StayActivities:
             stayed = judge(_meant(question), owners.live(), shares, ready)
         if stayed.verdict is not Verdict.STAYS:
             return stayed.model_copy(update={"left": question.held})
-        if loose := owners.missing(OwnersHeld(owners=question.held, minimum=staying.minimum)):
+        found = self._released(question, stayed)  # first: one that agrees may be let loose by hand
+        if loose := owners.missing(OwnersHeld(owners=found.left, minimum=staying.minimum)):
             because = f"it is let loose, and not by us: {loose}"
-            return Stayed(verdict=Verdict.UNHELD, because=because, left=question.held)
-        return self._released(question, stayed)
+            return found.model_copy(update={"verdict": Verdict.UNHELD, "because": because})
+        return found
 
     def _released(self, question: StayQuestion, stayed: Stayed) -> Stayed:
         """Those that agree are given back; the others stay, with the reason."""

@@ -199,8 +199,9 @@ class StayWorkflow:
         self._known = stayed.verdict
         self._because = stayed.held_because or stayed.because
         self._notes = [*self._notes[-OFTEN:], *stayed.released]
-        if stayed.verdict is Verdict.STAYS:
+        if stayed.verdict in {Verdict.STAYS, Verdict.UNHELD}:
             self._held = stayed.left
+        if stayed.verdict is Verdict.STAYS:
             if not self._expired or not self._held:
                 self._move(State.RUNNING, "", "")
         elif stayed.verdict in PAGES and (changed or self._state is not State.NEEDS_HUMAN):

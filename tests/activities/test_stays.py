@@ -21,7 +21,12 @@ ARGO = Owner(kind=OwnerKind.ARGO_CD, name="Application argocd/shop")
 
 
 class StandInTarget:
-    """A service that went back to v1; agrees: the owners that may be given back."""
+    """A service that went back to v1; agrees: the owners that may be given back.
+
+    loose: those that somebody else has let loose.
+    """
+
+    loose: tuple[Owner, ...] = ()
 
     def __init__(self, replicas: int = 4, agrees: tuple[Owner, ...] = ()) -> None:
         self.replicas, self._agrees = replicas, agrees
@@ -36,8 +41,8 @@ class StandInTarget:
         kept = Kept(name="deployment/shop", version="v1", digest="d", replicas=self.replicas)
         return Live(kept=(kept,))
 
-    def missing(self, _: OwnersHeld) -> str:
-        return ""
+    def missing(self, wanted: OwnersHeld) -> str:
+        return "; ".join(one.name for one in wanted.owners if one in self.loose)
 
     def agrees(self, owner: Owner, _: datetime) -> Agreement:
         return Agreement(agrees=owner in self._agrees, because="said so")
@@ -135,3 +140,14 @@ def test_who_fights_on_and_on_is_told_of_seldom() -> None:
         activities.check_stays(quiet)
     due = quiet.model_copy(update={"until": now})
     assert activities.check_stays(due).verdict is Verdict.REVERSED
+
+
+def test_one_that_a_person_let_loose_once_git_was_mended_is_no_alarm() -> None:
+    about, target = staying(ARGO, SCALER), StandInTarget(agrees=(ARGO,))
+    target.loose = (ARGO,)
+    stayed = look(target, about, about.owners, releases=about.owners)
+    assert (stayed.verdict, stayed.left) == (Verdict.STAYS, (SCALER,))
+    target.loose = (SCALER,)
+    stayed = look(target, about, about.owners, releases=about.owners)
+    assert (stayed.verdict, stayed.left) == (Verdict.UNHELD, (SCALER,))
+    assert stayed.released == ("Application argocd/shop given back: said so",)
