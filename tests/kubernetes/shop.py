@@ -21,7 +21,9 @@ from rollback_manager.operation import Mark
 from rollback_manager.plan import RollbackPlan, Wanted
 from rollback_manager.progress import StepRecord
 from rollback_manager.release import Release, Standing
+from rollback_manager.rights import rights
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.objects import path_of
 from workers import targets as workers_targets
 
 ENV, SERVICE = "test", "shop"
@@ -139,6 +141,30 @@ def placed(
             "services": {SERVICE: {"strategy": strategy, "environments": {ENV: place}}},
         }
     )
+
+
+def with_rights(
+    cluster: Cluster,
+    namespace: str,
+    catalogue: Catalogue,
+    path: Path,
+) -> Path:
+    """An account with exactly the Role that the catalogue asks for."""
+    ((_, wanted),) = rights(catalogue, ENV).items()
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": one.verbs}
+        | ({"resourceNames": one.names} if one.names else {})
+        for one in wanted
+    ]
+    cluster.api.post(path_of("roles", namespace), {"metadata": {"name": "robot"}, "rules": rules})
+    token = cluster.account_token(namespace, "robot")
+    binding = {
+        "metadata": {"name": "robot"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "robot"},
+        "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": namespace}],
+    }
+    cluster.api.post(path_of("rolebindings", namespace), binding)
+    return cluster.kubeconfig_with(token, path)
 
 
 @contextmanager

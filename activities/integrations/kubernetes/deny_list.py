@@ -44,8 +44,7 @@ def images(world: World, version: str, label: str) -> tuple[str, ...]:
 
 def add(api: Api, namespace: str, service: str, lines: Iterable[str]) -> str:
     """In words what was done. The list is shared by services: each has its own key in it."""
-    path = f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
-    wanted = list(lines)
+    path, wanted = _path(namespace), list(lines)
     for _ in range(TRIES):
         try:
             item = api.get(path)
@@ -67,3 +66,17 @@ def add(api: Api, namespace: str, service: str, lines: Iterable[str]) -> str:
             continue
         return f"denied from now on: {', '.join(new)}"
     raise TemporaryError(f"{path} is written all the time by somebody else")
+
+
+def try_out(api: Api, namespace: str) -> None:
+    """Whether it may be read and written, where it is there. Raises what the API answers."""
+    path = _path(namespace)
+    try:
+        uid = api.get(path)["metadata"]["uid"]
+        api.patch(path, [{"op": "test", "path": "/metadata/uid", "value": uid}], dry_run=True)
+    except NotFound:
+        return
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"

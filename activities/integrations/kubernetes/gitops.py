@@ -40,6 +40,23 @@ def named(target: GitOpsTarget, item: Json, context: str) -> Owner:
             return _flux_owner(target, item, context)
 
 
+def unread(target: GitOpsTarget, because: str) -> Owner:
+    """The owner that the catalogue names, where it may not be read: what it does is not known."""
+    kind, what, name = OwnerKind.ARGO_CD, "Application", ""
+    match target:
+        case ArgoCdTarget(application=name):
+            pass
+        case FluxTarget():
+            kind, (what, name) = OwnerKind.FLUX, _flux(target)
+    return Owner(
+        kind=kind,
+        name=f"{what} {target.namespace}/{name}",
+        brings_back="may put its own back",
+        not_held_because=f"not held, for it cannot be read ({because})",
+        remedy="give the worker its rights: rollback-manager doctor --kubernetes",
+    )
+
+
 def told_by(labels: Json, annotations: Json) -> Iterator[Owner]:
     """Owners that a controller's own labels tell of, and that the catalogue does not name."""
     tracked = str(annotations.get(ARGO_TRACKING, "")).partition(":")[0]

@@ -9,8 +9,9 @@ from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.held import HELD, KINDS, Held, held_of, note
 from activities.integrations.kubernetes.live import Written
 from activities.integrations.kubernetes.objects import Json
+from activities.integrations.kubernetes.refusals import Forbidden
 from activities.integrations.kubernetes.world import Reader
-from activities.integrations.kubernetes.writes import compare_and_set
+from activities.integrations.kubernetes.writes import compare_and_set, try_out
 from rollback_manager.errors import PermanentError
 from rollback_manager.operation import Mark
 from rollback_manager.owners import Agreement, Owner, OwnerKind
@@ -49,6 +50,13 @@ class KubernetesOwners:
         done = [self._set(one, wanted, mark) for one in wanted.owners]
         return "; ".join(text for text in done if text)
 
+    def try_out(self, wanted: OwnersHeld) -> None:
+        """The same as a dry run. Raises what the first write that is refused would."""
+        for one in wanted.owners:
+            set_ = _Set(self._holder, one, wanted)
+            api = self._apis[one.cluster]
+            try_out(api, one.path, set_.change, key=self._key, notes=set_.notes)
+
     def missing(self, wanted: OwnersHeld) -> str:
         """Those that are not as wanted, each with what is wrong."""
         found = ((one, self._missing(one, wanted)) for one in wanted.owners)
@@ -65,6 +73,10 @@ class KubernetesOwners:
         service = self._holder.partition("/")[2]
         return deny_list.add(self._reader.api, target.namespace, service, lines)
 
+    def try_out_deny(self) -> None:
+        """A write of that list that changes nothing, as a dry run. Raises what it would."""
+        deny_list.try_out(self._reader.api, self._reader.target.namespace)
+
     def live(self) -> Live:
         """Controllers and traffic as they are written now."""
         return self._written.live()
@@ -72,7 +84,12 @@ class KubernetesOwners:
     def _deployers(self) -> Iterator[Owner]:
         if self._gitops is not None:
             api = self._apis[self._gitops.cluster]
-            yield gitops.named(self._gitops, api.get(gitops.path_of(self._gitops)), api.context)
+            try:
+                item = api.get(gitops.path_of(self._gitops))
+            except Forbidden as refusal:
+                yield gitops.unread(self._gitops, refusal.what)
+                return
+            yield gitops.named(self._gitops, item, api.context)
             return
         told: dict[str, Owner] = {}
         for item in self._reader.now().controllers.values():
@@ -111,28 +128,10 @@ class KubernetesOwners:
         )
 
     def _set(self, owner: Owner, wanted: OwnersHeld, mark: Mark) -> str:
-        kind, told = KINDS[owner.kind], list[str]()
-
-        def change(seen: Json) -> Sequence[Json]:
-            held = held_of(seen)
-            told[:] = []
-            if wanted.hold:
-                told[:] = [f"{owner.name} held"]
-                return kind.hold(seen, wanted.minimum)
-            if held.by != (self._holder,):
-                return []  # for others it stays held; or nobody holds it
-            told[:] = [f"{owner.name} given back what it had"]
-            return kind.free(seen, held.was)
-
-        def notes(seen: Json) -> dict[str, str | None]:
-            held = held_of(seen)
-            by = set(held.by) | {self._holder} if wanted.hold else set(held.by) - {self._holder}
-            was = held.was if held.by else kind.was(seen)
-            return {HELD: note(Held(was, tuple(by)))}
-
+        set_ = _Set(self._holder, owner, wanted)
         api = self._apis[owner.cluster]
-        compare_and_set(api, owner.path, mark, change, key=self._key, notes=notes)
-        return "".join(told)
+        compare_and_set(api, owner.path, mark, set_.change, key=self._key, notes=set_.notes)
+        return set_.told
 
     def _missing(self, owner: Owner, wanted: OwnersHeld) -> str:
         item = self._get(owner)
@@ -143,3 +142,31 @@ class KubernetesOwners:
 
     def _get(self, owner: Owner) -> Json:
         return self._apis[owner.cluster].get(owner.path)
+
+
+class _Set:
+    """One owner's change, from how it stands; told: in words, once it was asked for."""
+
+    def __init__(self, holder: str, owner: Owner, wanted: OwnersHeld) -> None:
+        self._holder, self._owner, self._wanted = holder, owner, wanted
+        self._kind = KINDS[owner.kind]
+        self.told = ""
+
+    def change(self, seen: Json) -> Sequence[Json]:
+        """Operations that hold it or give it back; none where it stays held for others."""
+        held = held_of(seen)
+        self.told = ""
+        if self._wanted.hold:
+            self.told = f"{self._owner.name} held"
+            return self._kind.hold(seen, self._wanted.minimum)
+        if held.by != (self._holder,):
+            return []
+        self.told = f"{self._owner.name} given back what it had"
+        return self._kind.free(seen, held.was)
+
+    def notes(self, seen: Json) -> dict[str, str | None]:
+        """What it had, and for whom it is held."""
+        held, ours = held_of(seen), {self._holder}
+        by = set(held.by) | ours if self._wanted.hold else set(held.by) - ours
+        was = held.was if held.by else self._kind.was(seen)
+        return {HELD: note(Held(was, tuple(by)))}
