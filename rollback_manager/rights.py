@@ -71,13 +71,7 @@ def of_service(placement: Placement) -> Iterator[Right]:
     kept = "replicasets" if is_deployment else "controllerrevisions"
     yield Right(group="apps", resource=PLURALS[pods.controller], verbs=ONE, names=pods.names)
     yield Right(group="apps", resource=kept, verbs=("list",))
-    yield Right(resource="pods", verbs=("list", "watch"))
-    scaled = ("list",) if pods.controller is Controller.DAEMON_SET else ("get", "list", "patch")
-    yield Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=scaled)
-    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
-    yield Right(resource="namespaces", verbs=("get",), names=(pods.namespace,))
-    for group, resource in LISTED:
-        yield Right(group=group, resource=resource, verbs=("list",))
+    yield from _around(pods.namespace, scales=pods.controller is not Controller.DAEMON_SET)
     match traffic:
         case ServiceTarget():
             yield Right(resource="services", verbs=ONE, names=(traffic.service,))
@@ -88,6 +82,17 @@ def of_service(placement: Placement) -> Iterator[Right]:
             yield Right(resource="services", verbs=("list",))
         case _:
             return
+
+
+def _around(namespace: str, *, scales: bool) -> Iterator[Right]:
+    """What is asked of any namespace with pods of ours. scales: something of it can be scaled."""
+    yield Right(resource="pods", verbs=("list", "watch"))
+    scaled = ("get", "list", "patch") if scales else ("list",)
+    yield Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=scaled)
+    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
+    yield Right(resource="namespaces", verbs=("get",), names=(namespace,))
+    for group, resource in LISTED:
+        yield Right(group=group, resource=resource, verbs=("list",))
 
 
 def of_gitops(placement: Placement) -> Iterator[tuple[Place, Right]]:

@@ -46,7 +46,14 @@ class Installed:
 @contextmanager
 def installed(cluster: Cluster, folder: Path) -> Iterator[Installed]:
     """What `kubectl apply -k` gives, in namespaces that are there already."""
-    crds.install(cluster.api, crds.GATEWAY_API, crds.ARGO_CD, crds.FLUX_KUSTOMIZE, crds.FLUX_HELM)
+    crds.install(
+        cluster.api,
+        crds.GATEWAY_API,
+        crds.ARGO_CD,
+        crds.FLUX_KUSTOMIZE,
+        crds.FLUX_HELM,
+        crds.ARGO_ROLLOUTS,
+    )
     for name, mode in ((IMAGE_ONLY, ""), (TEMPLATE, "template"), (ARGO, ""), (FLUX, "")):
         until(partial(phase, cluster, name), lambda found: found != "Terminating", 60)
         labels = {"rollback-manager.io/mode": mode} if mode else {}

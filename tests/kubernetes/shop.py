@@ -15,6 +15,7 @@ from activities.planning import PlanningActivities
 from activities.releases import ReleaseActivities
 from activities.step import Step
 from activities.targets import Target
+from demo.kubernetes.api import Object
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RecordRelease, ReleaseRequest, RollbackRequest
 from rollback_manager.operation import Mark
@@ -143,28 +144,32 @@ def placed(
     )
 
 
-def with_rights(
-    cluster: Cluster,
-    namespace: str,
-    catalogue: Catalogue,
-    path: Path,
-) -> Path:
-    """An account with exactly the Role that the catalogue asks for."""
+def with_rights(cluster: Cluster, namespace: str, catalogue: Catalogue, path: Path) -> Path:
+    """An account with exactly the Role that the catalogue asks for, and the sight of the UID."""
     ((_, wanted),) = rights(catalogue, ENV).items()
     rules = [
-        {"apiGroups": [one.group], "resources": [one.resource], "verbs": one.verbs}
-        | ({"resourceNames": one.names} if one.names else {})
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": list(one.verbs)}
+        | ({"resourceNames": list(one.names)} if one.names else {})
         for one in wanted
     ]
-    cluster.api.post(path_of("roles", namespace), {"metadata": {"name": "robot"}, "rules": rules})
     token = cluster.account_token(namespace, "robot")
+    subject = {"kind": "ServiceAccount", "name": "robot", "namespace": namespace}
+    _bound(cluster, namespace, "robot", rules, subject)
+    system = {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"]}
+    _bound(cluster, "kube-system", namespace, [system | {"verbs": ["get"]}], subject)
+    return cluster.kubeconfig_with(token, path)
+
+
+def _bound(
+    cluster: Cluster, namespace: str, name: str, rules: list[Object], subject: Object
+) -> None:
+    cluster.api.post(path_of("roles", namespace), {"metadata": {"name": name}, "rules": rules})
     binding = {
-        "metadata": {"name": "robot"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "robot"},
-        "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": namespace}],
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [subject],
     }
     cluster.api.post(path_of("rolebindings", namespace), binding)
-    return cluster.kubeconfig_with(token, path)
 
 
 @contextmanager

@@ -91,21 +91,40 @@ def objects(ours: Installed, cluster: Cluster) -> Iterator[None]:
     created(api, TEMPLATE, noted(http_route("orders", {"stable": 90, "canary": 10})))
     more(cluster, TEMPLATE, "gateway.networking.k8s.io", "httproutes")
     more(cluster, ARGO, "argoproj.io", "applications")
+    more(cluster, IMAGE_ONLY, "argoproj.io", "rollouts", "rollouts/status")
+    rollout(cluster)
     until(lambda: refused(ours, HPA, holding(BOUNDS, put("/spec/maxReplicas", 99))), bool)
     until(lambda: refused(ours, HPA, holding(BOUNDS, put("/spec/minReplicas", 3))) == "", bool)
     yield
-    for namespace in (TEMPLATE, ARGO):
+    for namespace in (TEMPLATE, ARGO, IMAGE_ONLY):
         api.delete(path_of("rolebindings", namespace, "one-more"))
         api.delete(path_of("roles", namespace, "one-more"))
-    for path in (HPA, HELD_HPA, MAP):
+    for path in (HPA, HELD_HPA, APP, f"{APP}-held", FLUXED, MAP, ROUTE, ROLLOUT):
         api.delete(path)
     api.patch(LIST, {"data": None})
 
 
-def more(cluster: Cluster, namespace: str, group: str, resource: str) -> None:
+def rollout(cluster: Cluster) -> None:
+    """A Rollout of Argo whose update is half-way; its controller does not run."""
+    labels = {"app": "paid"}
+    container = {"name": "main", "image": f"registry.example/shop/paid@sha256:{'2b' * 32}"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    body = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "orders", "annotations": {"team": "shop"}},
+        "spec": {**spec, "strategy": {"canary": {"steps": [{"setWeight": 20}]}}},
+    }
+    cluster.api.post(ROLLOUT.rpartition("/")[0], body)
+    status = {"phase": "Progressing", "stableRS": "abc", "currentPodHash": "def"}
+    cluster.api.patch(f"{ROLLOUT}/status", {"status": status}, "application/merge-patch+json")
+
+
+def more(cluster: Cluster, namespace: str, group: str, *resources: str) -> None:
     """A right to one more of a kind, as a longer catalogue would ask for it."""
     names = ["orders", "till-held"]
-    rule = {"apiGroups": [group], "resources": [resource], "resourceNames": names}
+    rule = {"apiGroups": [group], "resources": resources, "resourceNames": names}
     meta, kind = {"name": "one-more"}, "rbac.authorization.k8s.io"
     role = {"metadata": meta, "rules": [{**rule, "verbs": ["get", "patch"]}]}
     cluster.api.post(path_of("roles", namespace), role)
@@ -153,6 +172,10 @@ NEW_MARK = put(f"{NOTES}/rollback-manager.io~1mark", "2.1.op")
 APP, FLUXED, MAP = f"{APPS}/till", f"{FLUXES}/orders", f"{MAPS}/till"
 LIST = f"{MAPS}/rollback-manager-denied"
 ROUTE = f"/apis/gateway.networking.k8s.io/v1/namespaces/{TEMPLATE}/httproutes/orders"
+ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{IMAGE_ONLY}/rollouts/orders"
+STATUS = f"{ROLLOUT}/status"
+POD = "/spec/template/spec"
+PAID = f"registry.example/shop/paid@sha256:{'1a' * 32}"
 V1, V2 = "registry.example/shop:v1", "registry.example/shop:v2"
 SUSPENDED = {"op": "add", "path": "/spec/suspend", "value": True}
 BACK = [{"name": "canary", "port": 80, "weight": 100}]
@@ -168,6 +191,9 @@ LET_THROUGH: dict[str, tuple[str, list[Object]]] = {
     "a ConfigMap": (MAP, [NEW_MARK, put("/data/level", "debug")]),
     "one more denied": (LIST, [put("/data/shop", f"{V1}\n{V2}\nshop@sha256:0a")]),
     "denied for another": (LIST, [put("/data/till", "till:v2")]),
+    "an update aborted": (STATUS, [put("/status/abort", value=True)]),
+    "a Rollout promoted": (STATUS, [put("/status/promoteFull", value=True)]),
+    "a Rollout's image": (ROLLOUT, [NEW_MARK, put(f"{POD}/containers/0/image", PAID)]),
     "rules of a route": (ROUTE, [NEW_MARK, put("/spec/rules", [{"backendRefs": BACK}])]),
 }
 DENIED: dict[str, tuple[str, list[Object]]] = {
@@ -218,6 +244,13 @@ DENIED: dict[str, tuple[str, list[Object]]] = {
     "too many": (LIST, [put("/data/till", "\n".join(f"till:v{n}" for n in range(41)))]),
     "bytes": (LIST, [put("/binaryData", {"till": "AAAA"})]),
     "a list that cannot change": (LIST, [put("/immutable", value=True)]),
+    # a Rollout: its steps and what it says of itself stay
+    "no steps": (ROLLOUT, [NEW_MARK, gone("/spec/strategy/canary/steps")]),
+    "an image without a mark": (ROLLOUT, [put(f"{POD}/containers/0/image", PAID)]),
+    "an image by its tag": (ROLLOUT, [NEW_MARK, put(f"{POD}/containers/0/image", V1)]),
+    "another account": (ROLLOUT, [NEW_MARK, put(f"{POD}/serviceAccountName", "admin")]),
+    "another stable version": (STATUS, [put("/status/stableRS", "def")]),
+    "a false end": (STATUS, [put("/status/phase", "Healthy")]),
     # a route, where whole rules may return
     "a Service that it never had": (
         ROUTE,

@@ -1,7 +1,7 @@
 """The product with the shipped Role, its policies and nothing else: every role reads and writes."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -183,10 +183,11 @@ AUTOMATED = {"automated": {"prune": True, "selfHeal": True}}
 
 
 @pytest.fixture
-def till(cluster: clusters.Cluster, kubelet: Kubelet) -> None:
+def till(cluster: clusters.Cluster, kubelet: Kubelet) -> Iterator[None]:
     """With all that is beside it: an autoscaler, an Application whose sync runs, a ConfigMap."""
     where = path_of("deployments", IMAGE_ONLY, "till")
-    for path in (where, HPA, APPLICATION, path_of("configmaps", IMAGE_ONLY, "till")):
+    beside = (HPA, APPLICATION, path_of("configmaps", IMAGE_ONLY, "till"))
+    for path in (where, *beside):
         _absent(cluster, path)
     created(cluster.api, IMAGE_ONLY, deployment("till", "v1", image=image("till", "v1")))
     _service(cluster, service("till"))
@@ -215,6 +216,9 @@ def till(cluster: clusters.Cluster, kubelet: Kubelet) -> None:
     cluster.api.post(APPLICATION.rpartition("/")[0], body)
     maps = path_of("configmaps", IMAGE_ONLY)
     cluster.api.post(maps, {"metadata": {"name": "till"}, "data": {"level": "info"}})
+    yield
+    for path in beside:
+        cluster.api.delete(path)
 
 
 def test_owners_are_held_and_given_back(cluster: clusters.Cluster, till: None, api: Api) -> None:
@@ -228,7 +232,8 @@ def test_owners_are_held_and_given_back(cluster: clusters.Cluster, till: None, a
     for _ in range(2):  # as a step that is tried again
         own.set(wanted, MARK)
     assert own.missing(wanted) == "Application argocd/till: a sync of it is terminating"
-    cluster.api.patch(APPLICATION, {"status": {"operationState": {"phase": "Failed"}}})
+    ended = {"status": {"operationState": {"phase": "Failed"}}}
+    cluster.api.patch(APPLICATION, ended, "application/merge-patch+json")
     assert own.missing(wanted) == ""
     assert cluster.api.get(APPLICATION)["spec"]["syncPolicy"] == {}
     spec = cluster.api.get(HPA)["spec"]
@@ -280,6 +285,7 @@ def test_flux_is_suspended_and_resumed(
     where = path_of("statefulsets", TEMPLATE, "orders")
     _absent(cluster, where)
     created(cluster.api, TEMPLATE, stateful_set("orders", "v1"))
+    created(cluster.api, TEMPLATE, service("orders"))
     _absent(cluster, KUSTOMIZATION)
     source = {"kind": "GitRepository", "name": "orders"}
     body = {
@@ -297,6 +303,8 @@ def test_flux_is_suspended_and_resumed(
     assert own.missing(wanted) == ""
     own.set(wanted.model_copy(update={"hold": False}), MARK.model_copy(update={"step": 2}))
     assert cluster.api.get(KUSTOMIZATION)["spec"]["suspend"] is False
+    cluster.api.delete(KUSTOMIZATION)
+    cluster.api.delete(path_of("services", TEMPLATE, "orders"))
 
 
 def test_the_config_map_that_is_named_returns(

@@ -1,6 +1,7 @@
 """One right taken out at a time: the product says so before anybody approves anything."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,9 @@ class Watched:
         return self._own.planned
 
 
-def gate(planned: Planned, name: str) -> str:
-    """What the plan says of one gate; empty where it does not name it."""
+def of_gate(plan: Callable[[], Planned], name: str) -> str:
+    """What a plan made now says of one gate; empty where it does not name it."""
+    planned = plan()
     assert planned.plan is not None, planned.blocked_because
     return next((one.because for one in planned.plan.gates if one.gate == name), "")
 
@@ -94,9 +96,9 @@ def test_what_may_not_be_asked_or_written_is_said(
             ("namespaces", "namespace"),
         ):
             plan = role.without(resource)
-            until(lambda plan=plan, name=name: gate(plan(), name), lambda told: "no right" in told)
+            until(partial(of_gate, plan, name), lambda told: "no right" in told)
         plan = role.without("configmaps", name=DENIED)
-        told = until(lambda: gate(plan(), "deny_list"), bool)
+        told = until(partial(of_gate, plan, "deny_list"), bool)
         assert "it cannot be written" in told
         plan = role.without("horizontalpodautoscalers")
         until(lambda: owners(plan()), lambda told: "not held, for they cannot be read" in told)

@@ -34,12 +34,18 @@ def images(world: World, version: str, label: str) -> tuple[str, ...]:
         (of_version if name == version else others).update(one["image"] for one in found)
     own = of_version - others
     by_digest = {
-        f"{image.partition('@')[0].rpartition(':')[0]}@{pod.images[container]}"
+        f"{_repository(image)}@{pod.images[container]}"
         for pod, image in product(world.pods, own)
         for container in pod.images
         if pod.version == version and len(pod.images) == 1 and pod.images[container]
     }
     return tuple(sorted(own | by_digest))
+
+
+def _repository(image: str) -> str:
+    """Without tag and digest; a colon before the last slash is a registry's port."""
+    path, slash, name = image.partition("@")[0].rpartition("/")
+    return f"{path}{slash}{name.partition(':')[0]}"
 
 
 def add(api: Api, namespace: str, service: str, lines: Iterable[str]) -> str:
