@@ -15,7 +15,7 @@ from activities.disturbed import undisturbed
 from activities.look import Look, Looks
 from activities.step import Step, asked_to_stop, now
 from activities.targets import Target
-from rollback_manager.errors import Blocked
+from rollback_manager.errors import Blocked, TemporaryError
 from rollback_manager.guard import Judgement
 from rollback_manager.metrics.reading import total
 from rollback_manager.progress import StepRecord, StepState
@@ -45,7 +45,8 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
 
     The record says PLANNED if the capacity that the step relies on is gone: nothing was written.
 
-    Raises Blocked when the guard forbids the write, and what the targets raise.
+    Raises Blocked when the guard forbids the write, TemporaryError while another reading is needed
+    to tell, and what the targets raise.
     """
     started_at, until = now(), time.monotonic() + step.action.timeout_s
     looks = Looks(target)
@@ -55,10 +56,11 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
         return _record(step, looks, started_at, StepState.PLANNED, gone)
     text, written_at = "", None
     if not work.written(first):
-        _guarded(work.guard(first))
+        _guarded(work.guard(first), first)
         if asked_to_stop():
             return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
         target.must_be_at(step.plan.place)
+        undisturbed(step, target, reached=False)  # a deploy may have begun since the look
         text, written_at = work.write(first), now()
     since = written_at or first.snapshot.taken_at
     while True:
@@ -90,7 +92,12 @@ def _gone(step: Step, look: Look) -> str:
     return f"{able} of {wanted.instances} instances of {wanted.version} are ready now"
 
 
-def _guarded(judgement: Judgement) -> None:
+def _guarded(judgement: Judgement, look: Look) -> None:
+    if not judgement.allowed and look.snapshot.settles:
+        raise TemporaryError(
+            f"the guard cannot tell yet: {judgement.because}, as far as one reading shows",
+            effect="Nothing was written by this step.",
+        )
     if not judgement.allowed:
         raise Blocked(
             f"the guard forbids it: {judgement.because}",

@@ -14,7 +14,7 @@ from activities.step import now
 from activities.targets import Target, Targets
 from rollback_manager.errors import NotYet, RollbackError, StaleWrite
 from rollback_manager.operation import Mark, op_id
-from rollback_manager.owners import Agreement, Owner
+from rollback_manager.owners import Agreement, Owner, OwnerKind
 from rollback_manager.plan import OwnersHeld
 from rollback_manager.stays import AFTER_ALL_STEPS, Stayed, Staying, Verdict, judge
 from rollback_manager.values import Seconds, Value
@@ -84,7 +84,9 @@ class StayActivities:
     @activity.defn(no_thread_cancel_exception=True)
     def deny_version(self, staying: Staying) -> str:
         """Bar the bad version's images, where the cluster has a list for that."""
-        return owners_of(self._target(staying)).deny(staying.bad)
+        target = self._target(staying)
+        target.must_be_at(staying.place)
+        return owners_of(target).deny(staying.bad)
 
     @activity.defn(no_thread_cancel_exception=True)
     def let_owners_go(self, letting: Letting) -> str:
@@ -94,12 +96,12 @@ class StayActivities:
     def _look(self, question: StayQuestion) -> Stayed:
         staying, target = question.staying, self._target(question.staying)
         owners = owners_of(target)
-        if not staying.checks_s:  # nothing was rolled back: the hold alone is looked after
+        if not staying.checks_s:  # nothing is to stay: the hold alone is looked after
             stayed = _of_the_hold_alone(staying, owners.live().newest_epoch)
         else:
             shares, versions = target.traffic.split(), target.workloads.versions()
             ready = {version: state.ready for version, state in versions.items()}
-            stayed = judge(staying, owners.live(), shares, ready)
+            stayed = judge(_meant(question), owners.live(), shares, ready)
         if stayed.verdict is not Verdict.STAYS:
             return stayed.model_copy(update={"left": question.held})
         if loose := owners.missing(OwnersHeld(owners=question.held, minimum=staying.minimum)):
@@ -109,17 +111,17 @@ class StayActivities:
 
     def _released(self, question: StayQuestion, stayed: Stayed) -> Stayed:
         """Those that agree are given back; the others stay, with the reason."""
-        staying, told, why = question.staying, list[str](), list[str]()
+        staying, told, why = question.staying, dict[str, str](), list[str]()
         for owner in question.releases:
             agreement = self._agrees(owner, staying)
             if agreement.agrees:
                 self._release(staying, (owner,))
-                told.append(f"{owner.name} given back: {agreement.because}")
+                told[owner.name] = f"{owner.name} given back: {agreement.because}"
             else:
                 why.append(f"{owner.name}: {agreement.because}")
-        left = tuple(o for o in question.held if not any(t.startswith(o.name) for t in told))
+        left = tuple(one for one in question.held if one.name not in told)
         return stayed.model_copy(
-            update={"released": tuple(told), "left": left, "held_because": "; ".join(why)}
+            update={"released": tuple(told.values()), "left": left, "held_because": "; ".join(why)}
         )
 
     def _agrees(self, owner: Owner, staying: Staying) -> Agreement:
@@ -134,8 +136,10 @@ class StayActivities:
             step=AFTER_ALL_STEPS,
         )
         wanted = OwnersHeld(owners=owners, minimum=staying.minimum, hold=False)
+        target = self._target(staying)
+        target.must_be_at(staying.place)
         try:
-            return owners_of(self._target(staying)).set(wanted, mark)
+            return owners_of(target).set(wanted, mark)
         except StaleWrite as stale:
             return f"left to the newer rollback that holds it: {stale.what}"
 
@@ -148,9 +152,17 @@ def _tells(stayed: Stayed, known: Verdict) -> bool:
     return known is Verdict.NOT_LOOKED and stayed.verdict is not Verdict.STAYS
 
 
+def _meant(question: StayQuestion) -> Staying:
+    """Without its floor once an autoscaler has its own bounds back: then it follows the load."""
+    given_back = [one for one in question.staying.owners if one not in question.held]
+    if any(one.kind is OwnerKind.AUTOSCALER for one in given_back):
+        return question.staying.model_copy(update={"floor": 1})
+    return question.staying
+
+
 def _of_the_hold_alone(staying: Staying, epoch: int) -> Stayed:
     if epoch > staying.epoch:
         because = f"rollback number {epoch} of this service took over"
         return Stayed(verdict=Verdict.SUPERSEDED, because=because)
-    because = "nothing was rolled back; what was held is held still"
+    because = "nothing that was rolled back is left to watch; what was held is held still"
     return Stayed(verdict=Verdict.STAYS, because=because)

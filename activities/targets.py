@@ -248,6 +248,8 @@ class Target:
     """None: nothing but images and counts is frozen of a release."""
     configuration: Configuration | None = None
     """None: no configuration returns with a release."""
+    anew: Callable[[], None] | None = None
+    """Makes the next look one of now, where looks share what was read a moment ago."""
     preconditions: Preconditions | None = None
     """None: the platform sets none."""
 

@@ -23,13 +23,18 @@ SIGMAS = 3
 
 
 def hold(owners: tuple[Owner, ...], minimum: int, policy: Policy) -> Action:
-    """Keep those from writing who would take the rollback back."""
+    """Keep those from writing who would take the rollback back.
+
+    Who is held already would put back what an earlier rollback undid: an undo leaves him held.
+    """
     held = OwnersHeld(owners=owners, minimum=minimum)
+    ours = tuple(one for one in owners if not one.held_before)
     return Action(
         wanted=held,
         timeout_s=policy.timeouts.redirect_traffic_s,
         check=f"{held.names} held, and nothing of it under way",
-        undo=held.model_copy(update={"hold": False}),
+        undo=held.model_copy(update={"owners": ours, "hold": False}) if ours else None,
+        no_undo_because="" if ours else "they were held before, for an earlier rollback",
     )
 
 

@@ -19,6 +19,7 @@ RISK = Risk(
 def with_configuration(plan: ServicePlan, found: Drift, point: str, before: str) -> ServicePlan:
     """The plan with a phase that writes back what differs; the same plan where nothing does.
 
+    Only whoever would take it back at once is held before that.
     point, before: digests of what is to be, and of what stands there now.
     """
     stays = tuple(dict.fromkeys((*plan.not_undone, *found.stays)))
@@ -41,6 +42,10 @@ def _held(plan: ServicePlan) -> tuple[Phase, ...]:
 def is_restored(plan: ServicePlan) -> bool:
     """Whether the plan writes configuration back."""
     return any(isinstance(action.wanted, Configured) for action in plan.actions)
+
+
+def _only_holds(phase: Phase) -> bool:
+    return all(isinstance(action.wanted, OwnersHeld) for action in phase.actions)
 
 
 def _restore(plan: ServicePlan, found: Drift, point: str, before: str) -> Action:

@@ -27,6 +27,7 @@ class Owner(Value):
     path: where the API of `cluster` has the object by which it is held. version: whose instances
     it concerns; empty: whatever runs. brings_back: what it would do, in words.
     not_held_because: empty where a rollback can hold it. by_hand: the line that gives it back.
+    held_before: it is held for an earlier rollback of the service, and no undo gives it back.
     """
 
     kind: OwnerKind
@@ -38,6 +39,7 @@ class Owner(Value):
     not_held_because: str = ""
     remedy: str = ""
     by_hand: str = ""
+    held_before: bool = False
 
     @property
     def can_be_held(self) -> bool:

@@ -108,7 +108,7 @@ def preconditions(
     judges: dict[str, tuple[Callable[[], Iterable[Found]], str]] = {
         "namespace": (lambda: _namespace(seen), "it is there to stay"),
         "controllers": (lambda: _controllers(seen, plan), "they replace pods as the plan needs"),
-        "room": (lambda: _room(seen), f"there is room for {seen.more} more pods"),
+        "room": (lambda: _room(seen), _fits(seen)),
         "disruption_budgets": (lambda: _budgets(seen, plan), "none is violated"),
         "routing": (lambda: _routing(seen), "every Service that is named is there"),
         "helm_release": (lambda: _helm(seen), f"{seen.helm} is not in the middle of anything"),
@@ -265,6 +265,10 @@ def _helm(seen: PlatformFacts) -> Iterator[Found]:
         )
         words = f"Helm release {one.name} revision {one.revision} is {one.status}"
         yield GateAnswer.FAILED, f"{words}: {remedy}"
+
+
+def _fits(seen: PlatformFacts) -> str:
+    return f"there is room for {seen.more} more pods" if seen.more else "no pod more is needed"
 
 
 def _locked(seen: PlatformFacts, locked: Iterable[str]) -> Iterator[Found]:

@@ -34,19 +34,18 @@ def staying(
         owners=owners,
         minimum=service.desired,
         plan=plan.digest,
+        place=service.place,
     )
 
 
 def held(plan: ServicePlan, outcome: ServiceOutcome) -> tuple[Owner, ...]:
     """Whom the service's steps left held: a hold may have landed though its answer did not."""
-    wanted = [a.wanted for a in plan.actions if isinstance(a.wanted, OwnersHeld)]
+    holds = [one for one in plan.actions if isinstance(one.wanted, OwnersHeld)]
+    wanted = [one.wanted.owners for one in holds if isinstance(one.wanted, OwnersHeld)]
+    undone = [one.undo.owners for one in holds if isinstance(one.undo, OwnersHeld)]
     steps = [one for one in outcome.steps if one.kind is ActionKind.HOLD_OWNER]
     if not wanted or not steps:
         return ()
-    given_back = len(steps) > 1 and steps[-1].state is StepState.DONE and _restored(outcome)
-    return () if given_back else wanted[0].owners
-
-
-def _restored(outcome: ServiceOutcome) -> bool:
-    """Whether the last of its steps were those of an undo."""
-    return outcome.aborted and outcome.steps[-1].kind is ActionKind.HOLD_OWNER
+    given_back = steps[-1].undoes and steps[-1].state is StepState.DONE
+    back = undone[0] if given_back and undone else ()
+    return tuple(one for one in wanted[0] if one not in back)

@@ -99,6 +99,8 @@ class Staying(Value):
     minimum: int = 1
     plan: str = ""
     """Digest of the plan that was carried out."""
+    place: str = ""
+    """Where alone its owners may be written to, as the plan has it."""
 
 
 class Check(Value):

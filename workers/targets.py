@@ -60,12 +60,19 @@ from rollback_manager.platforms import (
 )
 
 
-def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets:
+def targets(
+    catalogue: Catalogue,
+    client: httpx.Client,
+    store: Store,
+    counters: Mapping[tuple[str, str], Counters] | None = None,
+) -> Targets:
     """The real ones that the catalogue names, each made when it is first asked for.
 
     store: has what was frozen of releases, which is needed where they run on a cluster.
+    counters: in the place of those that the catalogue names, where users are a stand-in.
     """
-    counters, makers = _counters(catalogue, client), _Makers(catalogue, client)
+    counters = _counters(catalogue, client) if counters is None else counters
+    makers = _Makers(catalogue, client)
 
     @cache
     def target(env: str, service: str) -> Target:
@@ -83,6 +90,7 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             place=makers.place(placement),
             freezer=roles.freezer,
             configuration=roles.configuration,
+            anew=roles.anew,
             preconditions=roles.preconditions,
             owners=roles.owners,
         )
@@ -131,6 +139,7 @@ class _Roles:
     configuration: Configuration | None = None
     preconditions: Preconditions | None = None
     owners: Owners | None = None
+    anew: Callable[[], None] | None = None
 
 
 class _Makers:
@@ -203,6 +212,7 @@ class _Makers:
             configuration,
             ClusterPreconditions(reader, workloads, tried, configuration, route, owners),
             owners,
+            anew=lambda: _forget(reader, tried),
         )
 
     def _proxy(self, placement: Placement) -> Traffic:
@@ -211,6 +221,12 @@ class _Makers:
             raise TypeError(f"{envoy.kind} was let through without its workloads")
         stats = self._stats.setdefault(envoy.admin, SharedStats(Admin(envoy.admin, self._client)))
         return Envoy(envoy, self._client, stats, self._routes[_address(envoy)])
+
+
+def _forget(reader: Reader, traffic: ServiceTraffic | HttpRouteTraffic | None) -> None:
+    reader.anew()
+    if traffic is not None:
+        traffic.forget()
 
 
 def _routes(catalogue: Catalogue) -> Mapping[str, Collection[str]]:

@@ -46,7 +46,7 @@ class StayWorkflow:
         self._known = Verdict.NOT_LOOKED
         self._because = ""
         self._state, self._waits_for, self._next_step = State.RUNNING, "", ""
-        self._expired = False
+        self._expired, self._over = False, False
         self._asked: ReleaseHold | None = None
         self._checks: list[Check] = []
         self._notes: list[str] = []
@@ -60,8 +60,7 @@ class StayWorkflow:
         for seconds in staying.checks_s:
             if not await self._watch_until(self._after(seconds), due=True):
                 break
-        else:
-            await self._look_after_the_rest()
+        await self._look_after_the_rest()
         if proposing is not None:
             await proposing
         self._move(State.FINISHED, "", "")
@@ -107,6 +106,7 @@ class StayWorkflow:
             if stayed is not None:
                 self._tell(stayed, due=due and over)
                 if stayed.verdict is Verdict.SUPERSEDED:
+                    self._give_way()
                     return False
             await self._release_if_asked()
             if over or not (due or self._is_left()):
@@ -115,15 +115,22 @@ class StayWorkflow:
     async def _look_after_the_rest(self) -> None:
         """Until all is well and given back; loud from the moment on when the hold is too old."""
         expires = self._after(self._staying.hold_s)
-        while self._is_left():
-            until = expires if not self._expired else self._after(AT_LONGEST.total_seconds())
-            if not await self._watch_until(until, due=False):
-                return
+        while self._is_left() and not self._over:
+            expiring = self._held and not self._expired  # without a hold nothing expires
+            until = expires if expiring else self._after(AT_LONGEST.total_seconds())
+            await self._watch_until(until, due=False)
             if workflow.now() >= self._after(AT_LONGEST.total_seconds()):
                 self._notes.append("nobody answered: this ends, and what is held stays held")
                 return
             if self._held and not self._expired and workflow.now() >= expires:
                 await self._expire()
+
+    def _give_way(self) -> None:
+        """A newer rollback knows of the hold. A newer release does not: then that alone is left."""
+        self._over = not (self._held and self._staying.checks_s)
+        if not self._over:
+            self._staying = self._staying.model_copy(update={"checks_s": ()})
+            self._known = Verdict.NOT_LOOKED
 
     def _is_left(self) -> bool:
         return bool(self._held) or self._known in PAGES

@@ -168,6 +168,7 @@ class Steps:
             or (None if undoes else await self._there_already(number))
             or await self._carry_out(self._step(number, undoes), cut)
         )
+        record = record.model_copy(update={"undoes": True}) if undoes else record
         self.records.append(record)
         self._last[number] = record
         if record.state is StepState.DONE:

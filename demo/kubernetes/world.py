@@ -30,7 +30,7 @@ from demo.processes import until
 
 DONE_S = 60.0
 """Many times what it takes, for a loaded machine."""
-DRAIN_S = 1.0
+DRAIN_S = 2.0
 """Of an instance, unless its image says otherwise: the gateway hears of its end long before."""
 
 

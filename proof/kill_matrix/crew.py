@@ -22,7 +22,7 @@ from rollback_manager.errors import TemporaryError
 from rollback_manager.progress import RollbackOutcome
 
 READY_S = 60.0
-REACHED_S = 60.0
+REACHED_S = 120.0
 ENDS_S = 120.0
 """Many times what each takes, for a loaded machine."""
 

@@ -109,11 +109,14 @@ class Case(Crew):
             self._proxied = self._catalogue("proxied", self.kubeconfig)
             await asyncio.to_thread(self._deploy)
             self._users = Users(self._place.api, self.key, self.placement)
-            self._since = time.monotonic()
             stack.enter_context(self._users)
             self._place.counting.pages[self.key] = self._users.page
             await asyncio.to_thread(self._record)
             await asyncio.sleep(SETTLED_S)
+            await self.until("users are sent to all pods", self._users.are_served, DEPLOYED_S)
+            self._users.seen.clear()
+            self._users.sent = self._users.failed = 0.0
+            self._since = time.monotonic()
             self._ledger_from = await asyncio.to_thread(self._place.calls_so_far)
             self._stack = stack.pop_all()
         return self

@@ -27,6 +27,8 @@ RATE = 100.0
 EVERY_S = 0.12
 OWN_FAULT = 0.1
 """Of the bad version's answers: its own errors, for which nobody rolls back further."""
+ALL = 4
+"""Pods' worth of capacity before each rollback."""
 EDGES = ("0.01", "1", "+Inf")
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 
@@ -87,6 +89,10 @@ class Users:
         """They go."""
         self._over.set()
         self._thread.join()
+
+    def are_served(self) -> bool:
+        """Whether the endpoints are those of four pods: they lag behind what was deployed."""
+        return bool(self.seen) and self.seen[-1].worth >= ALL
 
     def page(self) -> dict[Labels, float]:
         """Counters by version and answer, as an exporter shows them."""

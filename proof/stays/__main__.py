@@ -12,6 +12,7 @@ from demo.kubernetes import binaries, crds
 from demo.kubernetes.api import connected
 from demo.kubernetes.control_plane import ControlPlane
 from demo.kubernetes.kubelet import Kubelet
+from proof.core_logs import errors_only
 from proof.own_temporal import own_temporal
 from proof.stays.cell import CASES, Cell, policy, run
 
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument("--seconds", type=float, default=WATCHED_S, help="watch for so long")
     given = parser.parse_args()
+    errors_only()
     checks = [check for check in CHECKS if check < given.seconds] or [2.0, 4.0, 6.0]
     cells = asyncio.run(prove(given.seconds, checks))
     violations = [text for cell in cells for text in wrong(cell)]

@@ -132,6 +132,7 @@ async def test_self_heal_is_held_and_given_back_once_git_agrees(
     assert "rollback-manager.io/held" not in application["metadata"]["annotations"]
 
 
+@pytest.mark.long
 async def test_without_the_hold_self_heal_brings_it_back_and_is_named(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path, argo: None
 ) -> None:
@@ -171,6 +172,7 @@ async def test_an_updater_cannot_push_the_bad_tag_again_where_it_is_denied(
     assert any("denied from now on" in note and BAD in note for note in stays.notes), stays.notes
 
 
+@pytest.mark.long
 async def test_without_a_deny_list_the_updater_is_named_though_it_keeps_the_label(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path
 ) -> None:
@@ -210,6 +212,7 @@ async def test_an_autoscaler_keeps_what_was_restored_until_the_checks_are_over(
     assert fighter.fought, "it has its own bounds again"
 
 
+@pytest.mark.long
 async def test_without_the_hold_the_autoscaler_shrinks_it_and_is_named(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path
 ) -> None:
@@ -224,6 +227,7 @@ async def test_without_the_hold_the_autoscaler_shrinks_it_and_is_named(
     assert stays.checks[-1].stayed.who == AUTOSCALER
 
 
+@pytest.mark.long
 async def test_self_heal_in_the_middle_is_named_and_not_fought(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path, argo: None
 ) -> None:
@@ -256,6 +260,7 @@ async def test_a_deploy_that_begins_meanwhile_is_held_and_named(
     assert site.image().endswith(":v3"), "it was fought"
 
 
+@pytest.mark.long
 async def test_the_undo_takes_the_place_of_a_rollout_that_is_under_way(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path, kubelet: Kubelet
 ) -> None:

@@ -4,10 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from rollback_manager.actions import hold
 from rollback_manager.owners import Owner, OwnerKind, Writer, said, to_hold
+from rollback_manager.plan import ActionKind, OwnersHeld, Phase
+from rollback_manager.progress import EndState, StepRecord, StepState
+from rollback_manager.staying import held
 from rollback_manager.stays import Kept, Live, Stayed, Staying, Verdict, judge
+from tests.builders import service_outcome, service_plan, step
 
 AT = datetime(2026, 11, 27, 12, tzinfo=UTC)
+HELD = Owner(kind=OwnerKind.ARGO_CD, name="Application argocd/shop")
 ARGO, PIPELINE = (Writer(manager=name, at=AT) for name in ("argocd-controller", "pipeline"))
 STAYING = Staying(
     env="prod",
@@ -76,3 +82,34 @@ def test_only_those_are_held_that_concern_the_good_version_and_can_be() -> None:
         "shop puts its own back: held before the first write, given back once it agrees",
         "helm: not held",
     )
+
+
+def held_after(*steps: StepRecord, owners: tuple[Owner, ...] = (HELD,)) -> tuple[Owner, ...]:
+    shop = service_plan()
+    phase = Phase(name="hold", actions=(hold(owners, 4, shop.policy),))
+    outcome = service_outcome(steps=steps, aborted=True, end=EndState.MIXED)
+    return held(shop.model_copy(update={"phases": (phase, *shop.phases)}), outcome)
+
+
+def test_an_undo_leaves_those_held_whom_an_earlier_rollback_holds() -> None:
+    before = HELD.model_copy(update={"held_before": True})
+    other = Owner(kind=OwnerKind.AUTOSCALER, name="HorizontalPodAutoscaler shop/shop")
+    policy = service_plan().policy
+    assert hold((before,), 4, policy).undo is None
+    undo = hold((before, other), 4, policy).undo
+    assert isinstance(undo, OwnersHeld)
+    assert (undo.hold, undo.owners) == (False, (other,))
+    done, back = step(ActionKind.HOLD_OWNER, 0, 1), step(ActionKind.HOLD_OWNER, 2, 3, undoes=True)
+    assert held_after(done, back, owners=(before, other)) == (before,)
+
+
+def test_a_hold_that_was_tried_again_before_an_abort_is_looked_after() -> None:
+    tried = step(ActionKind.HOLD_OWNER, 0, 1, state=StepState.INCONCLUSIVE)
+    done = step(ActionKind.HOLD_OWNER, 1, 2)
+    assert held_after(tried, done) == (HELD,)
+
+
+def test_what_an_undo_gave_back_is_not_held_though_a_seal_came_after_it() -> None:
+    done, back = step(ActionKind.HOLD_OWNER, 0, 1), step(ActionKind.HOLD_OWNER, 2, 3, undoes=True)
+    assert held_after(done, back) == ()
+    assert held_after(done, back, step(ActionKind.PREPARE, 3, 4, undoes=True)) == ()

@@ -186,3 +186,31 @@ async def test_a_stopped_rollback_whose_owner_is_held_is_looked_after(made: Rig)
     await handle(made).signal("release_hold", ReleaseHold(by="anna"))
     await until(made, lambda one: not one.held)
     assert not owners.held
+
+
+async def test_a_newer_release_leaves_nobody_held_for_ever(unmanned: Rig) -> None:
+    made = unmanned
+    owners = owned(made.world)
+    async with made.at_work(**SHORT) as run:
+        await verified(run, owners)
+        made.world.shares_now = {"v3": 100}
+        await until(run, lambda one: Verdict.SUPERSEDED in {c.stayed.verdict for c in one.checks})
+        assert owners.held
+        owners.agreed = True
+        ended = await until(run, lambda one: one.state == State.FINISHED)
+        await replay(run)
+    assert not owners.held
+    assert ended.held == ()
+
+
+async def test_a_reversal_that_nobody_answers_costs_no_event_after_the_hold(unmanned: Rig) -> None:
+    made = unmanned
+    owners = owned(made.world)
+    async with made.at_work(**SHORT, hold_s=3) as run:
+        await verified(run, owners)
+        made.world.shares_now = {"v2": 100}
+        await until(run, lambda one: one.state == State.NEEDS_HUMAN)
+        await handle(run).signal("release_hold", ReleaseHold(by="anna"))
+        await until(run, lambda one: not one.held)
+        await asyncio.sleep(6)
+        assert (await handle(run).describe()).history_length < 150

@@ -31,6 +31,18 @@ def path_of(target: GitOpsTarget) -> str:
             return f"{group}/namespaces/{namespace}/{plural}/{name}"
 
 
+def unread(target: GitOpsTarget, because: str) -> Owner:
+    """It may not be read, or is not there: whether it puts its own back is not known."""
+    is_argo = isinstance(target, ArgoCdTarget)
+    return Owner(
+        kind=OwnerKind.ARGO_CD if is_argo else OwnerKind.FLUX,
+        name=path_of(target).rpartition("/namespaces/")[2],
+        brings_back="may put its own back",
+        not_held_because=f"not held, for it cannot be read ({because})",
+        remedy="see `gitops` in the catalogue, and whether the worker may get and patch it",
+    )
+
+
 def named(target: GitOpsTarget, item: Json, context: str) -> Owner:
     """The owner that the catalogue names, as its object stands now."""
     match target:
@@ -38,23 +50,6 @@ def named(target: GitOpsTarget, item: Json, context: str) -> Owner:
             return _argo(target, item, context)
         case FluxTarget():
             return _flux_owner(target, item, context)
-
-
-def unread(target: GitOpsTarget, because: str) -> Owner:
-    """The owner that the catalogue names, where it may not be read: what it does is not known."""
-    kind, what, name = OwnerKind.ARGO_CD, "Application", ""
-    match target:
-        case ArgoCdTarget(application=name):
-            pass
-        case FluxTarget():
-            kind, (what, name) = OwnerKind.FLUX, _flux(target)
-    return Owner(
-        kind=kind,
-        name=f"{what} {target.namespace}/{name}",
-        brings_back="may put its own back",
-        not_held_because=f"not held, for it cannot be read ({because})",
-        remedy="give the worker its rights: rollback-manager doctor --kubernetes",
-    )
 
 
 def told_by(labels: Json, annotations: Json) -> Iterator[Owner]:

@@ -46,8 +46,8 @@ class Kind(Protocol):
     def hold(self, item: Json, minimum: int) -> Sequence[Json]:
         """Operations that hold it; none where it is held."""
 
-    def free(self, item: Json, was: Json) -> Sequence[Json]:
-        """Operations that give back what was there."""
+    def free(self, item: Json, was: Json, minimum: int) -> Sequence[Json]:
+        """Operations that give back what was there; what others set meanwhile stays."""
 
     def missing(self, item: Json, minimum: int) -> str:
         """Why it is not held, in words; empty where it is."""
@@ -71,7 +71,7 @@ class ArgoCd:
         phase = {"op": "replace", "path": "/status/operationState/phase", "value": ENDING}
         return [*off, *([phase] if _phase(item) == RUNNING else [])]
 
-    def free(self, item: Json, was: Json) -> Sequence[Json]:
+    def free(self, item: Json, was: Json, minimum: int) -> Sequence[Json]:
         """Its auto-sync as it was, unless somebody has set another one meanwhile."""
         if "automated" not in was or "automated" in _sync_policy(item):
             return []
@@ -108,7 +108,7 @@ class Flux:
         """As `flux suspend` does it."""
         return [] if item["spec"].get("suspend") else [_suspend(on=True)]
 
-    def free(self, item: Json, was: Json) -> Sequence[Json]:
+    def free(self, item: Json, was: Json, minimum: int) -> Sequence[Json]:
         """As `flux resume` does it, unless it was suspended before."""
         return [] if was.get("suspend") or not item["spec"].get("suspend") else [_suspend(on=False)]
 
@@ -136,10 +136,20 @@ class Autoscaler:
         most = [_bound("max", minimum)] if spec["maxReplicas"] < minimum else []
         return [*most, *([_bound("min", minimum)] if spec.get("minReplicas", 1) < minimum else [])]
 
-    def free(self, item: Json, was: Json) -> Sequence[Json]:
-        """Its bounds as they were."""
-        bounds = (("min", was.get("minReplicas")), ("max", was.get("maxReplicas")))
-        return [_bound(name, value) for name, value in bounds if value is not None]
+    def free(self, item: Json, was: Json, minimum: int) -> Sequence[Json]:
+        """Its bounds as they were, where they are still as the hold left them.
+
+        Somebody may have raised the maximum meanwhile, for the load that there is.
+        """
+        spec = item["spec"]
+        bounds = {"min": spec.get("minReplicas", 1), "max": spec["maxReplicas"]}
+        back = dict(bounds)
+        for name, there in bounds.items():
+            before = was.get(f"{name}Replicas")
+            if before is not None and there == max(before, minimum):
+                back[name] = before
+        back["max"] = max(back["max"], back["min"])  # the API refuses one below the other
+        return [_bound(name, value) for name, value in back.items() if value != bounds[name]]
 
     def missing(self, item: Json, minimum: int) -> str:
         """A minimum that is too low."""

@@ -9,15 +9,16 @@ from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.held import HELD, KINDS, Held, held_of, note
 from activities.integrations.kubernetes.live import Written
 from activities.integrations.kubernetes.objects import Json
-from activities.integrations.kubernetes.refusals import Forbidden
 from activities.integrations.kubernetes.world import Reader
 from activities.integrations.kubernetes.writes import compare_and_set, try_out
-from rollback_manager.errors import PermanentError
+from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.operation import Mark
 from rollback_manager.owners import Agreement, Owner, OwnerKind
 from rollback_manager.plan import OwnersHeld
 from rollback_manager.platforms import Controller, GitOpsTarget, TrafficTarget
 from rollback_manager.stays import Live
+
+GONE = "it is not there any more"
 
 
 class KubernetesOwners:
@@ -50,13 +51,6 @@ class KubernetesOwners:
         done = [self._set(one, wanted, mark) for one in wanted.owners]
         return "; ".join(text for text in done if text)
 
-    def try_out(self, wanted: OwnersHeld) -> None:
-        """The same as a dry run. Raises what the first write that is refused would."""
-        for one in wanted.owners:
-            set_ = _Set(self._holder, one, wanted)
-            api = self._apis[one.cluster]
-            try_out(api, one.path, set_.change, key=self._key, notes=set_.notes)
-
     def missing(self, wanted: OwnersHeld) -> str:
         """Those that are not as wanted, each with what is wrong."""
         found = ((one, self._missing(one, wanted)) for one in wanted.owners)
@@ -83,13 +77,7 @@ class KubernetesOwners:
 
     def _deployers(self) -> Iterator[Owner]:
         if self._gitops is not None:
-            api = self._apis[self._gitops.cluster]
-            try:
-                item = api.get(gitops.path_of(self._gitops))
-            except Forbidden as refusal:
-                yield gitops.unread(self._gitops, refusal.what)
-                return
-            yield gitops.named(self._gitops, item, api.context)
+            yield self._deployer(self._gitops)
             return
         told: dict[str, Owner] = {}
         for item in self._reader.now().controllers.values():
@@ -97,6 +85,15 @@ class KubernetesOwners:
             for one in gitops.told_by(meta.get("labels", {}), meta.get("annotations", {})):
                 told.setdefault(one.name, one)
         yield from told.values()
+
+    def _deployer(self, named: GitOpsTarget) -> Owner:
+        """One that cannot be read keeps nobody from going back: it is said."""
+        api = self._apis[named.cluster]
+        try:
+            item = api.get(gitops.path_of(named))
+        except PermanentError as refusal:
+            return gitops.unread(named, refusal.what)
+        return self._noted(gitops.named(named, item, api.context), item)
 
     def _autoscalers(self) -> Iterator[Owner]:
         target, world = self._reader.target, self._reader.now()
@@ -114,7 +111,29 @@ class KubernetesOwners:
             yield autoscalers.unread(refusal.what, target.namespace)
             return
         where = (target.cluster, self._reader.api.context, target.namespace)
-        yield from autoscalers.of(items, str(target.controller), versions, where)
+        for item in items:
+            for one in autoscalers.of([item], str(target.controller), versions, where):
+                yield self._noted(one, item)
+
+    def _noted(self, owner: Owner, item: Json) -> Owner:
+        """With what only this service knows of it: its own hold, and whether we may hold at all.
+
+        A right that is missing is said before approval; a hold that fails would stop the way back.
+        """
+        noted = owner.model_copy(update={"held_before": self._holder in held_of(item).by})
+        if not owner.can_be_held:
+            return noted
+        api, set_ = (
+            self._apis[owner.cluster],
+            _Set(self._holder, owner, OwnersHeld(owners=(owner,))),
+        )
+        try:
+            try_out(api, owner.path, set_.change, key=self._key, notes=set_.notes)
+        except PermanentError as refusal:  # no right to it, or a policy that says no
+            because = f"not held, for the worker may not write to it ({refusal.what})"
+            words = {"not_held_because": because, "remedy": "let the worker get and patch it"}
+            return noted.model_copy(update=words)
+        return noted
 
     def _others(self) -> Iterator[Owner]:
         rows = list(fields.managers(self._written.parts()))
@@ -130,11 +149,19 @@ class KubernetesOwners:
     def _set(self, owner: Owner, wanted: OwnersHeld, mark: Mark) -> str:
         set_ = _Set(self._holder, owner, wanted)
         api = self._apis[owner.cluster]
-        compare_and_set(api, owner.path, mark, set_.change, key=self._key, notes=set_.notes)
+        try:
+            compare_and_set(api, owner.path, mark, set_.change, key=self._key, notes=set_.notes)
+        except NotFound:
+            if wanted.hold:
+                raise
+            return f"{owner.name}: {GONE}"
         return set_.told
 
     def _missing(self, owner: Owner, wanted: OwnersHeld) -> str:
-        item = self._get(owner)
+        try:
+            item = self._get(owner)
+        except NotFound:
+            return GONE if wanted.hold else ""
         held = self._holder in held_of(item).by
         if not wanted.hold:
             return "it is held still" if held else ""
@@ -162,7 +189,7 @@ class _Set:
         if held.by != (self._holder,):
             return []
         self.told = f"{self._owner.name} given back what it had"
-        return self._kind.free(seen, held.was)
+        return self._kind.free(seen, held.was, self._wanted.minimum)
 
     def notes(self, seen: Json) -> dict[str, str | None]:
         """What it had, and for whom it is held."""

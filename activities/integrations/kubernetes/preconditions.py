@@ -18,7 +18,6 @@ from rollback_manager.moves import FOLLOWS
 from rollback_manager.plan import (
     Capacity,
     Configured,
-    OwnersHeld,
     Reduced,
     Removed,
     ServicePlan,
@@ -55,11 +54,8 @@ class Shared(Protocol):
         """Raises what the write would."""
 
 
-class Holding(Protocol):
-    """Owners whose hold can be tried, and the list of what is denied."""
-
-    def try_out(self, wanted: OwnersHeld) -> None:
-        """Raises what the write would."""
+class Denying(Protocol):
+    """Whoever keeps the list of what is denied."""
 
     def try_out_deny(self) -> None:
         """Raises what the write of the list would, where there is one."""
@@ -75,7 +71,7 @@ class ClusterPreconditions:
         traffic: Shared | None,
         configuration: ClusterConfiguration,
         route: str = "",
-        owners: Holding | None = None,
+        owners: Denying | None = None,
     ) -> None:
         self._reader, self._route = reader, route
         self._workloads, self._traffic = workloads, traffic
@@ -101,8 +97,6 @@ class ClusterPreconditions:
         last: Split | None = None
         for action in plan.actions:
             match action.wanted:
-                case OwnersHeld() as held if self._owners:
-                    yield partial(self._owners.try_out, held)
                 case Configured(objects=names) if restored:
                     yield partial(self._configuration.try_out, restored.only(names))
                 case Capacity() | Reduced() | Removed() as wanted:
@@ -118,7 +112,7 @@ class _Looking:
     """One look; what could not be asked is noted on the way."""
 
     def __init__(
-        self, reader: Reader, plan: ServicePlan, route: str, owners: Holding | None
+        self, reader: Reader, plan: ServicePlan, route: str, owners: Denying | None
     ) -> None:
         self._reader, self._plan, self._route, self._owners = reader, plan, route, owners
         self._world = reader.now()
@@ -263,7 +257,7 @@ class _Looking:
         found: Json = self._read("namespace", lambda: self._reader.api.metadata(path), {})
         return "deletionTimestamp" in found.get("metadata", {})
 
-    def _try_deny(self, owners: Holding) -> None:
+    def _try_deny(self, owners: Denying) -> None:
         """It is written once the rollback is over, and is no obstacle to it."""
         try:
             owners.try_out_deny()

@@ -20,6 +20,7 @@ from activities.integrations.kubernetes.world import Reader, World
 from activities.integrations.kubernetes.writes import (
     compare_and_set,
     must_be_as_seen,
+    token_of,
     try_out,
 )
 from activities.targets import Counters, SharesAsSet
@@ -54,7 +55,7 @@ class ServiceTraffic:
                 shares={taken[0]: 100},
                 mark=objects.mark_of(service),
                 acknowledged=self._endpoints.are_only(pods, service),
-                token=service["metadata"]["resourceVersion"],
+                token=token_of(service),
                 moves=Moves.SWITCH,
             )
         selected = [pod for pod in world.pods if objects.selects(selector, pod.labels)]
@@ -65,18 +66,27 @@ class ServiceTraffic:
             moves=Moves.CONTROLLER if len(world.controllers) == 1 else Moves.INSTANCES,
         )
 
+    def forget(self) -> None:
+        """Whoever looks next reads the Service anew."""
+        self._service.forget()
+
     def split(self) -> dict[str, int]:
         """The same shares, whether they are in force or not."""
         return self.shares().shares
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
-        compare_and_set(self._reader.api, self._path, mark, self._changing(shares, seen))
-        self._service.forget()
+        change, known = self._changing(shares, mark, seen), self._service.now()
+        try:
+            answer = compare_and_set(self._reader.api, self._path, mark, change, known)
+        except BaseException:
+            self._service.forget()  # its answer may be lost, and it may have landed
+            raise
+        self._service.put(answer)
 
     def try_out(self, shares: dict[str, int]) -> None:
         """The same as a dry run; raises what `set_shares` would."""
-        try_out(self._reader.api, self._path, self._changing(shares, None))
+        try_out(self._reader.api, self._path, self._changing(shares))
 
     def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """Requests as its metrics count them; ready and leaving pods as the kubelets say."""
@@ -98,7 +108,7 @@ class ServiceTraffic:
         return (f"{begin} patch {name} --type=merge -p {shlex.quote(patch)}",)
 
     def _changing(
-        self, shares: dict[str, int], seen: str | None
+        self, shares: dict[str, int], mark: Mark | None = None, seen: str | None = None
     ) -> Callable[[Json], Sequence[Json]]:
         version, *more = [name for name, part in shares.items() if part]
         if more:
@@ -109,7 +119,7 @@ class ServiceTraffic:
             )
 
         def change(service: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, service, seen)
+            must_be_as_seen(self._path, service, seen, mark)
             wanted = self._selector(service, version)
             return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
 

@@ -39,8 +39,10 @@ class SideBySide:
             Blocked: its Deployment is paused, or was given another version meanwhile.
         """
         name, change = self._changing(version, instances)
-        compare_and_set(self._reader.api, self._reader.path(name), mark, change)
-        self._reader.forget()
+        path, known = self._reader.path(name), self._reader.now().controllers[name]
+        with self._reader.unless_lost():
+            answer = compare_and_set(self._reader.api, path, mark, change, known)
+        self._reader.wrote(name, answer)
 
     def try_out(self, version: str, instances: int) -> None:
         """The same as a dry run; raises what `scale` would."""

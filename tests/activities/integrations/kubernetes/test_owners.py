@@ -29,13 +29,13 @@ def test_an_application_of_a_set_is_said_with_its_remedy() -> None:
 def test_what_may_not_be_read_is_said_and_not_taken_for_fine() -> None:
     flux = FluxTarget(kind="flux", cluster="hub", helm_release="shop")
     for target, name in (
-        (ARGO, "Application argocd/shop"),
-        (flux, "HelmRelease flux-system/shop"),
+        (ARGO, "argocd/applications/shop"),
+        (flux, "flux-system/helmreleases/shop"),
     ):
         owner = gitops.unread(target, "403")
         assert (owner.name, owner.can_be_held) == (name, False)
         assert "cannot be read (403)" in owner.not_held_because
-        assert "doctor" in owner.remedy
+        assert "get and patch it" in owner.remedy
 
 
 def test_an_application_that_syncs_by_hand_is_not_held() -> None:
@@ -84,7 +84,7 @@ def test_argo_cd_agrees_only_by_a_comparison_made_after_the_rollback() -> None:
 
 def test_what_somebody_switched_on_meanwhile_is_not_overwritten() -> None:
     item = application(syncPolicy={"automated": {"prune": False}})
-    assert ArgoCd().free(item, {"automated": AUTOMATED}) == []
+    assert ArgoCd().free(item, {"automated": AUTOMATED}, 1) == []
 
 
 def test_flux_is_suspended_and_resumed_unless_it_was_suspended_before() -> None:
@@ -93,8 +93,8 @@ def test_flux_is_suspended_and_resumed_unless_it_was_suspended_before() -> None:
     item["spec"]["suspend"] = True
     target = FluxTarget(kind="flux", cluster="main", kustomization="shop")
     assert "somebody has suspended it" in gitops.named(target, item, "").not_held_because
-    assert Flux().free(item, {"suspend": True}) == []
-    assert Flux().free(item, {"suspend": False})[0]["value"] is False
+    assert Flux().free(item, {"suspend": True}, 1) == []
+    assert Flux().free(item, {"suspend": False}, 1)[0]["value"] is False
     assert not Flux().agrees(item, SINCE).agrees
 
 
@@ -112,3 +112,26 @@ def test_an_autoscaler_is_raised_to_what_is_wanted_and_no_lower() -> None:
     (keda,) = autoscalers.of([item], "deployment", {"shop": ""}, where)
     assert "paused-scale-in" in keda.remedy
     assert list(autoscalers.of([item], "deployment", {"till": ""}, where)) == []
+
+
+def bounds(low: int, high: int) -> dict[str, Any]:
+    return {"metadata": {"name": "shop"}, "spec": {"minReplicas": low, "maxReplicas": high}}
+
+
+def test_an_autoscaler_gets_back_what_it_had_where_the_hold_alone_changed_it() -> None:
+    was = Autoscaler().was(bounds(2, 3))
+    given = {one["path"]: one["value"] for one in Autoscaler().free(bounds(4, 4), was, 4)}
+    assert given == {"/spec/minReplicas": 2, "/spec/maxReplicas": 3}
+
+
+def test_a_maximum_that_somebody_raised_during_the_hold_stays() -> None:
+    was = Autoscaler().was(bounds(2, 10))
+    given = {one["path"]: one["value"] for one in Autoscaler().free(bounds(4, 30), was, 4)}
+    assert given == {"/spec/minReplicas": 2}
+
+
+def test_bounds_that_are_given_back_are_some_that_the_api_takes() -> None:
+    was = Autoscaler().was(bounds(2, 3))
+    assert Autoscaler().free(bounds(5, 6), was, 6) == [
+        {"op": "add", "path": "/spec/maxReplicas", "value": 5}
+    ]
