@@ -145,13 +145,18 @@ def placed(
 
 
 def with_rights(cluster: Cluster, namespace: str, catalogue: Catalogue, path: Path) -> Path:
-    """An account with exactly the Role that the catalogue asks for, and the sight of the UID."""
+    """An account with exactly the Role that the catalogue asks for, and no more."""
     ((_, wanted),) = rights(catalogue, ENV).items()
     rules = [
         {"apiGroups": [one.group], "resources": [one.resource], "verbs": list(one.verbs)}
         | ({"resourceNames": list(one.names)} if one.names else {})
         for one in wanted
     ]
+    return robot(cluster, namespace, rules, path)
+
+
+def robot(cluster: Cluster, namespace: str, rules: list[Object], path: Path) -> Path:
+    """An account with these rules in its namespace, and with the sight of the cluster's UID."""
     token = cluster.account_token(namespace, "robot")
     subject = {"kind": "ServiceAccount", "name": "robot", "namespace": namespace}
     _bound(cluster, namespace, "robot", rules, subject)
