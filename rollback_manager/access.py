@@ -10,6 +10,7 @@ from rollback_manager.values import Value
 
 POLICIES = (
     "rollback-manager-writes",
+    "rollback-manager-owners",
     "rollback-manager-image-only",
     "rollback-manager-template",
     "rollback-manager-deny-list",
@@ -118,13 +119,14 @@ def _excess(rule: Granted, wanted: Sequence[Right]) -> Iterator[str]:
 
 
 def _asked(rule: Granted, resource: str, verb: str, wanted: Sequence[Right]) -> bool:
-    named = {
-        name
+    asked = [
+        one.names
         for one in wanted
         if one.resource == resource and one.group in rule.groups and verb in one.verbs
-        for name in one.names
-    }
-    return bool(rule.names) and named.issuperset(rule.names)
+    ]
+    if () in asked:  # for any name
+        return True
+    return bool(rule.names) and set().union(*asked).issuperset(rule.names)
 
 
 def _has(some: Sequence[str], one: str) -> bool:

@@ -114,11 +114,12 @@ def preconditions(
         "helm_release": (lambda: _helm(seen), f"{seen.helm} is not in the middle of anything"),
         "configuration": (lambda: _locked(seen, locked), "what returns can be written"),
         "preflight": (lambda: _refused(seen), f"{seen.tried} writes tried by a dry run"),
+        "deny_list": (lambda: (), "it can be written"),
     }
     return tuple(
         _gate(name, list(judge()), passed, seen.not_asked.get(name, ""))
         for name, (judge, passed) in judges.items()
-        if name != "helm_release" or seen.helm
+        if (name != "helm_release" or seen.helm) and (name != "deny_list" or name in seen.not_asked)
     )
 
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
+    ArgoCdTarget,
     Controller,
+    FluxTarget,
     HttpRouteTarget,
     KubernetesTarget,
     ServiceTarget,
@@ -23,7 +25,10 @@ PLURALS = {
 }
 ONE = ("get", "patch")
 """Nothing is created, replaced or deleted, and but for pods nothing is watched. What is written is
-read by its name, so that a right is never wider than the catalogue."""
+read by its name, so that a right is never wider than the catalogue; but for autoscalers, which the
+catalogue does not name: what may change in them, the policy rollback-manager-owners says."""
+LISTED = (("", "resourcequotas"), ("", "limitranges"), ("policy", "poddisruptionbudgets"))
+"""Read before a plan is approved: whether the pods of the old version will fit."""
 
 
 class Place(NamedTuple):
@@ -50,6 +55,8 @@ def rights(catalogue: Catalogue, env: str) -> dict[Place, tuple[Right, ...]]:
         if placement is not None and isinstance(placement.workloads, KubernetesTarget):
             where = Place(placement.workloads.cluster, placement.workloads.namespace)
             found.setdefault(where, []).extend(of_service(placement))
+            for place, right in of_gitops(placement):
+                found.setdefault(place, []).append(right)
     return {place: _joined(wanted) for place, wanted in sorted(found.items())}
 
 
@@ -64,9 +71,7 @@ def of_service(placement: Placement) -> Iterator[Right]:
     kept = "replicasets" if is_deployment else "controllerrevisions"
     yield Right(group="apps", resource=PLURALS[pods.controller], verbs=ONE, names=pods.names)
     yield Right(group="apps", resource=kept, verbs=("list",))
-    yield Right(resource="pods", verbs=("list", "watch"))
-    yield Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=("list",))
-    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
+    yield from _around(pods.namespace, scales=pods.controller is not Controller.DAEMON_SET)
     match traffic:
         case ServiceTarget():
             yield Right(resource="services", verbs=ONE, names=(traffic.service,))
@@ -77,6 +82,31 @@ def of_service(placement: Placement) -> Iterator[Right]:
             yield Right(resource="services", verbs=("list",))
         case _:
             return
+
+
+def _around(namespace: str, *, scales: bool) -> Iterator[Right]:
+    """What is asked of any namespace with pods of ours. scales: something of it can be scaled."""
+    yield Right(resource="pods", verbs=("list", "watch"))
+    scaled = ("get", "list", "patch") if scales else ("list",)
+    yield Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=scaled)
+    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
+    yield Right(resource="namespaces", verbs=("get",), names=(namespace,))
+    for group, resource in LISTED:
+        yield Right(group=group, resource=resource, verbs=("list",))
+
+
+def of_gitops(placement: Placement) -> Iterator[tuple[Place, Right]]:
+    """What deploys the service, by its name, where that is; often another cluster."""
+    match placement.gitops:
+        case ArgoCdTarget(cluster=cluster, namespace=namespace, application=name):
+            group, resource, names = "argoproj.io", "applications", (name,)
+        case FluxTarget(cluster=cluster, namespace=namespace, kustomization=str(name)):
+            group, resource, names = "kustomize.toolkit.fluxcd.io", "kustomizations", (name,)
+        case FluxTarget(cluster=cluster, namespace=namespace, helm_release=str(name)):
+            group, resource, names = "helm.toolkit.fluxcd.io", "helmreleases", (name,)
+        case _:
+            return
+    yield Place(cluster, namespace), Right(group=group, resource=resource, verbs=ONE, names=names)
 
 
 def _joined(wanted: Iterable[Right]) -> tuple[Right, ...]:

@@ -204,13 +204,14 @@ class _Makers:
                 traffic = self._proxy(placement)
             case other:
                 assert_never(other)
+        owners = KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis)
         return _Roles(
             workloads,
             traffic,
             ClusterFreezer(reader, route),
             configuration,
-            ClusterPreconditions(reader, workloads, tried, configuration, route),
-            KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis),
+            ClusterPreconditions(reader, workloads, tried, configuration, route, owners),
+            owners,
             anew=lambda: _forget(reader, tried),
         )
 

@@ -16,7 +16,7 @@ NAME = "rollback-manager"
 def manifest(
     wanted: Mapping[Place, Sequence[Right]], account: tuple[str, str], made_by: str
 ) -> str:
-    """YAML with a Role, its binding and an empty deny list for each namespace.
+    """YAML with a Role and its binding for each namespace, and where services are, a deny list.
 
     account: namespace and name of the worker's ServiceAccount. made_by: the command, for whoever
     reads the file later.
@@ -43,7 +43,8 @@ def _objects(
         "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": NAME},
         "subjects": [subject],
     }
-    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "name": DENIED}}
+    if any(DENIED in one.names for one in wanted):  # not where only GitOps is
+        yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "name": DENIED}}
 
 
 def _rule(right: Right) -> dict[str, Any]:

@@ -17,6 +17,8 @@ DEPLOY = Path(__file__).parents[2] / "deploy/kubernetes"
 ACCOUNT = ("rollback-manager", "rollback-manager")
 IMAGE_ONLY, TEMPLATE = "shop", "orders"
 """The managed namespaces of the example; the second one is labelled for template mode here."""
+ARGO, FLUX = "argocd", "flux-system"
+"""Where what deploys the services of the example is; the controllers themselves do not run."""
 JSON_PATCH = "application/json-patch+json"
 MARK = "/metadata/annotations/rollback-manager.io~1mark"
 
@@ -44,8 +46,15 @@ class Installed:
 @contextmanager
 def installed(cluster: Cluster, folder: Path) -> Iterator[Installed]:
     """What `kubectl apply -k` gives, in namespaces that are there already."""
-    crds.install(cluster.api, crds.GATEWAY_API)
-    for name, mode in ((IMAGE_ONLY, ""), (TEMPLATE, "template")):
+    crds.install(
+        cluster.api,
+        crds.GATEWAY_API,
+        crds.ARGO_CD,
+        crds.FLUX_KUSTOMIZE,
+        crds.FLUX_HELM,
+        crds.ARGO_ROLLOUTS,
+    )
+    for name, mode in ((IMAGE_ONLY, ""), (TEMPLATE, "template"), (ARGO, ""), (FLUX, "")):
         until(partial(phase, cluster, name), lambda found: found != "Terminating", 60)
         labels = {"rollback-manager.io/mode": mode} if mode else {}
         body = {
@@ -61,7 +70,7 @@ def installed(cluster: Cluster, folder: Path) -> Iterator[Installed]:
         ours = Installed(api, kubeconfig)
         until(lambda: ours.api.get("/api/v1/namespaces/kube-system"), bool)
         yield ours
-    for name in (IMAGE_ONLY, TEMPLATE):
+    for name in (IMAGE_ONLY, TEMPLATE, ARGO, FLUX):
         cluster.api.delete(f"/api/v1/namespaces/{name}")
 
 

@@ -15,13 +15,16 @@ from activities.planning import PlanningActivities
 from activities.releases import ReleaseActivities
 from activities.step import Step
 from activities.targets import Target
+from demo.kubernetes.api import Object
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RecordRelease, ReleaseRequest, RollbackRequest
 from rollback_manager.operation import Mark
 from rollback_manager.plan import RollbackPlan, Wanted
 from rollback_manager.progress import StepRecord
 from rollback_manager.release import Release, Standing
+from rollback_manager.rights import rights
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.objects import path_of
 from workers import targets as workers_targets
 
 ENV, SERVICE = "test", "shop"
@@ -139,6 +142,39 @@ def placed(
             "services": {SERVICE: {"strategy": strategy, "environments": {ENV: place}}},
         }
     )
+
+
+def with_rights(cluster: Cluster, namespace: str, catalogue: Catalogue, path: Path) -> Path:
+    """An account with exactly the Role that the catalogue asks for, and no more."""
+    ((_, wanted),) = rights(catalogue, ENV).items()
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": list(one.verbs)}
+        | ({"resourceNames": list(one.names)} if one.names else {})
+        for one in wanted
+    ]
+    return robot(cluster, namespace, rules, path)
+
+
+def robot(cluster: Cluster, namespace: str, rules: list[Object], path: Path) -> Path:
+    """An account with these rules in its namespace, and with the sight of the cluster's UID."""
+    token = cluster.account_token(namespace, "robot")
+    subject = {"kind": "ServiceAccount", "name": "robot", "namespace": namespace}
+    _bound(cluster, namespace, "robot", rules, subject)
+    system = {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"]}
+    _bound(cluster, "kube-system", namespace, [system | {"verbs": ["get"]}], subject)
+    return cluster.kubeconfig_with(token, path)
+
+
+def _bound(
+    cluster: Cluster, namespace: str, name: str, rules: list[Object], subject: Object
+) -> None:
+    cluster.api.post(path_of("roles", namespace), {"metadata": {"name": name}, "rules": rules})
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [subject],
+    }
+    cluster.api.post(path_of("rolebindings", namespace), binding)
 
 
 @contextmanager

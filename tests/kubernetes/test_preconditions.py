@@ -26,7 +26,7 @@ from tests.kubernetes.objects import (
     stateful_set,
     until,
 )
-from tests.kubernetes.shop import Service, mark, placed
+from tests.kubernetes.shop import Service, mark, placed, robot
 from tests.kubernetes.shop import service as opened
 
 MERGE = "application/merge-patch+json"
@@ -191,22 +191,9 @@ def test_a_denying_policy_is_heard_before_approval(
 def test_a_missing_right_is_told_before_approval(
     cluster: Cluster, shop: str, tmp_path: Path
 ) -> None:
-    token = cluster.account_token(shop, "reader")
-    rules = [
-        {
-            "apiGroups": ["", "apps", "discovery.k8s.io"],
-            "resources": ["*"],
-            "verbs": ["get", "list", "watch"],
-        }
-    ]
-    cluster.api.post(path_of("roles", shop), {"metadata": {"name": "reader"}, "rules": rules})
-    binding = {
-        "metadata": {"name": "reader"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": shop}],
-    }
-    cluster.api.post(path_of("rolebindings", shop), binding)
-    mine = cluster.kubeconfig_with(token, tmp_path / "reader")
+    groups = ["", "apps", "discovery.k8s.io"]
+    rules = [{"apiGroups": groups, "resources": ["*"], "verbs": ["get", "list", "watch"]}]
+    mine = robot(cluster, shop, rules, tmp_path / "reader")
     with opened(placed(cluster, shop, "shop"), tmp_path) as own:
         bad_release(cluster, own, shop)
     with opened(placed(cluster, shop, "shop", kubeconfig=mine), tmp_path) as own:

@@ -162,6 +162,12 @@ CASES: dict[str, tuple[PlatformFacts, str, GateAnswer, str]] = {
         U,
         "not asked: no right to read it",
     ),
+    "no right to the deny list": (
+        seen(not_asked={"deny_list": "it cannot be written"}),
+        "deny_list",
+        U,
+        "not asked: it cannot be written",
+    ),
     "dangling": (seen(dangling={"gone": 10}), "routing", F, "Service gone, with weight 10"),
     "dangling, unused": (seen(dangling={"gone": 0}), "routing", U, "with weight 0"),
     "leaving": (seen(is_leaving=True), "namespace", F, "shop is being deleted"),

@@ -34,7 +34,7 @@ def images(world: World, version: str, label: str) -> tuple[str, ...]:
         (of_version if name == version else others).update(one["image"] for one in found)
     own = of_version - others
     by_digest = {
-        f"{image.partition('@')[0].rpartition(':')[0]}@{pod.images[container]}"
+        f"{_repository(image)}@{pod.images[container]}"
         for pod, image in product(world.pods, own)
         for container in pod.images
         if pod.version == version and len(pod.images) == 1 and pod.images[container]
@@ -42,10 +42,15 @@ def images(world: World, version: str, label: str) -> tuple[str, ...]:
     return tuple(sorted(own | by_digest))
 
 
+def _repository(image: str) -> str:
+    """Without tag and digest; a colon before the last slash is a registry's port."""
+    path, slash, name = image.partition("@")[0].rpartition("/")
+    return f"{path}{slash}{name.partition(':')[0]}"
+
+
 def add(api: Api, namespace: str, service: str, lines: Iterable[str]) -> str:
     """In words what was done. The list is shared by services: each has its own key in it."""
-    path = f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
-    wanted = list(lines)
+    path, wanted = _path(namespace), list(lines)
     for _ in range(TRIES):
         try:
             item = api.get(path)
@@ -67,3 +72,17 @@ def add(api: Api, namespace: str, service: str, lines: Iterable[str]) -> str:
             continue
         return f"denied from now on: {', '.join(new)}"
     raise TemporaryError(f"{path} is written all the time by somebody else")
+
+
+def try_out(api: Api, namespace: str) -> None:
+    """Whether it may be read and written, where it is there. Raises what the API answers."""
+    path = _path(namespace)
+    try:
+        uid = api.get(path)["metadata"]["uid"]
+        api.patch(path, [{"op": "test", "path": "/metadata/uid", "value": uid}], dry_run=True)
+    except NotFound:
+        return
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"

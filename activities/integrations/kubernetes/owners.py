@@ -10,7 +10,6 @@ from activities.integrations.kubernetes.held import HELD, KINDS, Held, held_of, 
 from activities.integrations.kubernetes.live import Written
 from activities.integrations.kubernetes.objects import Json
 from activities.integrations.kubernetes.place import uid_as_pinned
-from activities.integrations.kubernetes.refusals import Forbidden
 from activities.integrations.kubernetes.world import Reader
 from activities.integrations.kubernetes.writes import compare_and_set, try_out
 from rollback_manager.errors import NotFound, PermanentError
@@ -69,6 +68,10 @@ class KubernetesOwners:
         service = self._holder.partition("/")[2]
         return deny_list.add(self._reader.api, target.namespace, service, lines)
 
+    def try_out_deny(self) -> None:
+        """A write of that list that changes nothing, as a dry run. Raises what it would."""
+        deny_list.try_out(self._reader.api, self._reader.target.namespace)
+
     def live(self) -> Live:
         """Controllers and traffic as they are written now."""
         return self._written.live()
@@ -121,10 +124,13 @@ class KubernetesOwners:
         noted = owner.model_copy(update={"held_before": self._holder in held_of(item).by})
         if not owner.can_be_held:
             return noted
-        kind = KINDS[owner.kind]
+        api, set_ = (
+            self._apis[owner.cluster],
+            _Set(self._holder, owner, OwnersHeld(owners=(owner,))),
+        )
         try:
-            try_out(self._apis[owner.cluster], owner.path, lambda seen: kind.hold(seen, 1))
-        except Forbidden as refusal:
+            try_out(api, owner.path, set_.change, key=self._key, notes=set_.notes)
+        except PermanentError as refusal:  # no right to it, or a policy that says no
             because = f"not held, for the worker may not write to it ({refusal.what})"
             words = {"not_held_because": because, "remedy": "let the worker get and patch it"}
             return noted.model_copy(update=words)
@@ -142,35 +148,17 @@ class KubernetesOwners:
         )
 
     def _set(self, owner: Owner, wanted: OwnersHeld, mark: Mark) -> str:
-        kind, told = KINDS[owner.kind], list[str]()
-
-        def change(seen: Json) -> Sequence[Json]:
-            held = held_of(seen)
-            told[:] = []
-            if wanted.hold:
-                told[:] = [f"{owner.name} held"]
-                return kind.hold(seen, wanted.minimum)
-            if held.by != (self._holder,):
-                return []  # for others it stays held; or nobody holds it
-            told[:] = [f"{owner.name} given back what it had"]
-            return kind.free(seen, held.was, wanted.minimum)
-
-        def notes(seen: Json) -> dict[str, str | None]:
-            held = held_of(seen)
-            by = set(held.by) | {self._holder} if wanted.hold else set(held.by) - {self._holder}
-            was = held.was if held.by else kind.was(seen)
-            return {HELD: note(Held(was, tuple(by)))}
-
+        set_ = _Set(self._holder, owner, wanted)
         api = self._apis[owner.cluster]
         if api.pinned:  # it need not be the service's own cluster, of which the step has asked
             uid_as_pinned(api)
         try:
-            compare_and_set(api, owner.path, mark, change, key=self._key, notes=notes)
+            compare_and_set(api, owner.path, mark, set_.change, key=self._key, notes=set_.notes)
         except NotFound:
             if wanted.hold:
                 raise
             return f"{owner.name}: {GONE}"
-        return "".join(told)
+        return set_.told
 
     def _missing(self, owner: Owner, wanted: OwnersHeld) -> str:
         try:
@@ -184,3 +172,31 @@ class KubernetesOwners:
 
     def _get(self, owner: Owner) -> Json:
         return self._apis[owner.cluster].get(owner.path)
+
+
+class _Set:
+    """One owner's change, from how it stands; told: in words, once it was asked for."""
+
+    def __init__(self, holder: str, owner: Owner, wanted: OwnersHeld) -> None:
+        self._holder, self._owner, self._wanted = holder, owner, wanted
+        self._kind = KINDS[owner.kind]
+        self.told = ""
+
+    def change(self, seen: Json) -> Sequence[Json]:
+        """Operations that hold it or give it back; none where it stays held for others."""
+        held = held_of(seen)
+        self.told = ""
+        if self._wanted.hold:
+            self.told = f"{self._owner.name} held"
+            return self._kind.hold(seen, self._wanted.minimum)
+        if held.by != (self._holder,):
+            return []
+        self.told = f"{self._owner.name} given back what it had"
+        return self._kind.free(seen, held.was, self._wanted.minimum)
+
+    def notes(self, seen: Json) -> dict[str, str | None]:
+        """What it had, and for whom it is held."""
+        held, ours = held_of(seen), {self._holder}
+        by = set(held.by) | ours if self._wanted.hold else set(held.by) - ours
+        was = held.was if held.by else self._kind.was(seen)
+        return {HELD: note(Held(was, tuple(by)))}

@@ -15,7 +15,14 @@ from activities.targets import SharesAsSet
 from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.frozen import Frozen
 from rollback_manager.moves import FOLLOWS
-from rollback_manager.plan import Capacity, Configured, Reduced, Removed, ServicePlan, Split
+from rollback_manager.plan import (
+    Capacity,
+    Configured,
+    Reduced,
+    Removed,
+    ServicePlan,
+    Split,
+)
 from rollback_manager.platforms import Controller
 from rollback_manager.preconditions import (
     Budget,
@@ -47,6 +54,13 @@ class Shared(Protocol):
         """Raises what the write would."""
 
 
+class Denying(Protocol):
+    """Whoever keeps the list of what is denied."""
+
+    def try_out_deny(self) -> None:
+        """Raises what the write of the list would, where there is one."""
+
+
 class ClusterPreconditions:
     """Of one service. traffic: None where it is no object of the cluster; route: its HTTPRoute."""
 
@@ -57,14 +71,16 @@ class ClusterPreconditions:
         traffic: Shared | None,
         configuration: ClusterConfiguration,
         route: str = "",
+        owners: Denying | None = None,
     ) -> None:
         self._reader, self._route = reader, route
         self._workloads, self._traffic = workloads, traffic
-        self._configuration = configuration
+        self._configuration, self._owners = configuration, owners
 
     def seen(self, plan: ServicePlan, restored: Frozen | None) -> PlatformFacts:
         """What the cluster says of this plan. Raises TemporaryErrors alone."""
-        return _Looking(self._reader, plan, self._route).facts(*self._tried(plan, restored))
+        look = _Looking(self._reader, plan, self._route, self._owners)
+        return look.facts(*self._tried(plan, restored))
 
     def _tried(self, plan: ServicePlan, restored: Frozen | None) -> tuple[int, tuple[str, ...]]:
         """How many writes were tried, and in words those that would be refused."""
@@ -95,8 +111,10 @@ class ClusterPreconditions:
 class _Looking:
     """One look; what could not be asked is noted on the way."""
 
-    def __init__(self, reader: Reader, plan: ServicePlan, route: str) -> None:
-        self._reader, self._plan, self._route = reader, plan, route
+    def __init__(
+        self, reader: Reader, plan: ServicePlan, route: str, owners: Denying | None
+    ) -> None:
+        self._reader, self._plan, self._route, self._owners = reader, plan, route, owners
         self._world = reader.now()
         self._not_asked: dict[str, str] = {}
 
@@ -111,6 +129,8 @@ class _Looking:
         ranges = self._asked("room", "v1", "limitranges")
         if not template:
             self._not_asked["room"] = f"the cluster has no template of {self._plan.to_version}"
+        if self._owners is not None:
+            self._try_deny(self._owners)
         owner = next(filter(None, map(helm.release_of, self._world.controllers.values())), "")
         return PlatformFacts(
             kubectl=kubectl(self._reader),
@@ -236,6 +256,13 @@ class _Looking:
         path = f"/api/v1/namespaces/{self._reader.target.namespace}"
         found: Json = self._read("namespace", lambda: self._reader.api.metadata(path), {})
         return "deletionTimestamp" in found.get("metadata", {})
+
+    def _try_deny(self, owners: Denying) -> None:
+        """It is written once the rollback is over, and is no obstacle to it."""
+        try:
+            owners.try_out_deny()
+        except PermanentError as error:
+            self._not_asked["deny_list"] = f"it cannot be written ({error.what})"
 
     def _list(self, group: str, plural: str) -> list[Json]:
         return self._reader.api.items(self._reader.folder(group, plural))

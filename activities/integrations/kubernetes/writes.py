@@ -66,18 +66,25 @@ def compare_and_set(
     )
 
 
-def try_out(api: Api, path: str, change: Callable[[Json], Sequence[Json]]) -> None:
+def try_out(
+    api: Api,
+    path: str,
+    change: Callable[[Json], Sequence[Json]],
+    *,
+    key: str = MARK,
+    notes: Callable[[Json], Notes] = lambda _: {},
+) -> None:
     """The same write as a dry run: the API judges it, with every webhook and policy of the cluster.
 
     Raises what `compare_and_set` would, but for a mark that is newer: whoever plans has none yet.
     """
     for last in range(TRIES, 0, -1):
         seen = api.get(path)
-        there = mark_of(seen)
+        there = mark_of(seen, key)
         mark = Mark(op_id="0" * 16, epoch=there.epoch + 1 if there else 1, step=0)
         try:
-            changes = [*change(seen), *_annotated(seen, {MARK: str(mark)})]
-            api.patch(path, [*_tests(seen, MARK), *changes], dry_run=True)
+            changes = [*change(seen), *_annotated(seen, {**notes(seen), key: str(mark)})]
+            api.patch(path, [*_tests(seen, key), *changes], dry_run=True)
         except Conflict:
             if last == 1:
                 raise

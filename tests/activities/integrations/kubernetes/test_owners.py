@@ -26,6 +26,18 @@ def test_an_application_of_a_set_is_said_with_its_remedy() -> None:
     assert "argocd proj windows add shops --kind deny" in owner.remedy
 
 
+def test_what_may_not_be_read_is_said_and_not_taken_for_fine() -> None:
+    flux = FluxTarget(kind="flux", cluster="hub", helm_release="shop")
+    for target, name in (
+        (ARGO, "argocd/applications/shop"),
+        (flux, "flux-system/helmreleases/shop"),
+    ):
+        owner = gitops.unread(target, "403")
+        assert (owner.name, owner.can_be_held) == (name, False)
+        assert "cannot be read (403)" in owner.not_held_because
+        assert "get and patch it" in owner.remedy
+
+
 def test_an_application_that_syncs_by_hand_is_not_held() -> None:
     assert not gitops.named(ARGO, application(), "hub").can_be_held
     off = application(syncPolicy={"automated": {**AUTOMATED, "enabled": False}})
