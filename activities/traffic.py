@@ -52,15 +52,21 @@ class TrafficActivities:
                     because=f"{version} still has {look.shares.shares[version]} % of the traffic",
                 ),
                 write=lambda _: "",
-                confirmed=lambda looks, _: _drained(looks, version),
+                confirmed=lambda looks, _: drained(looks, version),
                 missing=lambda look: f"{look.in_flight(version)} requests in flight on {version}",
             ),
         )
 
 
-def _drained(looks: Looks, version: str) -> str | None:
-    """Nothing in flight, read twice: one reading may fall between two requests."""
-    if any(look.in_flight(version) for look in looks.all[-2:]) or len(looks.all) < 2:
+def drained(looks: Looks, version: str) -> str | None:
+    """Nothing in flight, read twice: one reading may fall between two requests.
+
+    Twice is at two moments: counters that are read seldom answer the same for many looks.
+    """
+    last = looks.all[-1].snapshot.taken_at
+    earlier = (look for look in reversed(looks.all) if look.snapshot.taken_at < last)
+    twice = (looks.all[-1], next(earlier, None))
+    if any(look is None or look.in_flight(version) for look in twice):
         return None
     return f"0 requests in flight on {version}, read twice"
 
