@@ -46,6 +46,11 @@ class Look:
         """Instances that run, ready or not."""
         return self.versions[version].running if version in self.versions else 0
 
+    def kept(self, version: str) -> int:
+        """Instances that run, or that its controller is told to keep: an autoscaler's, say."""
+        told = self.versions[version].told if version in self.versions else 0
+        return max(told, self.running(version))
+
     def in_flight(self, version: str) -> int:
         """Requests that the version is answering right now."""
         counts = self.snapshot.versions.get(version)

@@ -37,7 +37,8 @@ class VersionState(Value):
     """Instances of one version. ready: answer their readiness check, asked now.
 
     current: whether its controller brings this version up; None where each version has its own.
-    note: in words, why some that answer do not count.
+    told: how many its controller is told to keep, which may be more than there are; 0 where nobody
+    is told. note: in words, why some that answer do not count.
     """
 
     version: str
@@ -46,6 +47,7 @@ class VersionState(Value):
     ready: int
     maximum: int
     current: bool | None = None
+    told: int = 0
     note: str = ""
 
 

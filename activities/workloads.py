@@ -28,7 +28,7 @@ class WorkloadActivities:
         wanted = wants(step, Capacity)
 
         def write(look: Look) -> str:
-            instances = max(wanted.instances, look.running(wanted.version))
+            instances = max(wanted.instances, look.kept(wanted.version))
             rollout = pre_empted(target, wanted.version)
             target.workloads.scale(wanted.version, instances, step.mark)
             return f"{instances} instances of {wanted.version}{rollout}"

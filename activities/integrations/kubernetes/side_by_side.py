@@ -71,6 +71,7 @@ class SideBySide:
             running=len(staying),
             ready=sum(recorded.counts(p, known) and p.version == version for p in staying),
             maximum=len(staying),
+            told=objects.desired(world.controllers[name], self._reader.target.controller),
             note=recorded.notes(staying, known),
         )
 
