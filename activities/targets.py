@@ -165,6 +165,13 @@ class Configuration(Protocol):
         """
 
 
+class Analyses(Protocol):
+    """What the platform itself measured of a version before anybody asked for a rollback."""
+
+    def told(self, version: str) -> tuple[str, ...]:
+        """In short sentences, newest first: evidence for a person, no verdict."""
+
+
 class BusinessNumber(Protocol):
     """One number that says how the business does."""
 
@@ -197,6 +204,8 @@ class Target:
     """None: nothing but images and counts is frozen of a release."""
     configuration: Configuration | None = None
     """None: no configuration returns with a release."""
+    analyses: Analyses | None = None
+    """None: the platform has none of its own."""
 
 
 Targets = Callable[[str, str], Target]

@@ -10,6 +10,7 @@ from rollback_manager.platforms import (
     Controller,
     HttpRouteTarget,
     KubernetesTarget,
+    RolloutTarget,
     ServiceTarget,
 )
 from rollback_manager.values import Value
@@ -47,7 +48,9 @@ def rights(catalogue: Catalogue, env: str) -> dict[Place, tuple[Right, ...]]:
     found: dict[Place, list[Right]] = {}
     for service in catalogue.services.values():
         placement = service.environments.get(env)
-        if placement is not None and isinstance(placement.workloads, KubernetesTarget):
+        if placement is not None and isinstance(
+            placement.workloads, KubernetesTarget | RolloutTarget
+        ):
             where = Place(placement.workloads.cluster, placement.workloads.namespace)
             found.setdefault(where, []).extend(of_service(placement))
     return {place: _joined(wanted) for place, wanted in sorted(found.items())}
@@ -56,6 +59,8 @@ def rights(catalogue: Catalogue, env: str) -> dict[Place, tuple[Right, ...]]:
 def of_service(placement: Placement) -> Iterator[Right]:
     """What one service asks for in its namespace; nothing where it is not on Kubernetes."""
     pods, traffic = placement.workloads, placement.traffic
+    if isinstance(pods, RolloutTarget):
+        yield from _of_rollout(pods)
     if not isinstance(pods, KubernetesTarget):
         return
     is_deployment = pods.controller is Controller.DEPLOYMENT
@@ -74,6 +79,19 @@ def of_service(placement: Placement) -> Iterator[Right]:
             yield Right(resource="services", verbs=("list",))
         case _:
             return
+
+
+def _of_rollout(rollout: RolloutTarget) -> Iterator[Right]:
+    """Its status is patched to abort and to promote; which Services it has, its spec says."""
+    group, name = "argoproj.io", (rollout.name,)
+    yield Right(group=group, resource="rollouts", verbs=ONE, names=name)
+    yield Right(group=group, resource="rollouts/status", verbs=("patch",), names=name)
+    yield Right(group=group, resource="analysisruns", verbs=("list",))
+    yield Right(group=group, resource="experiments", verbs=("list",))
+    yield Right(group="apps", resource="replicasets", verbs=("list",))
+    yield Right(resource="pods", verbs=("list",))
+    yield Right(resource="services", verbs=("get",))
+    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
 
 
 def _joined(wanted: Iterable[Right]) -> tuple[Right, ...]:

@@ -22,6 +22,9 @@ from activities.integrations.kubernetes import (
     InPlace,
     PodFeed,
     Reader,
+    RolloutAnalyses,
+    RolloutPods,
+    RolloutTraffic,
     ServiceTraffic,
     SideBySide,
 )
@@ -33,12 +36,24 @@ from activities.integrations.prometheus import (
 )
 from activities.integrations.supervisord import Supervisord
 from activities.revert import Reverts
-from activities.targets import Configuration, Counters, Freezer, Target, Targets, Traffic, Workloads
+from activities.targets import (
+    Analyses,
+    Configuration,
+    Counters,
+    Freezer,
+    Target,
+    Targets,
+    Traffic,
+    Workloads,
+)
 from rollback_manager.catalogue import Catalogue, Placement
 from rollback_manager.platforms import (
     EnvoyTarget,
     HttpRouteTarget,
     KubernetesTarget,
+    PodsTarget,
+    RolloutTarget,
+    RolloutTrafficTarget,
     ServiceTarget,
     SupervisordTarget,
 )
@@ -65,6 +80,7 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             counters=own,
             freezer=roles.freezer,
             configuration=roles.configuration,
+            analyses=roles.analyses,
         )
 
     return target
@@ -104,6 +120,7 @@ class _Roles:
     traffic: Traffic
     freezer: Freezer | None = None
     configuration: Configuration | None = None
+    analyses: Analyses | None = None
 
 
 class _Makers:
@@ -130,10 +147,19 @@ class _Makers:
                 return _Roles(
                     _pods(reader, recorded), traffic, freezer, ClusterConfiguration(reader)
                 )
+            case RolloutTarget() as rollout:
+                reader = self._reader(rollout)
+                return _Roles(
+                    RolloutPods(reader, recorded),
+                    RolloutTraffic(reader, counters),
+                    ClusterFreezer(reader),
+                    ClusterConfiguration(reader),
+                    RolloutAnalyses(reader),
+                )
             case other:
                 assert_never(other)
 
-    def _reader(self, target: KubernetesTarget) -> Reader:
+    def _reader(self, target: PodsTarget) -> Reader:
         api, place = self._apis[target.cluster], (target.cluster, target.namespace)
         feed = self._feeds.setdefault(place, PodFeed(api, target.namespace))
         return Reader(api, target, feed)
@@ -148,6 +174,8 @@ class _Makers:
                 return HttpRouteTraffic(route, reader, counters)
             case EnvoyTarget():
                 return self._proxy(placement)
+            case RolloutTrafficTarget():
+                raise TypeError(f"{placement.traffic.kind} was let through without its workloads")
             case other:
                 assert_never(other)
 

@@ -6,6 +6,9 @@ from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
+from activities.integrations.kubernetes.rollout_analyses import RolloutAnalyses
+from activities.integrations.kubernetes.rollout_pods import RolloutPods
+from activities.integrations.kubernetes.rollout_traffic import RolloutTraffic
 from activities.integrations.kubernetes.service import ServiceTraffic
 from activities.integrations.kubernetes.side_by_side import SideBySide
 from activities.integrations.kubernetes.world import Reader
@@ -18,6 +21,9 @@ __all__ = [
     "InPlace",
     "PodFeed",
     "Reader",
+    "RolloutAnalyses",
+    "RolloutPods",
+    "RolloutTraffic",
     "ServiceTraffic",
     "SideBySide",
 ]

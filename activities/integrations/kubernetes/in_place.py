@@ -51,10 +51,10 @@ class InPlace:
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        wanted = self._template(self._reader.now(), version)
+        wanted = self.template(self._reader.now(), version)
 
         def change(seen: Json) -> Sequence[Json]:
-            return self._change(seen, wanted, instances)
+            return self.change(seen, wanted, instances)
 
         compare_and_set(self._reader.api, self._reader.path(self._name), mark, change)
         self._reader.forget()
@@ -62,7 +62,7 @@ class InPlace:
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same: by the number that the revision has now, which moves."""
         world = self._reader.now()
-        digest = objects.digest(self._template(world, version))
+        digest = objects.digest(self.template(world, version))
         kind = f"{self._reader.target.controller}/{self._name}"
         begin, name = kubectl(self._reader), shlex.quote(kind)
         live = (one for one in world.revisions[self._name] if one.digest == digest)
@@ -80,7 +80,7 @@ class InPlace:
         known = self._recorded()
         return VersionState(
             version=version,
-            digest=objects.digest(self._template(world, version)),
+            digest=objects.digest(self.template(world, version)),
             running=len(pods),
             ready=sum(recorded.counts(pod, known) for pod in pods),
             maximum=objects.desired(world.controllers[self._name], self._reader.target.controller),
@@ -88,7 +88,7 @@ class InPlace:
             note=recorded.notes(pods, known),
         )
 
-    def _template(self, world: World, version: str) -> Json:
+    def template(self, world: World, version: str) -> Json:
         """The stored one; else what the controller has now; else its newest such revision."""
         if stored := recorded.templates(self._recorded(), self._name).get(version):
             return objects.clean(stored)
@@ -105,7 +105,8 @@ class InPlace:
             )
         return found[0].template
 
-    def _change(self, seen: Json, wanted: Json, instances: int) -> Sequence[Json]:
+    def change(self, seen: Json, wanted: Json, instances: int) -> Sequence[Json]:
+        """The patch that gives the controller this template, and at least so many pods."""
         kind = f"{self._reader.target.controller}/{self._name}"
         if seen["spec"].get("paused"):
             raise Blocked(

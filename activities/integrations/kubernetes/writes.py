@@ -27,13 +27,34 @@ def compare_and_set(
         StaleWrite: a newer operation of ours owns the object; nothing was written.
         TemporaryError: somebody else wrote in between at every try; it is named.
     """
+
+    def write(seen: Json) -> Json:
+        return api.patch(path, [*_tests(seen), *change(seen), *_marked(seen, mark)])
+
+    return _tried(api, path, mark, write)
+
+
+def set_status(api: Api, path: str, mark: Mark, change: Callable[[Json], Sequence[Json]]) -> Json:
+    """The same for the status of an object, which carries no mark: that of the object is asked.
+
+    change: nothing is written where it returns no operation. Raises as `compare_and_set` does.
+    """
+
+    def write(seen: Json) -> Json:
+        operations = change(seen)
+        return api.patch(f"{path}/status", [*_tests(seen), *operations]) if operations else seen
+
+    return _tried(api, path, mark, write)
+
+
+def _tried(api: Api, path: str, mark: Mark, write: Callable[[Json], Json]) -> Json:
     for number in range(TRIES):
         if number:
             time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
         seen = api.get(path)
         _refuse_if_stale(path, mark, mark_of(seen))
         try:
-            return api.patch(path, [*_tests(seen), *change(seen), *_marked(seen, mark)])
+            return write(seen)
         except Conflict:
             continue
     raise TemporaryError(
