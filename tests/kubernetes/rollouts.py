@@ -1,5 +1,7 @@
 """Rollouts of Argo for tests, and what is seen of them."""
 
+import time
+import uuid
 from typing import Any
 
 from demo.kubernetes.api import Api, Object
@@ -55,8 +57,13 @@ class Shop:
         self.api.patch(self.path, {"spec": spec}, MERGE)
 
     def tell(self, **status: Any) -> None:
-        """As `kubectl argo rollouts abort|retry|promote --full` do."""
+        """As `kubectl argo rollouts abort|retry|promote --full` do.
+
+        And a label after it: what comes while the controller writes its own status, it forgets.
+        """
         self.api.patch(f"{self.path}/status", {"status": status}, MERGE)
+        time.sleep(0.5)
+        self.api.patch(self.path, {"metadata": {"labels": {"told": uuid.uuid4().hex}}}, MERGE)
 
     def ready(self) -> dict[str, int]:
         """Version → ready pods that stay."""

@@ -156,6 +156,7 @@ def test_what_was_measured_there_is_evidence(cluster: Cluster, shop: Shop, own: 
     metric = {
         "name": "success-rate",
         "interval": "1s",
+        "count": 5,
         "consecutiveErrorLimit": 0,
         "provider": {"prometheus": {"address": "http://127.0.0.1:1", "query": "up"}},
     }
@@ -188,6 +189,7 @@ async def _goes_back(
             until(own.target.traffic.split, lambda split: split == {"v2": 100})
         started = await own.start()
         outcome = await started.result()
+        assert outcome.services, outcome
         (one,) = outcome.services
         assert one.end is EndState.ROLLED_BACK, one
         assert one.verified, one

@@ -4,6 +4,8 @@ Each first shows what its real controller (1.9.2) does alone, then what a step o
 of the reports are mended there by now: those say so, and hold what must not come back.
 """
 
+import shlex
+
 import pytest
 
 from activities.integrations.kubernetes import PodFeed, Reader, RolloutPods, RolloutTraffic
@@ -11,6 +13,7 @@ from demo.kubernetes.api import Object
 from demo.kubernetes.argo_rollouts import ArgoRollouts
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import Crash, Never, Ready
+from rollback_manager.errors import Blocked
 from rollback_manager.platforms import RolloutTarget
 from tests.kubernetes import roles
 from tests.kubernetes.cluster import Cluster
@@ -51,13 +54,33 @@ def test_4128_an_update_that_crashes_is_left_alone_for_ever(
     shop: Shop, own: Reader, kubelet: Kubelet, bad: Never | Crash
 ) -> None:
     kubelet.behaviour["v2"] = bad
-    shop.create(strategy={"canary": {"steps": [{"setWeight": 50}]}})
+    shop.create(minReadySeconds=1, strategy={"canary": {"steps": [{"setWeight": 50}]}})
     shop.deploy("v2")
     until(shop.phase, lambda phase: phase == "Degraded")
     found = RolloutPods(own, dict).versions()["v2"]
     assert (found.running > 0, shop.status().get("abort")) == (True, None), "Argo waits"
     assert "Argo Rollouts: degraded" in found.note
 
+    back(own)
+    shop.healthy("v1")
+
+
+def test_1152_an_abort_is_accepted_and_nothing_stops(
+    cluster: Cluster, shop: Shop, own: Reader
+) -> None:
+    """As long as the spec is paused: that is somebody's hold, and ours says how to end it."""
+    shop.create()
+    shop.deploy("v2")
+    shop.paused()
+    shop.patch({"paused": True})
+    shop.tell(abort=True)
+    until(shop.phase, lambda phase: phase == "Degraded")
+    assert shop.ready() == {"v1": 3, "v2": 1}, "Argo alone: users still get the bad one"
+    with pytest.raises(Blocked) as refusal:
+        back(own)
+    for line in refusal.value.next_step.split(" && "):
+        cluster.kubectl(*shlex.split(line)[3:])
+    until(shop.ready, lambda ready: ready == {"v1": 4})
     back(own)
     shop.healthy("v1")
 
@@ -123,6 +146,7 @@ def test_3669_analyses_do_not_send_the_way_back_forward_again(
     metric = {
         "name": "errors",
         "interval": "1s",
+        "count": 5,
         "consecutiveErrorLimit": 0,
         "provider": {"prometheus": {"address": "http://127.0.0.1:1", "query": "up"}},
     }
@@ -216,9 +240,11 @@ def test_4898_no_more_traffic_than_the_stable_version_can_carry(
 
     kubelet.behaviour["v1"] = Ready(after_s=1.0)
     back(own)
-    while True:
-        split, ready = traffic.split(), shop.ready()
-        assert split.get("v1", 0) <= 25 * ready["v1"], "its share is what it can carry"
-        if split == {"v1": 100} and ready["v1"] == 4:
-            break
+
+    def carried() -> tuple[dict[str, int], int]:
+        split, ready = traffic.split(), shop.ready()["v1"]
+        assert split.get("v1", 0) <= 25 * ready, "its share is what it can carry"
+        return split, ready
+
+    until(carried, lambda seen: seen == ({"v1": 100}, 4))
     until(shop.phase, lambda phase: phase == "Healthy")

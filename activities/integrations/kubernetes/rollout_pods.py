@@ -6,7 +6,7 @@ it again (argo-rollouts#2929): the template of the good version is written in an
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from activities.integrations.kubernetes import objects, rollout_status
 from activities.integrations.kubernetes.by_hand import kubectl
@@ -19,8 +19,11 @@ from activities.targets import VersionState
 from rollback_manager.errors import Blocked, TemporaryError
 from rollback_manager.operation import Mark
 
-OBSERVED_S, POLL_S = 10.0, 0.05
+NUDGE = "/metadata/annotations/rollback-manager.io~1nudge"
+OBSERVED_S, POLL_S, NUDGE_S = 4.0, 0.05, 0.5
 """The controller takes a spec up in 0.1 to 0.3 s."""
+ABORTED, RESUMED = '{"status":{"abort":true}}', '{"spec":{"paused":false}}'
+"""In this order, the bad version does not go on when the pause ends."""
 
 
 class RolloutPods:
@@ -76,10 +79,13 @@ class RolloutPods:
             return self._common.change(seen, template, instances)
 
         set_status(self._reader.api, self._path, mark, abort)
-        compare_and_set(self._reader.api, self._path, mark, change)
-        self._wait_until_observed()
-        set_status(self._reader.api, self._path, mark, lambda seen: _promote(seen, template))
-        self._reader.forget()
+        try:
+            compare_and_set(self._reader.api, self._path, mark, change)
+            self._until(mark, rollout_status.is_observed)
+            set_status(self._reader.api, self._path, mark, lambda seen: _promote(seen, template))
+            self._until(mark, rollout_status.comes_up)
+        finally:
+            self._reader.forget()
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """The words of Argo's own plug-in for kubectl: by the number that the revision has now."""
@@ -102,23 +108,40 @@ class RolloutPods:
         if not seen["spec"].get("paused"):
             return
         name, begin = shlex.quote(f"rollout/{self._name}"), kubectl(self._reader)
+        patches = (
+            f"{begin} patch {name} --subresource=status --type=merge -p '{ABORTED}'",
+            f"{begin} patch {name} --type=merge -p '{RESUMED}'",
+        )
         raise Blocked(
             f"rollout/{self._name} is paused by its spec: it would not take the old template up",
             effect="Nothing was changed.",
-            next_step=f'{begin} patch {name} --type=merge -p \'{{"spec":{{"paused":false}}}}\'',
+            next_step=" && ".join(patches),
         )
 
-    def _wait_until_observed(self) -> None:
+    def _until(self, mark: Mark, holds: Callable[[Json], bool]) -> None:
+        """Wait, and write a note from time to time, so that the controller looks again.
+
+        What is written while it writes its own status is stored, and forgotten by its cache.
+        """
         until = time.monotonic() + OBSERVED_S
-        while not rollout_status.is_observed(self._reader.api.get(self._path)):
-            if time.monotonic() > until:
+        nudge_at = time.monotonic() + NUDGE_S
+        while not holds(self._reader.api.get(self._path)):
+            now = time.monotonic()
+            if now > until:
                 raise TemporaryError(
                     f"the controller of Argo Rollouts has not taken up rollout/{self._name}"
                     f" for {OBSERVED_S:.0f} s",
-                    effect="The old template stands in the spec, and no pod has followed it yet.",
+                    effect="The old template stands in the spec; pods may not have followed it.",
                     next_step="See that the controller runs: kubectl -n argo-rollouts get pods",
                 )
+            if now >= nudge_at:
+                nudge_at = now + NUDGE_S
+                compare_and_set(self._reader.api, self._path, mark, _nudge)
             time.sleep(POLL_S)
+
+
+def _nudge(_: Json) -> Sequence[Json]:
+    return [{"op": "add", "path": NUDGE, "value": str(time.time_ns())}]
 
 
 def _abort(world: World, seen: Json, template: Json) -> Sequence[Json]:

@@ -28,6 +28,17 @@ def must_have_template(item: Json) -> None:
     )
 
 
+def as_kept(rollout: Json, templates: Mapping[str, Json]) -> Json:
+    """The Rollout with its template as its ReplicaSet has it: its own gets no defaults of the API.
+
+    Without that a version would have another digest as soon as it is not the one of the spec.
+    """
+    template = templates.get(wanted(rollout))
+    if template is None or not is_observed(rollout):
+        return rollout
+    return {**rollout, "spec": {**rollout["spec"], "template": template}}
+
+
 def is_observed(rollout: Json) -> bool:
     """Whether the status is about the spec that stands there now."""
     told = rollout.get("status", {}).get("observedGeneration", "")
@@ -55,12 +66,16 @@ def is_aborted(rollout: Json) -> bool:
 
 
 def comes_up(rollout: Json) -> bool:
-    """Whether the controller brings the template of the spec up whole, past steps and pauses."""
+    """Whether the controller brings the template of the spec up whole, past steps and pauses.
+
+    A promotion that stands in the status, with the pause or the abort still beside it, was not
+    taken up: the controller removes both.
+    """
     if not is_observed(rollout):
         return False
-    return stable(rollout) == wanted(rollout) or (
-        bool(rollout["status"].get("promoteFull")) and not is_aborted(rollout)
-    )
+    status = rollout["status"]
+    is_held = is_aborted(rollout) or status.get("abortedAt") or status.get("pauseConditions")
+    return stable(rollout) == wanted(rollout) or (bool(status.get("promoteFull")) and not is_held)
 
 
 def abort(rollout: Json) -> list[Json]:

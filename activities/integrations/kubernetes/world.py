@@ -9,7 +9,7 @@ from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.objects import Json, Pod, Revision
-from activities.integrations.kubernetes.rollout_status import must_have_template
+from activities.integrations.kubernetes.rollout_status import as_kept, must_have_template
 from rollback_manager.platforms import Controller, PodsTarget
 
 FRESH_S = 2.0
@@ -89,11 +89,13 @@ class Reader:
             must_have_template(one)
         pods = self._pods(controllers)
         known = last.revisions if last and _is_known(last, controllers, pods) else None
-        world = World(
-            controllers=controllers,
-            revisions=known if known is not None else self._revisions(controllers),
-            pods=pods,
-        )
+        revisions = known if known is not None else self._revisions(controllers)
+        if self.target.controller is Controller.ROLLOUT:
+            controllers = {
+                name: as_kept(one, {row.hash: row.template for row in revisions[name]})
+                for name, one in controllers.items()
+            }
+        world = World(controllers=controllers, revisions=revisions, pods=pods)
         self._compare(world)
         return world
 

@@ -30,11 +30,20 @@ def rollout(**status: Any) -> dict[str, Any]:
         ({}, ABORT, FULL),
         ({"abort": True}, [], LIFTED + FULL),
         ({"promoteFull": True}, ABORT, []),
+        ({"promoteFull": True, "pauseConditions": [{"reason": "x"}]}, ABORT, FULL),
         ({"promoteFull": True, "abort": True}, [], LIFTED + FULL),
         ({"currentPodHash": "good"}, [], []),
         ({"stableRS": ""}, [], FULL),
     ],
-    ids=["at its pause", "aborted", "promoted", "promoted, aborted", "through", "the first one"],
+    ids=[
+        "at its pause",
+        "aborted",
+        "promoted",
+        "not taken up",
+        "promoted, aborted",
+        "through",
+        "the first one",
+    ],
 )
 def test_the_status_is_patched_only_where_it_changes_something(
     status: dict[str, Any], abort: list[Any], promotion: list[Any]
@@ -49,6 +58,14 @@ def test_a_status_about_an_older_spec_says_nothing() -> None:
     assert not rollout_status.comes_up(seen)
     assert rollout_status.abort(seen) == []
     assert "has not taken the spec up" in rollout_status.told(seen)
+
+
+def test_a_version_has_one_digest_whether_it_is_in_the_spec_or_not() -> None:
+    kept = {"metadata": {}, "spec": {"restartPolicy": "Always"}}
+    seen = rollout_status.as_kept(rollout(), {"bad": kept})
+    assert seen["spec"]["template"] == kept
+    stale = rollout(observedGeneration="2")
+    assert rollout_status.as_kept(stale, {"bad": kept}) == stale
 
 
 def test_a_template_in_another_object_is_refused_by_name() -> None:
