@@ -84,6 +84,7 @@ def test_a_canary_at_its_pause_is_aborted_and_its_template_taken_back(
         RolloutPods(own, dict).scale("v2", 4, roles.mark(0, epoch=6))
 
 
+@pytest.mark.long
 def test_an_undo_alone_walks_its_steps_and_ours_is_promoted_in_full(
     shop: Shop, own: Reader
 ) -> None:
@@ -120,6 +121,7 @@ def test_blue_green_returns_at_once_and_keeps_the_other_warm(
     assert shop.ready()["v2"] == 4, "for its scale-down delay of 30 s"
 
 
+@pytest.mark.long
 def test_blue_green_is_aborted_before_users_came(cluster: Cluster, shop: Shop, own: Reader) -> None:
     for name in ("shop", "preview"):
         created(cluster.api, shop.namespace, service(name, app="shop"))
@@ -208,6 +210,7 @@ async def test_a_whole_rollback_of_a_canary(
     shop.healthy("v1")
 
 
+@pytest.mark.long
 async def test_a_whole_rollback_of_blue_green(
     cluster: Cluster, shop: Shop, client: Client, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_3774_nothing_is_aborted_twice(cluster: Cluster, shop: Shop, own: Reader
     assert told(cluster, shop.namespace) == 0
 
 
+@pytest.mark.long
 def test_1774_the_way_out_where_the_stable_version_is_bad(shop: Shop, own: Reader) -> None:
     shop.create()
     shop.deploy("v2")
@@ -139,6 +140,7 @@ def test_1774_the_way_out_where_the_stable_version_is_bad(shop: Shop, own: Reade
     shop.healthy("v1")
 
 
+@pytest.mark.long
 def test_3669_analyses_do_not_send_the_way_back_forward_again(
     cluster: Cluster, shop: Shop, own: Reader
 ) -> None:
@@ -173,6 +175,7 @@ def test_3669_analyses_do_not_send_the_way_back_forward_again(
     shop.healthy("v1")
 
 
+@pytest.mark.long
 def test_3082_an_old_abort_does_not_stop_the_good_version(shop: Shop, own: Reader) -> None:
     """Aborted by a person who takes the good version for the bad one."""
     shop.create()
