@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kubernetes check prove kill-matrix soak rolling idle watch-cost bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live replay-recorded score-data format lock clean fuzz-messages races alerts storm
+.PHONY: help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost stays bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,8 @@ prove: .venv/ready ## the whole proof, or with ARGS=--quick a sample in ten minu
 	$(BIN)/rollback-manager prove $(ARGS)
 kill-matrix: .venv/ready ## workers killed, frozen and cut off at every step; ARGS="--json --quick" for figures of a sample
 	$(BIN)/python -m proof.kill_matrix $(ARGS)
+kill-matrix-kubernetes: .venv/ready ## the same at requests to a real Kubernetes API; ARGS="--json --quick"
+	$(BIN)/python -m proof.kubernetes $(ARGS)
 soak: .venv/ready ## random rollbacks with several faults at once; ARGS="--json --runs N --seed S"
 	$(BIN)/python -m proof.soak $(ARGS)
 fuzz-messages: .venv/ready ## random messages against the automaton; ARGS="--json --sequences N --seed S"
@@ -33,6 +35,8 @@ rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--j
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
 	$(BIN)/python -m proof.idle $(ARGS)
+stays: .venv/ready ## does an undo stay undone, with our hold and without; twenty minutes; ARGS="--json --seconds S"
+	$(BIN)/python -m proof.stays $(ARGS)
 watch-cost: .venv/ready ## what it costs to watch many releases; ARGS="--json --releases N --seconds S"
 	$(BIN)/python -m proof.watch_cost $(ARGS)
 bench: .venv/ready ## ratios against the plain alternative
@@ -51,6 +55,8 @@ replay-recorded: .venv/ready ## verdicts on recorded demo incidents under ARGS="
 	$(BIN)/python -m benchmarks.replayed $(ARGS)
 bench-live: .venv/ready ## from the first bad answer to users who are well, live; ARGS="--json --runs N --scenario error_rate,healthy"
 	$(BIN)/python -m benchmarks.live $(ARGS)
+bench-kubernetes: .venv/ready ## beside kubectl on a real control plane; ARGS="--json --sizes 5,50 --pairs N --fan-out N"
+	$(BIN)/python -m benchmarks.kubernetes $(ARGS)
 score-data: .venv/ready ## labelled data of others, and what our judges say of it; ARGS="--json --data DIR"
 	$(BIN)/python -m benchmarks.score_data $(ARGS)
 format: .venv/ready ## mend what ruff can mend

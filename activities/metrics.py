@@ -6,6 +6,7 @@ from datetime import datetime
 from temporalio import activity
 
 from activities.counted import Window
+from activities.disturbed import undisturbed
 from activities.look import Look, Looks
 from activities.reconciler import POLL_S
 from activities.step import Step, asked_to_stop, now, wants
@@ -68,6 +69,7 @@ class _Verification:
 
     def _look(self) -> Look:
         look = self.looks.take()
+        undisturbed(self.step, self.target, reached=True)
         self.window.with_more(look.snapshot)
         return look
 

@@ -135,6 +135,7 @@ class PlanningActivities:
         target = self._targets(env, service)
         past = READERS.submit(self._records.past, env, service)
         releases = READERS.submit(self._records.releases, env, service)
+        place = READERS.submit(target.place.name) if target.place else None
         look: Look = Looks(target).take()
         facts = PlanningFacts(
             service=service,
@@ -150,7 +151,10 @@ class PlanningActivities:
             past=tuple(Past.model_validate(one.model_dump()) for one in past.result()),
             now=now(),
             moves=look.shares.moves,
+            current=look.found().current,
             adopted=adopted,
+            place=place.result() if place else "",
+            owners=target.owners.found() if target.owners else None,
         )
         return facts, target
 

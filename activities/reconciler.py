@@ -11,10 +11,11 @@ from datetime import datetime
 
 from temporalio import activity
 
+from activities.disturbed import undisturbed
 from activities.look import Look, Looks
 from activities.step import Step, asked_to_stop, now
 from activities.targets import Target
-from rollback_manager.errors import Blocked
+from rollback_manager.errors import Blocked, TemporaryError
 from rollback_manager.guard import Judgement
 from rollback_manager.metrics.reading import total
 from rollback_manager.progress import StepRecord, StepState
@@ -44,22 +45,27 @@ def reconcile(step: Step, target: Target, work: Reconciliation) -> StepRecord:
 
     The record says PLANNED if the capacity that the step relies on is gone: nothing was written.
 
-    Raises Blocked when the guard forbids the write, and what the targets raise.
+    Raises Blocked when the guard forbids the write, TemporaryError while another reading is needed
+    to tell, and what the targets raise.
     """
     started_at, until = now(), time.monotonic() + step.action.timeout_s
     looks = Looks(target)
     first = looks.take()
+    undisturbed(step, target, reached=False)
     if gone := _gone(step, first):
         return _record(step, looks, started_at, StepState.PLANNED, gone)
     text, written_at = "", None
     if not work.written(first):
-        _guarded(work.guard(first))
+        _guarded(work.guard(first), first)
         if asked_to_stop():
             return _record(step, looks, started_at, StepState.STOPPED, "stopped before the write")
+        target.must_be_at(step.plan.place)
+        undisturbed(step, target, reached=False)  # a deploy may have begun since the look
         text, written_at = work.write(first), now()
     since = written_at or first.snapshot.taken_at
     while True:
         look = looks.take()
+        undisturbed(step, target, reached=True)
         observed = work.confirmed(looks, since)
         activity.heartbeat(observed or work.missing(look))
         if observed is not None:
@@ -86,7 +92,12 @@ def _gone(step: Step, look: Look) -> str:
     return f"{able} of {wanted.instances} instances of {wanted.version} are ready now"
 
 
-def _guarded(judgement: Judgement) -> None:
+def _guarded(judgement: Judgement, look: Look) -> None:
+    if not judgement.allowed and look.snapshot.settles:
+        raise TemporaryError(
+            f"the guard cannot tell yet: {judgement.because}, as far as one reading shows",
+            effect="Nothing was written by this step.",
+        )
     if not judgement.allowed:
         raise Blocked(
             f"the guard forbids it: {judgement.because}",

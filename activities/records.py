@@ -154,7 +154,10 @@ class RecordActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def observe(self, question: Question) -> Observed:
-        """How the service stands now, read from its targets."""
+        """How the service stands now, read from its targets: it is declared, so nothing older."""
+        target = self._targets(question.env, question.service)
+        if target.anew is not None:
+            target.anew()
         return self._look(question)
 
     @activity.defn(no_thread_cancel_exception=True)

@@ -97,7 +97,12 @@ class ReleaseActivities:
         freezer = self._targets(ask.env, ask.service).freezer
         if freezer is None:
             return point
-        taken = freezer.freeze(ask.version, complete=ask.from_cluster)
+        try:
+            taken = freezer.freeze(ask.version, complete=ask.from_cluster)
+        except NotFound as gone:
+            if ask.from_cluster:
+                raise
+            return point.model_copy(update={"notes": (f"nothing: {gone.what}",)})
         frozen = fitted(taken, complete=ask.from_cluster)
         kept = self._records.keep_frozen(ask.env, ask.service, frozen)
         words = {"frozen": kept, "images": frozen.images, "notes": frozen.in_words()}

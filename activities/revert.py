@@ -7,8 +7,12 @@ from temporalio import activity
 from temporalio.exceptions import CancelledError
 
 from activities.step import asked_to_stop
-from rollback_manager.git_names import Names
+from rollback_manager.git_names import Names, Naming
+from rollback_manager.operation import op_id
+from rollback_manager.owners import Agreement
+from rollback_manager.release import Release
 from rollback_manager.revert import Desired, OpenRevert, Question, Revert, RevertState
+from rollback_manager.stays import AFTER_ALL_STEPS, Staying
 
 NO_GIT = "the catalogue names no repository for this service"
 Beat = Callable[[], None]
@@ -19,34 +23,62 @@ class Reverts(Protocol):
 
     def desired(self, question: Question, beat: Beat) -> Desired:
         """Which release the deployed branch names now; writes nothing."""
-        ...
 
     def propose(self, request: OpenRevert, beat: Beat) -> Revert:
         """The revert on a branch of its own; proposing twice is proposing once."""
-        ...
+
+
+class RecordedReleases(Protocol):
+    """What is known of the releases of a service."""
+
+    def releases(self, env: str, service: str) -> list[Release]:
+        """All recorded releases, newest first."""
 
 
 class RevertActivities:
-    """Activities on the repositories that services are deployed from."""
+    """What Git has to do with a rollback that has ended: it still names the bad release."""
 
-    def __init__(self, reverts: Callable[[str, str], Reverts | None]) -> None:
+    def __init__(
+        self, reverts: Callable[[str, str], Reverts | None], records: RecordedReleases
+    ) -> None:
         self._reverts = reverts
+        self._records = records
 
     @activity.defn(no_thread_cancel_exception=True)
-    def open_revert(self, request: OpenRevert) -> Revert:
+    def open_revert(self, staying: Staying) -> Revert:
         """Propose the way back in Git. The deployed branch itself is never pushed to."""
-        git = self._reverts(request.env, request.service)
+        git = self._reverts(staying.env, staying.service)
         if git is None:
             return Revert(state=RevertState.NO_GIT, because=NO_GIT)
-        return git.propose(request, _beat)
+        return git.propose(self._request(staying), _beat)
 
-    @activity.defn(no_thread_cancel_exception=True)
-    def look_at_git(self, question: Question) -> Desired:
-        """Whether Git's deployed branch still names the bad release."""
-        git = self._reverts(question.env, question.service)
+    def agrees(self, staying: Staying) -> Agreement | None:
+        """Whether the deployed branch names the good release; None where no Git is known."""
+        git = self._reverts(staying.env, staying.service)
         if git is None:
-            return Desired(names=Names.UNCLEAR, because=NO_GIT)
-        return git.desired(question, _beat)
+            return None
+        desired = git.desired(self._request(staying), _beat)
+        return Agreement(agrees=desired.names is Names.GOOD, because=desired.because)
+
+    def _request(self, staying: Staying) -> OpenRevert:
+        rollback, service = staying.rollback, staying.service
+        return OpenRevert(
+            env=staying.env,
+            service=service,
+            bad=self._naming(staying, staying.bad),
+            good=self._naming(staying, staying.version),
+            rollback=rollback,
+            plan_digest=staying.plan,
+            op_id=op_id(rollback, service, AFTER_ALL_STEPS, staying.digest),
+            because=f"{staying.bad} was rolled back by {rollback}.",
+        )
+
+    def _naming(self, staying: Staying, version: str) -> Naming:
+        """With the one image that its instances reported, if they agreed on one."""
+        known = self._records.releases(staying.env, staying.service)
+        points = (one.restore_point for one in known if one.version == version)
+        reported = {d for point in points if point for row in point.images.values() for d in row}
+        return Naming(version=version, image_digest=reported.pop() if len(reported) == 1 else "")
 
 
 def _beat() -> None:

@@ -10,6 +10,10 @@ from rollback_manager.metrics.business import NoNumber, Number
 from rollback_manager.metrics.reading import NoReading, Snapshot
 from rollback_manager.moves import Moves
 from rollback_manager.operation import Mark
+from rollback_manager.owners import Agreement, Owner
+from rollback_manager.plan import OwnersHeld, ServicePlan
+from rollback_manager.preconditions import PlatformFacts
+from rollback_manager.stays import Live
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -172,6 +176,16 @@ class Analyses(Protocol):
         """In short sentences, newest first: evidence for a person, no verdict."""
 
 
+class Preconditions(Protocol):
+    """Looks whether the platform lets a plan be carried out. Changes nothing."""
+
+    def seen(self, plan: ServicePlan, restored: Frozen | None) -> PlatformFacts:
+        """What is there, with every write of the plan tried.
+
+        restored: what has the configuration that the plan writes back.
+        """
+
+
 class BusinessNumber(Protocol):
     """One number that says how the business does."""
 
@@ -184,6 +198,41 @@ class DataIntegrity(Protocol):
 
     def run(self) -> Verdict:
         """Passed or failed; an error where it could not be asked."""
+
+
+class Place(Protocol):
+    """Where the service is, told apart from every other place that is called the same."""
+
+    def name(self) -> str:
+        """The place as read now; PermanentError where the catalogue means another one."""
+
+    def must_be(self, planned: str) -> None:
+        """PermanentError unless it is the one that the plan names; asked right before a write."""
+
+
+class Owners(Protocol):
+    """Who else writes what belongs to a service: found, held, given back; and what is written."""
+
+    def found(self) -> tuple[Owner, ...]:
+        """All of them, those that cannot be held included."""
+
+    def set(self, wanted: OwnersHeld, mark: Mark) -> str:
+        """Hold them or give them back, unless a newer mark stands there; in words what was done.
+
+        What an owner had before is kept with it, and is what it is given back.
+        """
+
+    def missing(self, wanted: OwnersHeld) -> str:
+        """What of that is not so yet, in words; empty where all is."""
+
+    def agrees(self, owner: Owner, since: datetime) -> Agreement:
+        """Whether what the owner would bring about is what has run `since`."""
+
+    def deny(self, version: str) -> str:
+        """Bar the images of a version from coming back, where the cluster has a list for that."""
+
+    def live(self) -> Live:
+        """What is written of the service now, and by whom."""
 
 
 @dataclass(frozen=True)
@@ -200,12 +249,26 @@ class Target:
     data_checks: tuple[DataIntegrity, ...] = ()
     counters: Counters | None = None
     """None: the proxy itself counts."""
+    place: Place | None = None
+    """None: there is but one."""
     freezer: Freezer | None = None
     """None: nothing but images and counts is frozen of a release."""
     configuration: Configuration | None = None
     """None: no configuration returns with a release."""
     analyses: Analyses | None = None
     """None: the platform has none of its own."""
+    anew: Callable[[], None] | None = None
+    """Makes the next look one of now, where looks share what was read a moment ago."""
+    preconditions: Preconditions | None = None
+    """None: the platform sets none."""
+
+    def must_be_at(self, planned: str) -> None:
+        """PermanentError where this is another place than the plan's: before every write."""
+        if self.place is not None:
+            self.place.must_be(planned)
+
+    owners: Owners | None = None
+    """None: nobody else writes there."""
 
 
 Targets = Callable[[str, str], Target]

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from temporalio import activity
 
+from activities.disturbed import pre_empted
 from activities.look import Look, Looks
 from activities.reconciler import Reconciliation, reconcile
 from activities.step import Step, wants
@@ -28,8 +29,9 @@ class WorkloadActivities:
 
         def write(look: Look) -> str:
             instances = max(wanted.instances, look.running(wanted.version))
+            rollout = pre_empted(target, wanted.version)
             target.workloads.scale(wanted.version, instances, step.mark)
-            return f"{instances} instances of {wanted.version}"
+            return f"{instances} instances of {wanted.version}{rollout}"
 
         def written(look: Look) -> bool:
             state = look.versions.get(wanted.version)
@@ -72,7 +74,7 @@ class WorkloadActivities:
             step,
             target,
             Reconciliation(
-                written=lambda look: look.running(wanted.version) <= wanted.instances,
+                written=lambda look: _is_reduced(look, wanted),
                 guard=guard,
                 write=write,
                 confirmed=lambda looks, _: _reduced(looks.all[-1], wanted),
@@ -98,7 +100,7 @@ class WorkloadActivities:
             step,
             target,
             Reconciliation(
-                written=lambda look: look.running(wanted.version) <= wanted.instances,
+                written=lambda look: _is_reduced(look, wanted),
                 guard=lambda look: judge_removal(
                     kept_ready=look.able(wanted.kept),
                     floor=step.plan.floor,
@@ -117,6 +119,16 @@ def _only_adds(look: Look) -> Judgement:
         because = "its controller replaces no more at once than its own settings allow"
         return Judgement(allowed=True, because=because)
     return Judgement(allowed=True, because="it only adds instances")
+
+
+def _is_reduced(look: Look, wanted: Reduced | Removed) -> bool:
+    """Whether there is nothing to write: it runs no more than that, or one controller keeps all.
+
+    That one replaces instances by itself; to scale a version there is to bring it up.
+    """
+    if any(state.current is not None for state in look.versions.values()):
+        return True
+    return look.running(wanted.version) <= wanted.instances
 
 
 def _reduced(look: Look, wanted: Reduced) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from demo.load import summarise
-from demo.world import World
+from demo.stage import ShopWorld
 from rollback_manager.plan import ActionKind, RollbackPlan
 from rollback_manager.progress import RollbackOutcome, StepRecord
 
@@ -51,7 +51,7 @@ class Readiness:
 
     EVERY_S = 0.1
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ShopWorld) -> None:
         self._world = world
         self.lowest: int | None = None
 

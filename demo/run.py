@@ -7,26 +7,24 @@ import random
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from demo.catalogue import catalogue_text
+from demo.errors import WorldError
+from demo.kubernetes.stage import PLAYABLE, on_kubernetes
 from demo.load import Load
 from demo.measures import Moments, Readiness, figures, seconds_between
 from demo.scenarios import SCENARIOS, Scenario
-from demo.world import World
+from demo.stage import INSTANCES, Setting, Stage, on_this_machine, product
 from rollback_manager import report as reports
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import (
-    SEARCH_ATTRIBUTES,
     AbortCommand,
     Decision,
     MarkRelease,
@@ -46,16 +44,10 @@ from rollback_manager.rendering import html, markdown
 from starters import console, history
 from starters.console import SECURITY_LINE
 from starters.following import follow
-from workers import wiring, worker
 from workers.process import end, say
-from workers.settings import Settings
 from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
-from workers.watchdogs import watch_over
 
 ENV, SERVICE, BY = "demo", "shop", "ci:demo"
-INSTANCES = 4
-"""Of each version."""
 MEASURE_S, AFTER_S = 8.0, 5.0
 BREAKS_AFTER_S = 22.0, 34.0
 """Of the story's begin: some 8 to 20 s after v2 went out."""
@@ -69,21 +61,22 @@ class Demo:
 
     def __init__(
         self,
-        world: World,
+        stage: Stage,
         load: Load,
         client: RollbackClient,
         ui_url: str,
         scenario: Scenario,
         breaks_after_s: float,
     ) -> None:
-        self.world, self.load, self.client, self.ui_url = world, load, client, ui_url
+        self.stage, self.world = stage, stage.world
+        self.load, self.client, self.ui_url = load, client, ui_url
         self.scenario = scenario
         self.breaks_at = datetime.now(UTC) + timedelta(seconds=breaks_after_s)
         self._answered = False
 
     async def release_good(self) -> None:
         """v1 goes out, is recorded, and is found to be good."""
-        say("v1 goes out: 4 instances, all users")
+        say(f"v1 goes out: {INSTANCES} instances, all users")
         await asyncio.to_thread(self._bring_up, "v1", self.scenario.good)
         await asyncio.to_thread(self.world.set_shares, {"v1": 100}, "deploy-v1")
         self.load.start()
@@ -110,9 +103,7 @@ class Demo:
         return released
 
     def _bring_up(self, version: str, faults: Mapping[str, float]) -> None:
-        told = {"faults_from": self.breaks_at.timestamp(), "till": float(self.world.till_port)}
-        options = {**faults, **told}
-        self.world.add_version(version, instances=INSTANCES, first_port=None, **options)
+        self.stage.bring_up(version, {**faults, "faults_from": self.breaks_at.timestamp()})
 
     async def _record(self, version: str) -> None:
         ask = RecordRelease(env=ENV, service=SERVICE, version=version, by=BY)
@@ -148,11 +139,16 @@ class Demo:
 
 
 async def play(
-    folder: Path, out: Path, rate: float, keep: bool, scenario: Scenario
+    folder: Path,
+    out: Path,
+    rate: float,
+    keep: bool,
+    scenario: Scenario,
+    setting: Setting = on_this_machine,
 ) -> tuple[dict[str, object], int]:
     """The whole story; the figures and the exit code."""
     breaks_after_s = random.uniform(*BREAKS_AFTER_S)  # noqa: S311 -- a fault, no secret
-    async with everything(folder, rate, scenario, breaks_after_s) as demo:
+    async with everything(folder, rate, scenario, breaks_after_s, setting) as demo:
         await demo.release_good()
         released = await demo.release_next()
         readiness = Readiness(demo.world)
@@ -231,37 +227,23 @@ def _left_alone(demo: Demo) -> tuple[dict[str, object], int]:
 
 @contextlib.asynccontextmanager
 async def everything(
-    folder: Path, rate: float, scenario: Scenario, breaks_after_s: float
+    folder: Path,
+    rate: float,
+    scenario: Scenario,
+    breaks_after_s: float,
+    setting: Setting = on_this_machine,
 ) -> AsyncIterator[Demo]:
     """The world, a Temporal of its own and a worker, with nothing released yet; all ended after."""
     found = await find_binary(say)
     say(f"Temporal's dev server: {found.how}")
     say(SECURITY_LINE)
     async with contextlib.AsyncExitStack() as stack:
-        world = World(folder, patience_s=scenario.patience_s)
-        stack.callback(world.stop)
-        world.start()
-        world.start_till()
-        say(f"the world is up: Envoy at {world.front_url}, supervisord, {rate:.0f} requests/s")
-        load = Load(f"{world.front_url}/checkout", folder / "load.jsonl", rate=rate)
+        where = await setting(stack, folder, scenario, rate)
+        load = Load(f"{where.url}/checkout", folder / "load.jsonl", rate=rate)
         stack.callback(load.stop)
-        catalogue = folder / "catalogue.yaml"
-        catalogue.write_text(catalogue_text(world, rate), encoding="utf-8")
-        settings = Settings(catalogue=catalogue, data=folder / "data")
-        parts = wiring.parts(settings)
-        server = TemporalServer(
-            found.path,
-            folder / "data" / "temporal.sqlite",
-            None,
-            None,
-            folder / "logs" / "temporal.log",
-            search_attributes=SEARCH_ATTRIBUTES,
-        )
-        await stack.enter_async_context(server)
-        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-        ours = await stack.enter_async_context(worker.make_worker(client, settings, parts))
-        await watch_over(client, ours.task_queue, parts.catalogue.environments)
-        yield Demo(world, load, RollbackClient(client), server.ui_url, scenario, breaks_after_s)
+        brought_up = product(found.path, where.catalogue, folder)
+        client, ui_url = await stack.enter_async_context(brought_up)
+        yield Demo(where, load, RollbackClient(client), ui_url, scenario, breaks_after_s)
 
 
 async def _plan(rollback: Rollback, demo: Demo) -> RollbackPlan:
@@ -304,18 +286,23 @@ def demo(
     scenario: Annotated[
         str, typer.Option(help=f"What becomes of v2: {', '.join(SCENARIOS)}")
     ] = "error_rate",
+    kubernetes: Annotated[bool, typer.Option(help="On a Kubernetes control plane")] = False,
 ) -> None:
     """Roll back a bad release in a small real world.
 
     It is noticed and rolled back by itself, in two minutes.
     """
-    if scenario not in SCENARIOS:
-        what = f"there is no scenario {scenario[:80]!r}; there are: {', '.join(SCENARIOS)}"
+    playable = PLAYABLE if kubernetes else tuple(SCENARIOS)
+    if scenario not in playable:
+        where = " on Kubernetes" if kubernetes else ""
+        what = f"there is no scenario {scenario[:80]!r}{where}; there are: {', '.join(playable)}"
         raise typer.BadParameter(what, param_hint="--scenario")
+    setting = on_kubernetes if kubernetes else on_this_machine
     folder = Path(tempfile.mkdtemp(prefix="rb-"))  # short: a Unix socket's path has 108 bytes
     try:
-        measured, code = asyncio.run(_interruptible(folder, out, rate, keep, SCENARIOS[scenario]))
-    except RollbackError as error:
+        story = play(folder, out, rate, keep, SCENARIOS[scenario], setting)
+        measured, code = asyncio.run(_interruptible(story))
+    except (RollbackError, WorldError) as error:
         say(str(error))
         code = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -329,12 +316,12 @@ def demo(
 
 
 async def _interruptible(
-    folder: Path, out: Path, rate: float, keep: bool, scenario: Scenario
+    story: Coroutine[None, None, tuple[dict[str, object], int]],
 ) -> tuple[dict[str, object], int]:
     """TERM ends it as Ctrl-C does: everything is stopped on the way out."""
-    story = asyncio.ensure_future(play(folder, out, rate, keep, scenario))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
-    return await story
+    playing = asyncio.ensure_future(story)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    return await playing
 
 
 def _in_words(measured: dict[str, object]) -> str:

@@ -97,10 +97,7 @@ def no_such(verb: str) -> str:
 
 def run(verb: str, rest: list[str]) -> None:
     """Hand over to the verb's module, which sees the rest of the command line as its own."""
-    here = Path(__file__).resolve().parent
-    app = here / "_app"  # a wheel carries the other folders here; a checkout has them at its root
-    # First: an editable install's own path comes last.
-    sys.path.insert(0, str(app if app.is_dir() else here.parent))
+    find_folders()
     sys.argv = [f"rollback-manager {verb}", *rest]
     try:
         import_module(VERBS[verb].module).main()
@@ -110,6 +107,19 @@ def run(verb: str, rest: list[str]) -> None:
             raise
         print(not_installed(verb, missing), file=sys.stderr)
         sys.exit(1)
+
+
+def find_folders() -> None:
+    """Put the folders beside ours on the path, first: an editable install's own comes last."""
+    here = Path(__file__).resolve().parent
+    app = here / "_app"  # a wheel carries the other folders here; a checkout has them at its root
+    sys.path.insert(0, str(app if app.is_dir() else here.parent))
+
+
+def kubectl() -> None:
+    """Run `kubectl rollback`, which finds this command by its name, kubectl-rollback."""
+    find_folders()
+    import_module("starters.kubectl_plugin").main()
 
 
 def not_installed(verb: str, missing: str) -> str:

@@ -2,11 +2,13 @@
 
 import math
 
+from rollback_manager.owners import Owner
 from rollback_manager.plan import (
     Action,
     Capacity,
     Drained,
     NotWorse,
+    OwnersHeld,
     Phase,
     Reduced,
     Removed,
@@ -18,6 +20,22 @@ from rollback_manager.values import Ratio
 
 SIGMAS = 3
 """A proxy draws lots: of 100 requests a share of 10 % may well get 4. Three standard deviations."""
+
+
+def hold(owners: tuple[Owner, ...], minimum: int, policy: Policy) -> Action:
+    """Keep those from writing who would take the rollback back.
+
+    Who is held already would put back what an earlier rollback undid: an undo leaves him held.
+    """
+    held = OwnersHeld(owners=owners, minimum=minimum)
+    ours = tuple(one for one in owners if not one.held_before)
+    return Action(
+        wanted=held,
+        timeout_s=policy.timeouts.redirect_traffic_s,
+        check=f"{held.names} held, and nothing of it under way",
+        undo=held.model_copy(update={"owners": ours, "hold": False}) if ours else None,
+        no_undo_because="" if ours else "they were held before, for an earlier rollback",
+    )
 
 
 def carry(version: str, instances: int, policy: Policy) -> Action:

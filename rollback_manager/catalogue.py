@@ -24,6 +24,8 @@ from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.platforms import (
     Cluster,
+    GitOpsTarget,
+    KubernetesTarget,
     Name,
     TrafficTarget,
     WorkloadsTarget,
@@ -69,6 +71,8 @@ class Placement(Value):
     metrics: Annotated[PrometheusSource, Field(discriminator="kind")] | None = None
     """Where its versions are counted; left out: at the proxy itself."""
     business: tuple[Annotated[BusinessSource, Field(discriminator="kind")], ...] = ()
+    gitops: GitOpsTarget | None = None
+    """Who deploys it from Git; held while it goes back, so that it stays back."""
     judges: Judges = ()
     """Judges brought along from Kayenta or Argo Rollouts, beside our own tests."""
     git: GitSource | None = None
@@ -81,6 +85,8 @@ class Placement(Value):
     @model_validator(mode="after")
     def _parts_fit(self) -> Placement:
         misfit(self.workloads, self.traffic, counted=self.metrics is not None)
+        if self.gitops and not isinstance(self.workloads, KubernetesTarget):
+            raise ValueError("gitops needs workloads of Kubernetes")
         return self
 
 
@@ -125,7 +131,10 @@ class Catalogue(Value):
                 if env not in self.environments:
                     raise ValueError(f"services.{name}.environments.{env}: no such environment")
             for env, placement in service.environments.items():
-                for cluster in clusters_of(placement.workloads, placement.traffic):
+                known_by = {placement.gitops.cluster} if placement.gitops else set[str]()
+                for cluster in sorted(
+                    known_by | clusters_of(placement.workloads, placement.traffic)
+                ):
                     if cluster not in self.clusters:
                         known = ", ".join(self.clusters) or "none"
                         raise ValueError(

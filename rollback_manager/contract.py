@@ -27,6 +27,8 @@ BUDGET_WORKFLOW = "BudgetWorkflow"
 INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
+CHECKUP_WORKFLOW = "CheckupWorkflow"
+STAY_WORKFLOW = "StayWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -97,6 +99,11 @@ def incident_id(env: str, service: str, version: str) -> str:
     return "incident/" + "/".join(parts)
 
 
+def stay_id(env: str, service: str) -> str:
+    """Workflow id of what looks after the last rollback of a service: one per service."""
+    return f"stay/{checked('environment', env)}/{checked('service', service)}"
+
+
 def watch_id(env: str) -> str:
     """Workflow id of what watches the releases of one environment."""
     return f"watch/{checked('environment', env)}"
@@ -105,6 +112,11 @@ def watch_id(env: str) -> str:
 def decisions_id(env: str, question: str) -> str:
     """Workflow id of a question about recorded decisions; `question` tells it from all others."""
     return f"decisions/{checked('environment', env)}/{checked('question', question)}"
+
+
+def checkup_id(env: str) -> str:
+    """Workflow id of a look at the clusters of an environment, or of all where it is empty."""
+    return f"checkup/{checked('environment', env) if env else 'all'}"
 
 
 class EvidencePoint(Value):
@@ -184,6 +196,13 @@ class Vote(Value):
     by: str
     reason: str = ""
     method: str = "local"
+
+
+class ReleaseHold(Value):
+    """Give those back who were held for a rollback, whatever they would do."""
+
+    by: str = "unknown"
+    reason: str = ""
 
 
 class StepCommand(Value):

@@ -60,5 +60,9 @@ class Unreachable(TemporaryError):
     """A server that is needed (Temporal, Envoy, supervisord, records) does not answer."""
 
 
+class NotYet(TemporaryError):
+    """There is nothing to tell so far; the same is looked at again later. No failure."""
+
+
 class HandedOver(TemporaryError):
     """This attempt ends with its worker, as it should; another one goes on where it stood."""

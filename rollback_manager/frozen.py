@@ -95,7 +95,8 @@ class Frozen(Value):
 
     version: empty where the objects are of no release. crds: custom resource → the version in which
     it is stored; None where nobody may read.
-    served: custom resource → versions in which it can be asked for.
+    served: custom resource → versions in which it can be asked for. defined: custom resource → UID
+    and generation of its definition, which change whenever that does.
     revision: in words, what Argo CD or Flux had synced. not_read: in words, what is missing here.
     """
 
@@ -109,6 +110,7 @@ class Frozen(Value):
     route: Route | None = None
     crds: dict[str, str] | None = None
     served: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    defined: dict[str, str] = Field(default_factory=dict)
     revision: str = ""
     not_read: tuple[str, ...] = ()
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rollback_manager.gates import GateResult
 from rollback_manager.metrics.reading import NoReading, Reading, Total
+from rollback_manager.owners import Owner
 from rollback_manager.policy import ApprovalPolicy, Policy
 from rollback_manager.release import Baseline
 from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
@@ -19,6 +20,7 @@ class ActionKind(StrEnum):
     """The kinds of action; each is one activity of the same name."""
 
     RESTORE_CONFIGURATION = "restore_configuration"
+    HOLD_OWNER = "hold_owner"
     PREPARE = "prepare"
     REDIRECT_TRAFFIC = "redirect_traffic"
     CHECK_SLICE = "check_slice"
@@ -40,6 +42,23 @@ class Configured(Value):
     digest: str
     before: str
     objects: tuple[str, ...]
+
+
+class OwnersHeld(Value):
+    """Nobody else takes the rollback back: each owner is held, or is given back what it had.
+
+    minimum: instances below which an autoscaler does not go while it is held.
+    """
+
+    kind: Literal[ActionKind.HOLD_OWNER] = ActionKind.HOLD_OWNER
+    owners: tuple[Owner, ...]
+    minimum: int = 1
+    hold: bool = True
+
+    @property
+    def names(self) -> str:
+        """In words, whom it concerns."""
+        return ", ".join(one.name for one in self.owners)
 
 
 class Capacity(Value):
@@ -108,7 +127,7 @@ class Removed(Value):
 
 
 Wanted = Annotated[
-    Configured | Capacity | Split | NotWorse | Reduced | Drained | Well | Removed,
+    OwnersHeld | Configured | Capacity | Split | NotWorse | Reduced | Drained | Well | Removed,
     Field(discriminator="kind"),
 ]
 """The state that an action brings about, in absolute values."""
@@ -178,6 +197,12 @@ class ServicePlan(Value):
     """The next older verified version, for the person who is asked."""
     adopts: str = ""
     """The ended rollback from whose claim this goes on; its versions are that one's."""
+    place: str = ""
+    """Where alone it may be carried out, where names can lead elsewhere: a cluster with its UID."""
+    owners: tuple[str, ...] = ()
+    """Who else writes what this writes, and what is done about it; a sentence for each."""
+    stays: bool = False
+    """Whether it is watched afterwards, so that nobody takes it back unseen."""
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rollback_manager import configuration, gates
+from rollback_manager import actions, configuration, gates
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
@@ -17,7 +17,8 @@ from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
 from rollback_manager.moves import WORDS, Moves
-from rollback_manager.plan import Estimate, Found, Risk, RollbackPlan, ServicePlan
+from rollback_manager.owners import Owner, said, to_hold
+from rollback_manager.plan import Estimate, Found, Phase, Risk, RollbackPlan, ServicePlan
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
@@ -38,6 +39,7 @@ class PlanningFacts(Value):
 
     running, ready, digests, notes: by version; notes: why instances do not count, in words.
     snapshot: the counters of now.
+    owners: who else writes there; None: nobody can, and nothing is watched afterwards.
     """
 
     service: str
@@ -53,11 +55,15 @@ class PlanningFacts(Value):
     past: tuple[Past, ...]
     now: datetime
     moves: Moves = Moves.SHARES
+    current: str = ""
+    """The version that its one controller brings up; empty where each version has its own."""
     adopted: Claim | None = None
+    place: str = ""
     drift: Drift | None = None
     """Since the target was recorded; None where nothing else was frozen of it."""
     preconditions: tuple[GateResult, ...] = ()
     """Of the platform on which it runs."""
+    owners: tuple[Owner, ...] | None = None
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -65,12 +71,15 @@ def bad_version(facts: PlanningFacts) -> str:
 
     Where several have some (a canary, or what an aborted rollback left) it is the one that is not
     verified; the largest share says nothing about who is bad. Where another rollback is gone on
-    with, the traffic says nothing at all: it may have been shifted already.
+    with, the traffic says nothing at all: it may have been shifted already. Where one controller
+    brings a version up that is not verified it is that one: its pods may never have got ready.
     """
     if facts.adopted is not None:
         return purpose_of(facts.adopted, facts.shares).from_version
     carrying = sorted(version for version, part in facts.shares.items() if part)
     verified = {r.version for r in facts.releases if r.standing is Standing.VERIFIED}
+    if facts.moves is Moves.CONTROLLER and facts.current and facts.current not in verified:
+        return facts.current
     suspects = carrying if len(carrying) == 1 else [v for v in carrying if v not in verified]
     if len(suspects) == 1:
         return suspects[0]
@@ -118,14 +127,26 @@ def plan_service(facts: PlanningFacts, wanted: str | None) -> ServicePlan:
         target_because=_because(target),
         desired=desired,
         floor=floor_for(desired, fraction_for(desired, facts.policy)),
-        phases=facts.strategy.phases(own),
+        phases=(*_held(facts, own), *facts.strategy.phases(own)),
         policy=own.policy,
         baseline=good.baseline,
         not_undone=facts.strategy.not_undone,
         alternatives=alternatives(facts.strategy, own, others, facts.running),
         offered=others[0].version if others else "",
         adopts=facts.adopted.rollback if facts.adopted else "",
+        place=facts.place,
+        owners=said(facts.owners or (), good.version),
+        stays=facts.owners is not None,
     )
+
+
+def _held(facts: PlanningFacts, own: ServiceFacts) -> tuple[Phase, ...]:
+    """Before the first write: who would take it back must not be able to."""
+    owners = to_hold(facts.owners or (), own.good)
+    if not owners:
+        return ()
+    action = actions.hold(owners, own.desired, facts.policy)
+    return (Phase(name="hold who would take it back", actions=(action,)),)
 
 
 def _must_be_movable(facts: PlanningFacts) -> None:

@@ -87,6 +87,9 @@ class KubernetesTarget(Value):
     names: Annotated[tuple[ObjectName, ...], Field(min_length=1, max_length=8)]
     version_label: LabelKey = "app.kubernetes.io/version"
     """Label of the pod template that says the version; without it, the tag of its first image."""
+    config_maps: Annotated[tuple[ObjectName, ...], Field(max_length=50)] = ()
+    """ConfigMaps that return with a release: the worker's Role lets it read and write just these.
+    Without that right they are named in the restore point as not read."""
 
     @model_validator(mode="after")
     def _side_by_side(self) -> KubernetesTarget:
@@ -147,6 +150,33 @@ class RolloutTrafficTarget(Value):
     name: ObjectName
 
 
+class ArgoCdTarget(Value):
+    """The Application of Argo CD that deploys a service."""
+
+    kind: Literal["argo_cd"]
+    cluster: Name
+    """Where Argo CD runs; often another one than the service's."""
+    namespace: ObjectName = "argocd"
+    application: ObjectName
+
+
+class FluxTarget(Value):
+    """The Kustomization or HelmRelease of Flux that deploys a service."""
+
+    kind: Literal["flux"]
+    cluster: Name
+    namespace: ObjectName = "flux-system"
+    kustomization: ObjectName | None = None
+    helm_release: ObjectName | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> FluxTarget:
+        if bool(self.kustomization) == bool(self.helm_release):
+            raise ValueError("name either a kustomization or a helm_release")
+        return self
+
+
+GitOpsTarget = Annotated[ArgoCdTarget | FluxTarget, Field(discriminator="kind")]
 PodsTarget = KubernetesTarget | RolloutTarget
 """What runs in pods."""
 WorkloadsTarget = Annotated[

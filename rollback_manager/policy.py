@@ -117,6 +117,12 @@ class Policy(Value):
     """Completion criterion of the whole rollback: 15 minutes (the seed)."""
     plan_valid_s: Seconds = 900
     """How long a plan may be agreed to (design §4)."""
+    stay_checks_s: tuple[Seconds, ...] = (10, 240, 900)
+    """When it is checked that the rollback stays: after what GitOps needs (reliability R18)."""
+    hold_s: Seconds = 86_400
+    """How long owners may be held until a person is asked: a day (ours)."""
+    release_on_expiry: bool = False
+    """Whether they are then let loose; otherwise they stay held, and it is said loudly."""
     approval: ApprovalPolicy = ApprovalPolicy()
     verification: VerificationPolicy = VerificationPolicy()
     slices: SlicePolicy = SlicePolicy()

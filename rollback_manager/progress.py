@@ -88,6 +88,8 @@ class StepRecord(Value):
     error_ratio: float | None = None
     counted: Total | None = None
     samples: tuple[Sample, ...] = ()
+    undoes: bool = False
+    """Whether it put back what an earlier step had changed."""
 
 
 class EndState(StrEnum):

@@ -23,8 +23,8 @@ PLURALS = {
     Controller.DAEMON_SET: "daemonsets",
 }
 ONE = ("get", "patch")
-"""Nothing is created, updated as a whole or deleted; nothing is watched: looks are one second old.
-What stands there is read by its name, so that a right is never wider than the catalogue."""
+"""Nothing is created, replaced or deleted, and but for pods nothing is watched. What is written is
+read by its name, so that a right is never wider than the catalogue."""
 
 
 class Place(NamedTuple):
@@ -63,11 +63,14 @@ def of_service(placement: Placement) -> Iterator[Right]:
         yield from _of_rollout(pods)
     if not isinstance(pods, KubernetesTarget):
         return
+    if pods.config_maps:
+        yield Right(resource="configmaps", verbs=ONE, names=pods.config_maps)
     is_deployment = pods.controller is Controller.DEPLOYMENT
     kept = "replicasets" if is_deployment else "controllerrevisions"
     yield Right(group="apps", resource=PLURALS[pods.controller], verbs=ONE, names=pods.names)
     yield Right(group="apps", resource=kept, verbs=("list",))
-    yield Right(resource="pods", verbs=("list",))
+    yield Right(resource="pods", verbs=("list", "watch"))
+    yield Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=("list",))
     yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
     match traffic:
         case ServiceTarget():

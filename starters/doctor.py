@@ -33,12 +33,18 @@ def doctor(
         Path | None,
         typer.Option("--catalogue", metavar="FILE", help="Also check this one."),
     ] = None,
+    kubernetes: Annotated[
+        bool,
+        typer.Option("--kubernetes", help="Have the worker check its rights in its clusters."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say what is missing here and how to get it; exit 7 if something has to be done."""
 
     async def verb() -> Answer:
         findings = [*_here(catalogue or settings.read().catalogue), *await _temporal()]
+        if kubernetes:
+            findings += await _clusters()
         findings += _security()
         code = BLOCKED if any(one.level is Level.FAIL for one in findings) else 0
         document = {"checks": [one.as_document() for one in findings]}
@@ -93,6 +99,19 @@ async def _temporal() -> list[Finding]:
             Finding("worker", Level.FAIL, "unknown: Temporal is asked who polls", START_ALL),
         ]
     return await of_server(client)
+
+
+async def _clusters() -> list[Finding]:
+    """The worker answers: nobody else holds its credentials."""
+    from rollback_manager.access import ClustersAsked
+    from starters.connection import connected
+
+    try:
+        async with connected() as client:
+            found = await client.checkup(ClustersAsked())
+    except RollbackError as error:
+        return [Finding("Kubernetes", Level.FAIL, error.what, error.next_step or START_ALL)]
+    return [Finding(one.check, Level(one.level), one.told, one.next_step) for one in found.checks]
 
 
 START_ALL = "rollback-manager serve (Temporal, Web UI and a worker on this machine)"

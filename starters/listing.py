@@ -25,15 +25,21 @@ def rollbacks(
 
     async def verb() -> Answer:
         only = naming.named("environment", env) if env else None
-        from rollback_manager.rendering import terminal
+        from rollback_manager.rendering import terminal, terminal_stays
         from starters.connection import connected
 
         async with connected() as client:
             runs = await client.list(env=only, limit=limit)
             own = {run.rollback.split("/")[1] for run in runs}
             watched = await client.orphans(env=only, also=own)
-        document = {"rollbacks": [run.model_dump(mode="json") for run in runs], **_left(watched)}
-        return Answer(terminal.listed(runs, watched), document)
+            stays = await client.stays(env=only)
+        document = {
+            "rollbacks": [run.model_dump(mode="json") for run in runs],
+            **_left(watched),
+            "stays": [one.model_dump(mode="json") for one in stays],
+        }
+        text = [terminal_stays.after(stays), terminal.listed(runs, watched)]
+        return Answer("\n".join(filter(None, text)), document)
 
     console.run(verb, as_json=as_json)
 

@@ -11,6 +11,7 @@ from starters.refusals import GOING_ON
 
 if TYPE_CHECKING:
     from rollback_manager.progress import RollbackStatus
+    from rollback_manager.stays import StayStatus
 
 
 def status(rollback: Rollback, as_json: Json = False) -> None:
@@ -21,19 +22,21 @@ def status(rollback: Rollback, as_json: Json = False) -> None:
         from starters.connection import connected
 
         async with connected() as client:
-            return _answer(await client.rollback(named).status())
+            status = await client.rollback(named).status()
+            stays = await client.stays_after(status) if status.outcome else []
+        return _answer(status, stays)
 
     console.run(verb, as_json=as_json)
 
 
-def _answer(now_is: RollbackStatus) -> Answer:
+def _answer(now_is: RollbackStatus, stays: list[StayStatus]) -> Answer:
     from datetime import UTC, datetime
 
     from rollback_manager.progress import exit_code
     from rollback_manager.rendering import terminal, terminal_status
 
     text = terminal_status.status(now_is, datetime.now(UTC))
-    document = {
+    document: dict[str, object] = {
         "security": now_is.security,
         "rollback": now_is.rollback,
         "status": now_is.model_dump(mode="json"),
@@ -41,6 +44,11 @@ def _answer(now_is: RollbackStatus) -> Answer:
     if now_is.outcome is None:
         return Answer(text, document, GOING_ON)
     text += "\n\n" + terminal.outcome(now_is.outcome)
+    if stays:
+        from rollback_manager.rendering import terminal_stays
+
+        document["stays"] = [one.model_dump(mode="json") for one in stays]
+        text += "\n\n" + terminal_stays.after(stays)
     return Answer(text, document, exit_code(now_is.outcome))
 
 

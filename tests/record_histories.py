@@ -18,7 +18,14 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from rollback_manager.client import Rollback
-from rollback_manager.contract import SEARCH_ATTRIBUTES, AbortCommand, AbortMode, Decision, Vote
+from rollback_manager.contract import (
+    SEARCH_ATTRIBUTES,
+    AbortCommand,
+    AbortMode,
+    Decision,
+    Vote,
+    stay_id,
+)
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident import Status
 from rollback_manager.incidents.triggers import TriggerKind
@@ -38,6 +45,7 @@ from tests.incident_rig import (
 )
 from tests.rig import Rig
 from tests.workflows.holding import held_in
+from tests.workflows.owned import owned
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
@@ -124,6 +132,14 @@ async def _second_thoughts(made: Rig) -> Rollback:
     return await made.start()
 
 
+async def _stays(made: Rig) -> Rollback:
+    owned(made.world).agreed = True
+    rollback = await made.start()
+    await rollback.result()
+    await made.client.get_workflow_handle(stay_id("test", made.service)).result()
+    return rollback
+
+
 COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "verified": (_verified, {}),
     "approved": (_approved, ASKED),
@@ -138,6 +154,7 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "slices": (_verified, {}),
     "slice_fell_back": (_slice_fell_back, {}),
     "second_thoughts": (_second_thoughts, {"further_attempts": 1}),
+    "stays": (_stays, {"stay_checks_s": (0.3, 0.6, 0.9)}),
 }
 """Name of the files → what happens, and under which policy."""
 STRATEGIES = {"rolling": "rolling_update", "slices": "generic", "slice_fell_back": "generic"}

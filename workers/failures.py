@@ -18,7 +18,13 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from rollback_manager.errors import HandedOver, PermanentError, RollbackError, TemporaryError
+from rollback_manager.errors import (
+    HandedOver,
+    NotYet,
+    PermanentError,
+    RollbackError,
+    TemporaryError,
+)
 
 LONGEST = 300
 """Characters of a message that history keeps: foreign texts can be long, and are not ours."""
@@ -63,13 +69,13 @@ def as_application_error(error: RollbackError, *attempt: int) -> ApplicationErro
     details = error.effect[:LONGEST], error.next_step[:LONGEST], *attempt
     match error:
         case TemporaryError(retry_after_s=seconds):
-            handed_over = isinstance(error, HandedOver)  # nothing that anybody should read of
+            harmless = isinstance(error, HandedOver | NotYet)  # nothing that anybody should read of
             return ApplicationError(
                 what,
                 *details,
                 type=kind,
                 next_retry_delay=timedelta(seconds=seconds),
-                category=Category.BENIGN if handed_over else Category.UNSPECIFIED,
+                category=Category.BENIGN if harmless else Category.UNSPECIFIED,
             )
         case PermanentError() | _:
             return ApplicationError(what, *details, type=kind, non_retryable=True)

@@ -12,12 +12,14 @@ from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
 from workflows.budget import BudgetWorkflow
+from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
+from workflows.stay import StayWorkflow
 from workflows.watch import WatchWorkflow
 from workflows.watchdog import WatchdogWorkflow
 
@@ -32,6 +34,8 @@ WORKFLOWS: Sequence[type] = (
     WatchWorkflow,
     IncidentWorkflow,
     DecisionsWorkflow,
+    CheckupWorkflow,
+    StayWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

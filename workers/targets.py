@@ -8,6 +8,7 @@ from typing import assert_never
 
 import httpx
 
+from activities.clusters import Access
 from activities.frozen import FrozenReleases, Store
 from activities.integrations.data_checks import SqlDataCheck
 from activities.integrations.envoy import Admin, Envoy, SharedStats
@@ -18,8 +19,12 @@ from activities.integrations.kubernetes import (
     Api,
     ClusterConfiguration,
     ClusterFreezer,
+    ClusterPreconditions,
     HttpRouteTraffic,
     InPlace,
+    KubernetesAccess,
+    KubernetesOwners,
+    KubernetesPlace,
     PodFeed,
     Reader,
     RolloutAnalyses,
@@ -41,6 +46,9 @@ from activities.targets import (
     Configuration,
     Counters,
     Freezer,
+    Owners,
+    Place,
+    Preconditions,
     Target,
     Targets,
     Traffic,
@@ -59,18 +67,26 @@ from rollback_manager.platforms import (
 )
 
 
-def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets:
+def targets(
+    catalogue: Catalogue,
+    client: httpx.Client,
+    store: Store,
+    counters: Mapping[tuple[str, str], Counters] | None = None,
+) -> Targets:
     """The real ones that the catalogue names, each made when it is first asked for.
 
     store: has what was frozen of releases, which is needed where they run on a cluster.
+    counters: in the place of those that the catalogue names, where users are a stand-in.
     """
-    counters, makers = _counters(catalogue, client), _Makers(catalogue, client)
+    counters = _counters(catalogue, client) if counters is None else counters
+    makers = _Makers(catalogue, client)
 
     @cache
     def target(env: str, service: str) -> Target:
         placement = catalogue.placement(env, service)
         own = counters.get((env, service))
-        roles = makers.roles(placement, own, FrozenReleases(store, env, service))
+        recorded = FrozenReleases(store, env, service)
+        roles = makers.roles(placement, own, recorded, f"{env}/{service}")
         return Target(
             traffic=roles.traffic,
             workloads=roles.workloads,
@@ -78,12 +94,21 @@ def targets(catalogue: Catalogue, client: httpx.Client, store: Store) -> Targets
             business=tuple(HttpJson(source, client) for source in placement.business),
             data_checks=tuple(SqlDataCheck(check) for check in placement.data_checks),
             counters=own,
+            place=makers.place(placement),
             freezer=roles.freezer,
             configuration=roles.configuration,
             analyses=roles.analyses,
+            anew=roles.anew,
+            preconditions=roles.preconditions,
+            owners=roles.owners,
         )
 
     return target
+
+
+def access(catalogue: Catalogue) -> dict[str, Access]:
+    """As whom the worker comes to each cluster of the catalogue."""
+    return {name: KubernetesAccess(Api(name, one)) for name, one in catalogue.clusters.items()}
 
 
 def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:
@@ -120,6 +145,9 @@ class _Roles:
     traffic: Traffic
     freezer: Freezer | None = None
     configuration: Configuration | None = None
+    preconditions: Preconditions | None = None
+    owners: Owners | None = None
+    anew: Callable[[], None] | None = None
     analyses: Analyses | None = None
 
 
@@ -134,19 +162,19 @@ class _Makers:
         self._feeds: dict[tuple[str, str], PodFeed] = {}
 
     def roles(
-        self, placement: Placement, counters: Counters | None, recorded: FrozenReleases
+        self,
+        placement: Placement,
+        counters: Counters | None,
+        recorded: FrozenReleases,
+        holder: str,
     ) -> _Roles:
-        """The roles of one service; on Kubernetes they share one reading."""
+        """The roles of one service; on Kubernetes they share one reading. holder: ENV/SERVICE."""
         match placement.workloads:
             case SupervisordTarget() as supervisord:
                 return _Roles(Supervisord(supervisord, self._client), self._proxy(placement))
             case KubernetesTarget() as kubernetes:
                 reader = self._reader(kubernetes)
-                traffic = self._pod_traffic(placement, reader, counters)
-                freezer = ClusterFreezer(reader, _route(placement))
-                return _Roles(
-                    _pods(reader, recorded), traffic, freezer, ClusterConfiguration(reader)
-                )
+                return self._pods(placement, reader, counters, recorded, holder)
             case RolloutTarget() as rollout:
                 reader = self._reader(rollout)
                 return _Roles(
@@ -154,30 +182,58 @@ class _Makers:
                     RolloutTraffic(reader, counters),
                     ClusterFreezer(reader),
                     ClusterConfiguration(reader),
-                    RolloutAnalyses(reader),
+                    analyses=RolloutAnalyses(reader),
+                    anew=reader.forget,
                 )
             case other:
                 assert_never(other)
+
+    def place(self, placement: Placement) -> Place | None:
+        """The cluster and namespace of a service on Kubernetes."""
+        target = placement.workloads
+        if not isinstance(target, PodsTarget):
+            return None
+        return KubernetesPlace(self._apis[target.cluster], target)
 
     def _reader(self, target: PodsTarget) -> Reader:
         api, place = self._apis[target.cluster], (target.cluster, target.namespace)
         feed = self._feeds.setdefault(place, PodFeed(api, target.namespace))
         return Reader(api, target, feed)
 
-    def _pod_traffic(
-        self, placement: Placement, reader: Reader, counters: Counters | None
-    ) -> Traffic:
+    def _pods(
+        self,
+        placement: Placement,
+        reader: Reader,
+        counters: Counters | None,
+        recorded: FrozenReleases,
+        holder: str,
+    ) -> _Roles:
+        configuration, route = ClusterConfiguration(reader), ""
+        alone = len(reader.target.names) == 1
+        workloads = InPlace(reader, recorded) if alone else SideBySide(reader, recorded)
+        traffic: Traffic
+        tried: ServiceTraffic | HttpRouteTraffic | None = None
         match placement.traffic:
             case ServiceTarget() as service:
-                return ServiceTraffic(service, reader, counters)
-            case HttpRouteTarget() as route:
-                return HttpRouteTraffic(route, reader, counters)
+                traffic = tried = ServiceTraffic(service, reader, counters)
+            case HttpRouteTarget() as named:
+                traffic = tried = HttpRouteTraffic(named, reader, counters)
+                route = named.route
             case EnvoyTarget():
-                return self._proxy(placement)
+                traffic = self._proxy(placement)
             case RolloutTrafficTarget():
                 raise TypeError(f"{placement.traffic.kind} was let through without its workloads")
             case other:
                 assert_never(other)
+        return _Roles(
+            workloads,
+            traffic,
+            ClusterFreezer(reader, route),
+            configuration,
+            ClusterPreconditions(reader, workloads, tried, configuration, route),
+            KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis),
+            anew=lambda: _forget(reader, tried),
+        )
 
     def _proxy(self, placement: Placement) -> Traffic:
         envoy = placement.traffic
@@ -187,14 +243,10 @@ class _Makers:
         return Envoy(envoy, self._client, stats, self._routes[_address(envoy)])
 
 
-def _pods(reader: Reader, recorded: FrozenReleases) -> Workloads:
-    if len(reader.target.names) > 1:
-        return SideBySide(reader, recorded)
-    return InPlace(reader, recorded)
-
-
-def _route(placement: Placement) -> str:
-    return placement.traffic.route if isinstance(placement.traffic, HttpRouteTarget) else ""
+def _forget(reader: Reader, traffic: ServiceTraffic | HttpRouteTraffic | None) -> None:
+    reader.anew()
+    if traffic is not None:
+        traffic.forget()
 
 
 def _routes(catalogue: Catalogue) -> Mapping[str, Collection[str]]:

@@ -1,8 +1,8 @@
 """Puts the parts together, once, at the start: names in the catalogue → objects that work."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
+from activities.clusters import Access, ClusterActivities
 from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
 from activities.frozen import FrozenContents
@@ -21,12 +22,14 @@ from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
 from activities.orphans import OrphanActivities
+from activities.owners import OwnerActivities
 from activities.past import Models, Past, PastAlarms
 from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
 from activities.slices import SliceActivities
+from activities.stays import StayActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
 from activities.watch.numbers import Numbers
@@ -36,7 +39,7 @@ from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
-from workers.targets import reverts, targets
+from workers.targets import access, reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -57,6 +60,8 @@ class Parts:
     catalogue: Catalogue
     records: Store
     targets: Targets
+    access: Mapping[str, Access] = field(default_factory=dict)
+    """By the name of the cluster."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
 
@@ -76,7 +81,11 @@ def parts(settings: Settings) -> Parts:
         ) from error
     client, records = http_client(), SqlRecords(engine)
     return Parts(
-        catalogue, records, targets(catalogue, client, records), reverts(catalogue, client)
+        catalogue,
+        records,
+        targets(catalogue, client, records),
+        access(catalogue),
+        reverts(catalogue, client),
     )
 
 
@@ -136,15 +145,20 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
+    reverts = RevertActivities(parts.reverts, parts.records)
+    stays = StayActivities(parts.targets, reverts)
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
-    reverts = RevertActivities(parts.reverts)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
         planning.seal_part,
         ConfigurationActivities(parts.records, parts.targets).restore_configuration,
+        OwnerActivities(parts.targets).hold_owner,
+        stays.check_stays,
+        stays.deny_version,
+        stays.let_owners_go,
         workloads.prepare,
         traffic.redirect_traffic,
         traffic.drain,
@@ -164,8 +178,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         budget.judge_budget,
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
+        ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
-        reverts.look_at_git,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

@@ -13,7 +13,14 @@ from workflows.undo import Undo
 
 with workflow.unsafe.imports_passed_through():
     from rollback_manager import actions
-    from rollback_manager.plan import Action, ActionKind, Alternative, ServicePlan, Wanted
+    from rollback_manager.plan import (
+        Action,
+        ActionKind,
+        Alternative,
+        Capacity,
+        ServicePlan,
+        Wanted,
+    )
     from rollback_manager.progress import StepRecord, StepState
 
 Ask = Callable[[int, StepRecord], Awaitable[str]]
@@ -128,10 +135,23 @@ class Course:
         self._note(f"no candidate is well ({told}): {best} serves as the least bad")
         if best != self.version:
             before = {self.version: 100}
-            shift = actions.shift(best, {best: 100}, before, self._plan.policy)
+            shift = self._replacing(best) or actions.shift(
+                best, {best: 100}, before, self._plan.policy
+            )
             self._go_for(best)
             await self._steps.attempt(self._steps.append(shift), cut=False)
         return [self._steps.actions[self._failed[best]]]
+
+    def _replacing(self, version: str) -> Action | None:
+        """The step that made one controller bring that version up, where the traffic follows it.
+
+        Its way back is another version's capacity; where versions stand side by side it has none.
+        """
+        for one in self._steps.actions:
+            match one.wanted, one.undo:
+                case Capacity() as wanted, Capacity() if wanted.version == version:
+                    return one
+        return None
 
     def _go_for(self, version: str) -> None:
         self.version = version

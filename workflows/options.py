@@ -39,6 +39,7 @@ class StepOptions(TypedDict):
 
 MAY_BE_CUT = {
     ActionKind.RESTORE_CONFIGURATION: False,
+    ActionKind.HOLD_OWNER: False,
     ActionKind.PREPARE: True,
     ActionKind.REDIRECT_TRAFFIC: False,
     ActionKind.CHECK_SLICE: True,

@@ -10,6 +10,7 @@ from workflows.branches import concluded
 from workflows.options import A_MINUTE
 from workflows.service_rollback import STATE
 from workflows.short import short
+from workflows.staying import look_after
 from workflows.steering import Steering
 
 with workflow.unsafe.imports_passed_through():
@@ -213,6 +214,7 @@ class RollbackWorkflow(Steering):
                 summary="gates during, after, of completion",
             )
         )
+        await look_after(self._control, plan, conclusion.services)
         return light(outcome) if self._admission.is_part else outcome
 
     def _without_plan(self, planned: Planned) -> RollbackOutcome:

@@ -13,6 +13,7 @@ from workflows.short import AT_ONCE, FAILED, ONCE
 with workflow.unsafe.imports_passed_through():
     from activities.configuration import ConfigurationActivities
     from activities.metrics import MetricsActivities
+    from activities.owners import OwnerActivities
     from activities.records import Claimed, Observed, Question, RecordActivities
     from activities.slices import SliceActivities
     from activities.step import Step
@@ -21,12 +22,22 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.contract import ServiceRollback
     from rollback_manager.metrics.reading import traffic_between
     from rollback_manager.operation import Mark, op_id
-    from rollback_manager.plan import Action, ActionKind, Capacity, Split, Wanted, Well
+    from rollback_manager.plan import (
+        Action,
+        ActionKind,
+        Alternative,
+        Capacity,
+        ServicePlan,
+        Split,
+        Wanted,
+        Well,
+    )
     from rollback_manager.progress import Found, StepRecord, StepState, StepStatus
     from rollback_manager.rendering import web_ui
 
 ACTIVITIES: dict[ActionKind, Callable[..., StepRecord]] = {
     ActionKind.RESTORE_CONFIGURATION: ConfigurationActivities.restore_configuration,
+    ActionKind.HOLD_OWNER: OwnerActivities.hold_owner,
     ActionKind.PREPARE: WorkloadActivities.prepare,
     ActionKind.REDIRECT_TRAFFIC: TrafficActivities.redirect_traffic,
     ActionKind.CHECK_SLICE: SliceActivities.check_slice,
@@ -121,6 +132,7 @@ class Steps:
             "to_version": version,
             "to_digest": other.digest if other else first.to_digest,
             "baseline": other.baseline if other else first.baseline,
+            "alternatives": (*first.alternatives, _tried(first)),
         }
         self._plan = self._plan.model_copy(update=goal)
 
@@ -156,6 +168,7 @@ class Steps:
             or (None if undoes else await self._there_already(number))
             or await self._carry_out(self._step(number, undoes), cut)
         )
+        record = record.model_copy(update={"undoes": True}) if undoes else record
         self.records.append(record)
         self._last[number] = record
         if record.state is StepState.DONE:
@@ -242,6 +255,13 @@ class Steps:
             relies_on=there if relies else None,
             leaves_mark=undoes,
         )
+
+
+def _tried(plan: ServicePlan) -> Alternative:
+    """The first target among the others, so that it is not taken for somebody else's deploy."""
+    return Alternative(
+        version=plan.to_version, digest=plan.to_digest, because="tried first", phases=()
+    )
 
 
 def _warm(wanted: Capacity, seen: Observed, at: datetime) -> StepRecord | None:

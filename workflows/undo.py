@@ -28,23 +28,26 @@ class Undo:
     def actions(self) -> list[Action]:
         """Undoing steps, the last change first.
 
-        Of several changes to one thing (the split; a version's instances) only the first is undone:
+        Of several changes to one thing (the split; a version's instances; the version that one
+        controller brings up) only the first is undone:
         values are absolute, so what it replaced is what was there before all of them.
         """
         first: dict[str, Action] = {}
         for action, before in self._noted:
-            first.setdefault(_thing(before), _undoing(action, before))
+            first.setdefault(_thing(action, before), _undoing(action, before))
         return list(reversed(first.values()))
 
 
-def _thing(wanted: Wanted) -> str:
-    match wanted:
+def _thing(action: Action, before: Wanted) -> str:
+    match before:
         case Split():
             return "traffic"
+        case Capacity() if isinstance(action.wanted, Capacity):
+            return "the version of its one controller"
         case Capacity(version=version):
             return f"instances of {version}"
         case _:
-            return str(wanted.kind)
+            return str(before.kind)
 
 
 def _undoing(action: Action, before: Wanted) -> Action:

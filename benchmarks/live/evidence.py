@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.live.plan import LATE_MS, Users
 from demo.load import Answer, read
 from demo.scenarios import Scenario
-from demo.world import World
+from demo.stage import ShopWorld
 
 EVERY_S = 0.1
 """Between two looks at the proxy: so exact are the moments of its changes."""
@@ -19,7 +19,7 @@ EVERY_S = 0.1
 class Proxy:
     """What Envoy has in force for v2, looked at beside the product and without it."""
 
-    def __init__(self, world: World, share: int) -> None:
+    def __init__(self, world: ShopWorld, share: int) -> None:
         """share: per cent that v2 was released with."""
         self._world, self._share = world, share
         self.changed_at: datetime | None = None

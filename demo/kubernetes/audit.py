@@ -108,6 +108,8 @@ def _calls(lines: bytes) -> Iterator[Call]:
         event = json.loads(line)
         if "objectRef" not in event:
             continue  # discovery and health: no object is touched
+        if (event["verb"], event["stage"]) == ("watch", "ResponseComplete"):
+            continue  # the end of one that stands there since it began
         yield _call(event, event["objectRef"])
 
 

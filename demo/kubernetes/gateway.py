@@ -24,7 +24,7 @@ from demo.kubernetes.gateway_config import Address, Front
 from demo.processes import tail, until
 
 CONTROLLER = "rollback-manager.io/stand-in-gateway"
-TAKEN_UP_S = 5.0
+TAKEN_UP_S = 20.0
 CORE, DISCOVERY = "/api/v1", "/apis/discovery.k8s.io/v1"
 ROUTES = "/apis/gateway.networking.k8s.io/v1"
 STATS = {"cds": r"cluster_manager\.cds", "rds": rf"http\.ingress\.rds\.{gateway_config.NAME}"}

@@ -6,7 +6,6 @@ with scheduler and kubelet, the registry of images, the controller of the gatewa
 It plays the deployer, who is not part of the product.
 """
 
-import asyncio
 import json
 import shutil
 import subprocess
@@ -16,29 +15,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from demo import envoy_admin
 from demo.errors import WorldError
-from demo.kubernetes import binaries, catalogue, crds, manifests, prometheus
-from demo.kubernetes import cluster as clusters
+from demo.kubernetes import catalogue, ground, manifests
 from demo.kubernetes.api import MERGE, Api, Object, Refused
+from demo.kubernetes.binaries import Programs
 from demo.kubernetes.catalogue import COLOURS, SHOP, TILL
 from demo.kubernetes.cluster import Cluster
 from demo.kubernetes.control_plane import ControlPlane
-from demo.kubernetes.gateway import Gateway
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.manifests import SLOT, path
-from demo.kubernetes.processes import Processes, Registry
+from demo.kubernetes.processes import Registry
 from demo.load import Load
-from demo.ports import PortBlock
-from demo.processes import Children, until
-from demo.world import envoy
+from demo.processes import until
 
-START_S = 15.0
-ROLLED_OUT_S = 30.0
-STOP_S = 3.0
-DRAIN_S = 1.0
+DONE_S = 60.0
+"""Many times what it takes, for a loaded machine."""
+DRAIN_S = 2.0
 """Of an instance, unless its image says otherwise: the gateway hears of its end long before."""
-CONFLICT = 409
 
 
 class KubernetesWorld:
@@ -53,16 +46,20 @@ class KubernetesWorld:
         folder: Path,
         *,
         cluster: Cluster | None = None,
+        programs: Programs | None = None,
         namespace: str = "shop",
         services: tuple[str, ...] = (SHOP, TILL),
         instances: int = 4,
         policy: Mapping[str, Any] = catalogue.POLICY,
     ) -> None:
-        """cluster: where to live; without one a control plane is found and started."""
+        """cluster: where to live; without one the cluster that the environment names is joined,
+
+        else a control plane of these programs is started, which are found if none are given.
+        """
         self.folder, self.namespace = folder.absolute(), namespace
         self.services, self.instances = services, instances
         self.catalogue = self.folder / "catalogue.yaml"
-        self._policy, self._given = policy, cluster
+        self._policy, self._given, self._programs = policy, cluster, programs
         self._stack = ExitStack()
         self._registry = Registry()
         self._colours: dict[str, str] = {}
@@ -89,56 +86,28 @@ class KubernetesWorld:
             PermanentError: no control plane is to be had; it says how to get one.
         """
         with ExitStack() as stack:
-            self._start(stack)
+            self._ground = ground.set_up(
+                stack,
+                self.folder,
+                self.namespace,
+                self._registry,
+                self._given,
+                self._programs,
+            )
+            self.gateway = self._ground.gateway
+            self.metrics_port = self._ground.metrics_port
+            self._write_catalogue()
             self._stack = stack.pop_all()
 
     def stop(self) -> None:
         """End everything. Twice is as once."""
         self._stack.close()
 
-    def _start(self, stack: ExitStack) -> None:
-        (logs := self.folder / "logs").mkdir(parents=True, exist_ok=True)
-        ports = PortBlock()
-        stack.callback(ports.close)
-        self._pods_port, self.metrics_port = ports.take(), ports.take()
-        children = Children(logs)
-        stack.callback(lambda: children.end(STOP_S, lambda: None))
-        front = ports.take(), ports.take()
-        self._envoy_admin = front[1]
-        metrics = prometheus.command(self.folder / "prometheus", self.metrics_port, front[1])
-        children.start("prometheus", metrics)
-        cluster = self._given or self._own(stack)
-        self._cluster = cluster
-        processes = Processes(self._registry, logs)
-        stack.callback(processes.close)
-        stack.callback(lambda: cluster.kubelet.runtimes.pop(self.namespace, None))
-        cluster.kubelet.runtimes[self.namespace] = processes
-        crds.install(self.api, crds.GATEWAY_API)
-        self._create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
-        log = children.log("envoy")
-        self.gateway = Gateway(self.api, self.namespace, self.folder, front, log, children.check)
-        self.gateway.write_first()
-        options = ["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
-        children.start("envoy", [envoy(), "-c", str(self.gateway.config), *options])
-        until("Envoy is live", self._envoy_is_live, START_S, children.check)
-        stack.callback(self.gateway.end)
-        self.gateway.start()
-        scraped = "Prometheus has scraped Envoy"
-        until(scraped, lambda: prometheus.has_scraped(self.metrics_port), START_S, children.check)
-        self._write_catalogue()
-
-    def _own(self, stack: ExitStack) -> Cluster:
-        programs = asyncio.run(binaries.find(print))
-        return stack.enter_context(clusters.own(self.folder / "cluster", programs))
-
-    def _envoy_is_live(self) -> bool:
-        return envoy_admin.answers(self.gateway.admin_port, "/ready")
-
     def _write_catalogue(self) -> None:
         document = catalogue.catalogue(
             {name: self.url(name) for name in self.services},
             self.kubeconfig,
-            self._cluster.uid,
+            self._ground.cluster.uid,
             self.namespace,
             self.metrics_port,
             self._policy,
@@ -148,22 +117,22 @@ class KubernetesWorld:
     @property
     def api(self) -> Api:
         """The cluster's, as its admin."""
-        return self._cluster.api
+        return self._ground.cluster.api
 
     @property
     def kubeconfig(self) -> Path:
         """With which the admin reaches the cluster."""
-        return self._cluster.kubeconfig
+        return self._ground.cluster.kubeconfig
 
     @property
     def kubelet(self) -> Kubelet:
         """The stand-in for machines."""
-        return self._cluster.kubelet
+        return self._ground.cluster.kubelet
 
     @property
     def control_plane(self) -> ControlPlane | None:
         """None where the cluster was given and is somebody else's."""
-        return self._cluster.plane
+        return self._ground.cluster.plane
 
     def url(self, service: str) -> str:
         """Where users reach a service."""
@@ -240,7 +209,7 @@ class KubernetesWorld:
         by_name = {f"{SHOP}-{c}": weights.get(v, 0) for v, c in self._colours.items()}
         body = manifests.http_route(SHOP, {f"{SHOP}-{c}": 0 for c in COLOURS} | by_name)
         self.api.patch(path("HTTPRoute", self.namespace, SHOP), {"spec": body["spec"]}, MERGE)
-        until("the gateway has the weights", self._is_accepted, START_S, self.gateway.check)
+        until("the gateway has the weights", self._is_accepted, DONE_S, self.gateway.check)
 
     def _is_accepted(self) -> bool:
         route = self.api.get(path("HTTPRoute", self.namespace, SHOP))
@@ -263,6 +232,10 @@ class KubernetesWorld:
         refs = route["spec"]["rules"][0]["backendRefs"]
         return {one["name"]: one.get("weight", 1) for one in refs}
 
+    def versions(self, service: str) -> dict[str, str]:
+        """Version → the Deployment that has it, of the shop and of its Service alike."""
+        return {v: f"{service}-{c}" for v, c in self._colours.items()}
+
     def scale(self, name: str, instances: int) -> None:
         """Change how many pods a Deployment has, and wait until they are ready."""
         self.api.patch(
@@ -274,13 +247,13 @@ class KubernetesWorld:
         """As `kubectl rollout status` judges it."""
         where = path("Deployment", self.namespace, name)
         what = f"deployment/{name} is rolled out"
-        until(what, lambda: _rolled_out(self.api.get(where)), ROLLED_OUT_S, self.gateway.check)
+        until(what, lambda: _rolled_out(self.api.get(where)), DONE_S, self.gateway.check)
 
     def _until_ready(self, service: str, version: str) -> None:
         until(
             f"the gateway knows the pods of {version}",
             lambda: self.gateway.ready(service, version) == self.gateway.ready(service),
-            START_S,
+            DONE_S,
             self.gateway.check,
         )
 
@@ -289,7 +262,7 @@ class KubernetesWorld:
     ) -> Object:
         count = self.instances if instances is None else instances
         image = f"shop:{version}"
-        return manifests.deployment(name, labels, version, image, self._pods_port, count)
+        return manifests.deployment(name, labels, version, image, self._ground.pods_port, count)
 
     def _apply(self, body: Object) -> None:
         where = path(body["kind"], self.namespace, body["metadata"]["name"])
@@ -300,7 +273,7 @@ class KubernetesWorld:
         try:
             self.api.post(where, body)
         except Refused as refused:
-            if refused.status != CONFLICT:
+            if refused.status != ground.CONFLICT:
                 raise
 
 

@@ -27,27 +27,17 @@ class Happened:
     attempt: int
 
 
-@dataclass(frozen=True)
-class Account:
-    """What the witnesses saw, what Temporal kept, and what the product declared."""
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What Temporal kept of a rollback, and what the product declared."""
 
     strategy: str
     outcome: RollbackOutcome
     history: tuple[Happened, ...]
-    written: tuple[Written, ...]
-    """Versions of the route file."""
-    marks: tuple[str, ...]
-    """Of the writes to supervisord."""
-    processes: tuple[tuple[str, str], ...]
-    users: Summary
-    seen: tuple[Seen, ...]
-    end: End
     standing: str
     """Of the bad release in the records."""
     started_runs: int
     """Rollbacks that Temporal has for the starts of this case."""
-    lost: int
-    """Requests and answers that the proxies kept from the workers."""
     seconds: float
     """From the start of the load to its end."""
     recovered_s: float | None = None
@@ -66,6 +56,22 @@ class Account:
     def first(self, kind: str, name: str) -> datetime | None:
         """When that first happened to the activity."""
         return next((h.at for h in self.history if (h.kind, h.activity) == (kind, name)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account(Told):
+    """The same with what the witnesses saw."""
+
+    written: tuple[Written, ...]
+    """Versions of the route file."""
+    marks: tuple[str, ...]
+    """Of the writes to supervisord."""
+    processes: tuple[tuple[str, str], ...]
+    users: Summary
+    seen: tuple[Seen, ...]
+    end: End
+    lost: int
+    """Requests and answers that the proxies kept from the workers."""
 
     @property
     def effects(self) -> list[dict[str, int]]:

@@ -94,7 +94,7 @@ class Bench:
         stack.callback(workers.end)
         address = self.server.address
         client = await Client.connect(
-            address, data_converter=pydantic_data_converter, interceptors=[_QuickTakeOver()]
+            address, data_converter=pydantic_data_converter, interceptors=[QuickStarts()]
         )
         self._clerk = RollbackClient(client, task_queue=CLERK)
         self.place = Place(
@@ -241,10 +241,11 @@ class Bench:
         os.kill(self.server.pid, signal.SIGKILL)
 
 
-class _QuickTakeOver(Interceptor):
+class QuickStarts(Interceptor):
     """A rollback's own workflow tasks are missed after a few seconds, not after ten."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """Where workflows are started."""
         return _Starts(next)
 
 

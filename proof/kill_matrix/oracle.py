@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from proof.kill_matrix.account import Account, End
+from proof.kill_matrix.account import Account, End, Told
 from rollback_manager.progress import EndState, Result, StepState
 
 FLOOR = 3
@@ -41,7 +41,7 @@ def violations(
         *_capacity(account),
         *_share(account),
         *_end(account),
-        *_kept(account),
+        *kept(account),
     ]
     return found if reference is None else [*found, *_as(account, reference, late_twice)]
 
@@ -177,7 +177,7 @@ def _end(account: Account) -> Iterator[str]:
         yield f"I3: declared {service.found}, but it is {end}"
 
 
-def _kept(account: Account) -> Iterator[str]:
+def kept(account: Told) -> Iterator[str]:
     """I10: the start that was accepted has one rollback, all its steps, and its record."""
     yield from _one_rollback(account)
     states = [
@@ -192,7 +192,7 @@ def _kept(account: Account) -> Iterator[str]:
         yield f"I10: the records call the bad release {account.standing}"
 
 
-def _one_rollback(account: Account) -> Iterator[str]:
+def _one_rollback(account: Told) -> Iterator[str]:
     if account.started_runs != 1:
         yield f"I10: one start became {account.started_runs} rollbacks"
 

@@ -21,8 +21,10 @@ from temporalio.workflow import ChildWorkflowHandle
 
 from activities.targets import Target
 from proof.kill_matrix import mechanisms
+from proof.kill_matrix.announcing import Announcing
 from proof.kill_matrix.doomed import Doom, DoomedTraffic, DoomedWorkloads, Dooming, said
-from proof.kill_matrix.points import Point
+from proof.kill_matrix.points import Moment, Point
+from proof.kubernetes import mechanisms as of_kubernetes
 from rollback_manager.client import connect
 from rollback_manager.values import Value
 from workers import wiring
@@ -40,6 +42,7 @@ class Order(Value):
     """What a worker is told.
 
     It works once the file `begin` exists. control: of the proxies. without: a mechanism's name.
+    steps: base URL of a proxy that strikes by itself, and is told when a step begins and ends.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Order(Value):
     control: Path
     point: Point | None = None
     without: str = ""
+    steps: str = ""
 
 
 class QuickTakeOver(Interceptor):
@@ -81,12 +85,16 @@ async def work(order: Order) -> None:
     os.environ["TEMPORAL_ADDRESS"] = order.temporal
     settings = Settings(catalogue=order.catalogue, data=order.data, task_queue=order.queue)
     mechanisms.take_out(order.without)
+    of_kubernetes.take_out(order.without)
     parts = mechanisms.without(order.without, wiring.parts(settings))
     interceptors: list[Interceptor] = [QuickTakeOver(), *mechanisms.interceptors(order.without)]
     if order.point is not None:
         doom = Doom(order.point, order.control)
-        interceptors.append(Dooming(doom))
-        parts = _doomed(parts, doom)
+        if not order.steps or order.point.moment is Moment.RECORDED:
+            interceptors.append(Dooming(doom))
+            parts = _doomed(parts, doom)
+        else:
+            interceptors.append(Announcing(doom, order.steps))
     await _work(settings, parts, interceptors, order.begin)
 
 
@@ -126,11 +134,10 @@ def _doomed(parts: Parts, doom: Doom) -> Parts:
 
     def target(env: str, service: str) -> Target:
         found = real(env, service)
-        return Target(
+        return replace(
+            found,
             traffic=DoomedTraffic(found.traffic, doom),
             workloads=DoomedWorkloads(found.workloads, doom),
-            journeys=found.journeys,
-            counters=found.counters,
         )
 
     return replace(parts, targets=target)

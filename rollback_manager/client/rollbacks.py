@@ -18,8 +18,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rollback_manager import contract
+from rollback_manager.access import ClustersAsked, ClustersChecked
 from rollback_manager.claim import Left, Watched
-from rollback_manager.client import watch, watchdogs
+from rollback_manager.client import stays, watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
 from rollback_manager.client.incidents import Incidents
@@ -28,13 +29,15 @@ from rollback_manager.client.rollback import Rollback
 from rollback_manager.contract import (
     AdoptRequest,
     Planned,
+    ReleaseHold,
     ReleaseRequest,
     Releases,
     RollbackRequest,
 )
 from rollback_manager.decision.asked import Decisions, DecisionsRequest
 from rollback_manager.errors import PermanentError
-from rollback_manager.progress import State
+from rollback_manager.progress import RollbackStatus, State
+from rollback_manager.stays import StayStatus
 from rollback_manager.values import Value
 from rollback_manager.watch.watching import SeenWatch
 
@@ -102,6 +105,13 @@ class RollbackClient:
         asked_as = contract.decisions_id(request.ask.env, f"{request.ask.verb}-{question}")
         return await self._ask(contract.DECISIONS_WORKFLOW, request, asked_as, Decisions, timeout_s)
 
+    async def checkup(self, asked: ClustersAsked, *, timeout_s: float = 60) -> ClustersChecked:
+        """How the clusters of the catalogue stand, as the worker sees them."""
+        asked_as = contract.checkup_id(asked.env)
+        return await self._ask(
+            contract.CHECKUP_WORKFLOW, asked, asked_as, ClustersChecked, timeout_s
+        )
+
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""
         services = ", ".join(request.services)
@@ -136,6 +146,19 @@ class RollbackClient:
         """What the watchdog of that environment knows; of all that run, and of `also`, if None."""
         envs = [env] if env else [*also, *await watchdogs.environments(self.temporal)]
         return await watchdogs.watched(self.temporal, envs)
+
+    async def stays(self, *, env: str | None = None) -> tuple[StayStatus, ...]:
+        """What still looks after rollbacks that have ended."""
+        return await stays.running(self.temporal, env)
+
+    async def stays_after(self, ended: RollbackStatus) -> list[StayStatus]:
+        """How it stands with the services of one rollback since it ended."""
+        names = tuple(one.service for one in ended.services)
+        return await stays.of(self.temporal, ended.rollback, ended.env, names)
+
+    async def release_hold(self, env: str, service: str, command: ReleaseHold) -> None:
+        """Have those given back who are held for a service, whatever they would do."""
+        await stays.release(self.temporal, env, service, command)
 
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id, `rollback/ENV/KEY`; the first question shows whether it exists."""

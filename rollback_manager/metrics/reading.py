@@ -29,7 +29,8 @@ class Snapshot(Value):
     """All counters of a service at one moment. `own_errors`: 5xx that no version gave.
 
     `counted_by`: who added the counters up, if not the proxy; what two of them counted cannot be
-    compared. `blind`: why nothing is counted; empty where it is.
+    compared. `blind`: why nothing is counted; empty where it is. `settles`: what is in flight is
+    known from the next reading on.
     """
 
     taken_at: datetime
@@ -37,6 +38,7 @@ class Snapshot(Value):
     own_errors: int = 0
     counted_by: str = ""
     blind: str = ""
+    settles: bool = False
 
 
 class Reading(Value):

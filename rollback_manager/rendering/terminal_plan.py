@@ -61,9 +61,13 @@ def _service(service: ServicePlan, seen: Found | None) -> Iterator[str]:
     yield f"{service.service}   {versions}   {service.strategy} · {floor}"
     digests = f"{words.image(service.from_digest)} → {words.image(service.to_digest)}"
     yield from labelled("", [digests])
+    if service.place:
+        yield from labelled("WHERE", [foreign(service.place)])
     yield from labelled("TARGET", [f"{service.to_version}: {foreign(service.target_because)}"])
     yield from labelled("WHY", [words.failing(seen.bad_reading) if seen else words.UNKNOWN])
     yield from labelled("NOW", _now(seen, service.floor))
+    if service.owners:
+        yield from labelled("OWNERS", [foreign(one) for one in service.owners])
     yield from labelled("STEPS", [LEGEND])
     for phase in service.phases:
         yield f"  {phase.name}"

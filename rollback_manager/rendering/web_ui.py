@@ -9,6 +9,7 @@ from rollback_manager.plan import (
     Configured,
     Drained,
     NotWorse,
+    OwnersHeld,
     Reduced,
     Removed,
     RollbackPlan,
@@ -33,6 +34,8 @@ def target_of(action: Action) -> str:
     match action.wanted:
         case Configured(version=version, objects=objects):
             return f"{len(objects)} objects as with {version}"
+        case OwnersHeld(hold=hold, names=names):
+            return f"{names} {'held' if hold else 'given back'}"
         case Capacity(version=version, instances=instances):
             return f"{instances} × {version} ready"
         case Split(shares=shares):

@@ -10,6 +10,7 @@ from rollback_manager.plan import (
     Configured,
     Drained,
     NotWorse,
+    OwnersHeld,
     Reduced,
     Removed,
     Split,
@@ -110,6 +111,8 @@ def wanted(what: Wanted) -> str:
     match what:
         case Configured():
             return f"{', '.join(what.objects)} as with {what.version}"
+        case OwnersHeld():
+            return f"{what.names} {'held' if what.hold else 'given back what it had'}"
         case Capacity():
             return f"{what.version}: {what.instances} instances ready"
         case Split():

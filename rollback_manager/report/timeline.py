@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from rollback_manager.contract import Answered, Planned, ServiceReport
 from rollback_manager.plan import ActionKind, short
 from rollback_manager.progress import ServiceOutcome, StepRecord
+from rollback_manager.report import after
 from rollback_manager.report.contents import Moment, ServicePart
 from rollback_manager.report.entries import Entry, Kind
 from rollback_manager.report.evidence import Evidence
@@ -48,6 +49,8 @@ def _turning_point(part: ServicePart, evidence: Evidence) -> Iterator[Moment]:
 
 def _text(entry: Entry, evidence: Evidence) -> str:
     """An entry in words; "" for what only moves the work along."""
+    if (later := after.text(entry)) is not None:
+        return later
     return (
         _workflow(entry, evidence)
         or _message(entry, evidence)

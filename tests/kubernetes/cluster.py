@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.kubernetes import binaries
-from demo.kubernetes.api import Api, connected
+from demo.kubernetes import cluster as clusters
+from demo.kubernetes.api import Api
 from demo.kubernetes.audit import Ledger
 from demo.kubernetes.control_plane import ControlPlane
 from demo.kubernetes.kubelet import Kubelet
@@ -79,32 +79,20 @@ class Cluster:
 
 def named() -> str:
     """The kubeconfig of a cluster that may be thrown away; never the default one."""
-    return os.environ.get(binaries.NAMED_CLUSTER, "")
+    return clusters.named()
 
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Found, or started, for as long as the block lasts."""
     if path := named():
-        with _joined(Path(path), None) as found:
-            yield found
+        with clusters.joined(Path(path)) as found:
+            yield Cluster(**vars(found))
         return
     programs = asyncio.run(binaries.find(print))
     with (
         tempfile.TemporaryDirectory(prefix="rb-", ignore_cleanup_errors=True) as folder,
         ControlPlane(programs, Path(folder), USERS) as plane,
-        _joined(plane.kubeconfig(), plane) as made,
+        clusters.joined(plane.kubeconfig(), plane) as made,
     ):
-        yield made
-
-
-@contextmanager
-def _joined(kubeconfig: Path, plane: ControlPlane | None) -> Iterator[Cluster]:
-    machinery = plane.kubeconfig("machines") if plane else kubeconfig
-    with (
-        connected(kubeconfig) as api,
-        connected(machinery) as theirs,
-        Kubelet(theirs, others=plane is None) as kubelet,
-    ):
-        uid = api.get("/api/v1/namespaces/kube-system")["metadata"]["uid"]
-        yield Cluster(kubeconfig, api, kubelet, uid, plane)
+        yield Cluster(**vars(made))

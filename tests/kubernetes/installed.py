@@ -61,7 +61,6 @@ def installed(cluster: Cluster, folder: Path) -> Iterator[Installed]:
         ours = Installed(api, kubeconfig)
         until(lambda: ours.api.get("/api/v1/namespaces/kube-system"), bool)
         yield ours
-    cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "-k", str(DEPLOY))
     for name in (IMAGE_ONLY, TEMPLATE):
         cluster.api.delete(f"/api/v1/namespaces/{name}")
 

@@ -1,9 +1,8 @@
 """A worker with a service on the cluster: real Temporal, real API; users are a stand-in."""
 
 import contextlib
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,9 @@ from temporalio.client import Client
 from activities.integrations.http_journeys import HttpJourneys
 from activities.integrations.kubernetes import (
     Api,
+    ClusterConfiguration,
+    ClusterFreezer,
+    ClusterPreconditions,
     HttpRouteTraffic,
     InPlace,
     PodFeed,
@@ -26,10 +28,10 @@ from activities.integrations.kubernetes import (
 )
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.targets import Target
+from proof.routed_users import PER_S, Users
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import RollbackRequest
-from rollback_manager.metrics.reading import Counts, NoReading, Snapshot
 from rollback_manager.platforms import KubernetesTarget, RolloutTarget, ServiceTarget
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from tests.kubernetes.cluster import Cluster
@@ -45,48 +47,6 @@ METRICS = {
     "errors": {"kind": "label", "label": "code", "matches": "5.."},
 }
 """Asked by nobody here: `Users` counts."""
-PER_S = 5000
-
-
-class Users:
-    """A stand-in for users and for the Prometheus that counts their requests.
-
-    They go wherever the cluster sends them, as `routed` says each time somebody looks.
-    """
-
-    unseen_s = 5.0
-
-    def __init__(self, routed: Callable[[], dict[str, int]], bad: Iterable[str] = ("v2",)) -> None:
-        self._routed = routed
-        self.bad = frozenset(bad)
-        self._last = time.monotonic()
-        self.requests: dict[str, float] = {}
-
-    def snapshot(self, version: str, others: Iterable[str] = ()) -> Snapshot | NoReading:
-        """With the requests since the last call, by the split of now."""
-        now, split = time.monotonic(), self._routed()
-        for name, part in split.items():
-            more = PER_S * (now - self._last) * part / 100
-            self.requests[name] = self.requests.get(name, 0.0) + more
-        self._last = now
-        names = {version, *others}
-        return Snapshot(
-            taken_at=datetime.now(UTC),
-            versions={name: self._counts(name) for name in names},
-            counted_by="users",
-        )
-
-    def _counts(self, version: str) -> Counts:
-        requests = round(self.requests.get(version, 0.0))
-        errors = requests // 2 if version in self.bad else 0
-        return Counts(
-            requests=requests,
-            errors=errors,
-            in_flight=0,
-            serving=0,
-            latency_ms=((10.0, requests), (100.0, requests)),
-            timed=requests,
-        )
 
 
 @dataclass
@@ -120,8 +80,14 @@ class KubernetesRig:
         """As a release that runs now."""
         state = self.target.workloads.versions()[version]
         at = datetime.now(UTC)
+        assert self.target.freezer is not None
+        frozen = self.target.freezer.freeze(version, complete=True)
         point = RestorePoint(
-            digest=state.digest, instances=state.running, shares={version: 100}, taken_at=at
+            digest=state.digest,
+            instances=state.running,
+            shares={version: 100},
+            taken_at=at,
+            frozen=self.records.keep_frozen("test", self.service, frozen),
         )
         baseline = Baseline(
             requests=10_000,
@@ -215,12 +181,31 @@ def made(known: Catalogue, service: str) -> tuple[Target, Users]:
     journeys = HttpJourneys((), httpx.Client())
     if isinstance(workloads, RolloutTarget):
         role, moved = RolloutTraffic(reader, users), RolloutPods(reader, dict)
-        analyses = RolloutAnalyses(reader)
-        return Target(role, moved, journeys, counters=users, analyses=analyses), users
+        own = Target(
+            traffic=role,
+            workloads=moved,
+            journeys=journeys,
+            counters=users,
+            freezer=ClusterFreezer(reader),
+            configuration=ClusterConfiguration(reader),
+            analyses=RolloutAnalyses(reader),
+        )
+        return own, users
+    route = ""
     if isinstance(traffic, ServiceTarget):
         role = ServiceTraffic(traffic, reader, users)
     else:
         assert traffic.kind == "http_route"
-        role = HttpRouteTraffic(traffic, reader, users)
+        role, route = HttpRouteTraffic(traffic, reader, users), traffic.route
     pods = InPlace(reader, dict) if len(workloads.names) == 1 else SideBySide(reader)
-    return Target(traffic=role, workloads=pods, journeys=journeys, counters=users), users
+    configuration = ClusterConfiguration(reader)
+    target = Target(
+        traffic=role,
+        workloads=pods,
+        journeys=journeys,
+        counters=users,
+        freezer=ClusterFreezer(reader, route),
+        configuration=configuration,
+        preconditions=ClusterPreconditions(reader, pods, role, configuration, route),
+    )
+    return target, users

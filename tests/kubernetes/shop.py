@@ -116,11 +116,17 @@ def placed(
     controller: str = "deployment",
     route: str = "",
     kubeconfig: Path | None = None,
+    config_maps: tuple[str, ...] = (),
 ) -> Catalogue:
     """A catalogue with one service. route: of an HTTPRoute; without, a Service shop."""
     where = {"cluster": "main", "namespace": namespace}
     named = {"kind": "http_route", "route": route}
-    workloads = {"kind": "kubernetes", "names": names, "controller": controller}
+    workloads = {
+        "kind": "kubernetes",
+        "names": names,
+        "controller": controller,
+        "config_maps": config_maps,
+    }
     traffic = named if route else {"kind": "kubernetes_service", "service": "shop"}
     place = {"workloads": where | workloads, "traffic": where | traffic, "metrics": METRICS}
     main = {"kubeconfig": str(kubeconfig or cluster.kubeconfig), "context": "local"}

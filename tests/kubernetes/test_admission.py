@@ -10,7 +10,7 @@ import pytest
 
 from demo.kubernetes.api import Object
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.installed import IMAGE_ONLY, TEMPLATE, Installed, marked
+from tests.kubernetes.installed import ACCOUNT, IMAGE_ONLY, TEMPLATE, Installed, marked
 from tests.kubernetes.objects import (
     created,
     deployment,
@@ -39,6 +39,8 @@ def objects(ours: Installed, cluster: Cluster) -> None:
     created(cluster.api, TEMPLATE, noted(stateful_set("orders", "v2", template=template("orders"))))
     for path in (TILL, ORDERS):
         until(partial(said, ours, path, [unmarked()]), bool)
+        until(partial(said, ours, path, marked(*NEVER["another account"])), bool)
+        until(partial(said, ours, path, marked(unmarked())), lambda told: not told)
 
 
 def noted(body: Object) -> Object:
@@ -255,6 +257,29 @@ def test_of_a_route_only_the_weights_change(ours: Installed) -> None:
         put("/spec/parentRefs/0/name", "other"),
     ):
         assert said(ours, path, marked(change)), change
+
+
+def test_a_right_to_create_that_somebody_adds_is_of_no_use(
+    ours: Installed, cluster: Cluster
+) -> None:
+    """A new object has nothing that its template could be held against."""
+    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create"]}
+    meta = {"name": "too-much"}
+    cluster.api.post(path_of("roles", IMAGE_ONLY), {"metadata": meta, "rules": [rule]})
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", **meta}
+    subject = {"kind": "ServiceAccount", "namespace": ACCOUNT[0], "name": ACCOUNT[1]}
+    bound = {"metadata": meta, "roleRef": ref, "subjects": [subject]}
+    cluster.api.post(path_of("rolebindings", IMAGE_ONLY), bound)
+    path, body = path_of("deployments", IMAGE_ONLY), noted(deployment("mine", "v1"))
+
+    def told() -> str:
+        refused = ours.refused("POST", path, body, params={"dryRun": "All"})
+        return refused.body if refused else "let through"
+
+    until(told, lambda text: "cannot create" not in text)
+    assert "our account creates nothing of this kind" in told()
+    cluster.api.delete(path_of("rolebindings", IMAGE_ONLY, "too-much"))
+    cluster.api.delete(path_of("roles", IMAGE_ONLY, "too-much"))
 
 
 def test_everybody_else_writes_as_before(ours: Installed, cluster: Cluster) -> None:

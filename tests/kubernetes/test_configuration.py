@@ -9,11 +9,13 @@ import pytest
 from demo.kubernetes import crds
 from demo.kubernetes.api import Object
 from demo.kubernetes.kubelet import Kubelet
+from rollback_manager.catalogue import Catalogue
 from rollback_manager.errors import Blocked, StaleWrite
 from rollback_manager.frozen import Frozen
 from rollback_manager.operation import Mark
 from rollback_manager.plan import Action, Configured, RollbackPlan
 from rollback_manager.progress import StepState
+from rollback_manager.rights import rights
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.objects import (
     created,
@@ -289,3 +291,43 @@ def test_contents_in_the_records_are_found_by_their_digest(
     assert isinstance(kept, Frozen)
     assert kept.digest == wanted.digest
     assert json.loads(kept.workloads[0].template)["metadata"]["labels"]["app"] == "shop"
+
+
+def with_rights(cluster: Cluster, namespace: str, catalogue: Catalogue, path: Path) -> Path:
+    """An account with exactly the Role that the catalogue asks for."""
+    ((_, asked),) = rights(catalogue, "test").items()
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": one.verbs}
+        | ({"resourceNames": one.names} if one.names else {})
+        for one in asked
+    ]
+    cluster.api.post(path_of("roles", namespace), {"metadata": {"name": "robot"}, "rules": rules})
+    token = cluster.account_token(namespace, "robot")
+    binding = {
+        "metadata": {"name": "robot"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "robot"},
+        "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": namespace}],
+    }
+    cluster.api.post(path_of("rolebindings", namespace), binding)
+    return cluster.kubeconfig_with(token, path)
+
+
+def test_it_returns_with_the_rights_that_the_catalogue_asks_for(
+    cluster: Cluster, shop: str, tmp_path: Path
+) -> None:
+    catalogue = placed(cluster, shop, "shop", config_maps=("shop-config",))
+    robot = with_rights(cluster, shop, catalogue, tmp_path / "robot")
+    with opened(placed(cluster, shop, "shop", kubeconfig=robot), tmp_path) as own:
+        point = own.record("v1").restore_point
+        assert point is not None
+        assert any(note.startswith("Secrets: not read") for note in point.notes)
+        configure(cluster, shop, NEW)
+        path = path_of("deployments", shop, "shop")
+        cluster.api.patch(path, {"spec": {"template": template("v2")}}, MERGE)
+        until(lambda: cluster.api.get(path), rolled_out)
+        own.target = own.make()
+        made = own.plan()
+        unclear = {one.gate for one in made.gates if one.because.startswith("not asked")}
+        assert own.carry_out(made, restoring(made)[1]).state is StepState.DONE
+    assert configured(cluster, shop) == OLD
+    assert unclear == {"namespace", "room", "disruption_budgets"}, "told, and no obstacle"

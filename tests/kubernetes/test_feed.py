@@ -54,6 +54,20 @@ def test_pods_are_seen_without_asking_for_them_again(cluster: Cluster, namespace
     assert not [c for c in asked if c.agent == "rollback-manager" and c.verb == "list"]
 
 
+def test_a_watch_is_not_distrusted_while_pods_come_and_go(cluster: Cluster, namespace: str) -> None:
+    created(cluster.api, namespace, deployment("shop", "v1", 2))
+    scaled(cluster, namespace, 2)
+    api = roles.api(cluster)
+    reader = own_reader(api, namespace, PodFeed(api, namespace))
+    assert ready(reader) == 2
+    before = len(cluster.ledger)
+    path = path_of("deployments", namespace, "shop")
+    cluster.api.patch(path, {"spec": {"replicas": 40}}, MERGE)
+    until(lambda: [reader.now(0.0), ready(reader)][1], lambda count: count == 40)
+    asked = [c for c in cluster.ledger.calls(namespace, since=before) if c.resource == "pods"]
+    assert not [c for c in asked if c.agent == "rollback-manager" and c.verb == "list"]
+
+
 def test_a_watch_that_went_deaf_is_found_out(
     cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

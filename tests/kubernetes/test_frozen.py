@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from demo.kubernetes import crds
 from demo.kubernetes.api import Object
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import Ready
+from rollback_manager.drift import drift
 from rollback_manager.errors import Blocked, NotFound, PermanentError
 from rollback_manager.frozen import MOST_BYTES, Frozen
 from tests.kubernetes.cluster import Cluster
@@ -23,6 +25,7 @@ from tests.kubernetes.objects import (
     service,
     until,
 )
+from tests.kubernetes.roles import api
 from tests.kubernetes.shop import ENV, SERVICE, Service, mark, placed
 from tests.kubernetes.shop import service as opened
 
@@ -156,7 +159,7 @@ def test_without_the_right_secrets_are_there_by_name(
 def account(cluster: Cluster, namespace: str, folder: Path, core: list[str]) -> Path:
     """May read these, and the controllers; nothing else."""
     rules = [
-        {"apiGroups": [""], "resources": core, "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": core, "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get", "list", "patch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["*"], "verbs": ["list"]},
     ]
@@ -280,3 +283,84 @@ def test_pods_with_another_image_than_recorded_do_not_count(
         )
     assert state.ready == 0
     assert "image digest moved: main runs sha256:000000000000, sha256:" in state.note
+
+
+def test_a_secret_is_asked_for_without_its_content(cluster: Cluster, shop: str) -> None:
+    """The API itself leaves it out; what never comes cannot be lost."""
+    path = path_of("secrets", shop, "database")
+    assert "data" in api(cluster).get(path), "it has some"
+    assert api(cluster).metadata(path).keys() <= {"kind", "apiVersion", "metadata"}
+    (listed,) = [
+        one
+        for one in api(cluster).items(path_of("secrets", shop), metadata=True)
+        if one["metadata"]["name"] == "database"
+    ]
+    assert "data" not in listed
+
+
+def test_an_old_version_is_recorded_without_what_runs_no_more(
+    cluster: Cluster, shop: str, tmp_path: Path
+) -> None:
+    with opened(placed(cluster, shop, "shop"), tmp_path) as own:
+        deploy(cluster, shop, "v2")
+        own.target = own.make()
+        with pytest.raises(NotFound, match="has version v1 now"):
+            own.record("v1", from_cluster=True)
+        point = own.record("v1").restore_point
+    assert point is not None
+    assert (point.frozen, len(point.notes)) == ("", 1)
+
+
+def test_a_custom_resource_that_was_changed_is_read_again(
+    cluster: Cluster, shop: str, tmp_path: Path
+) -> None:
+    """Those that were not are not: their definitions are megabytes."""
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    v1 = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
+    group = f"{shop}.example.com"
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    body = {
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [v1]},
+    }
+    cluster.api.post(path, body)
+    try:
+        with opened(placed(cluster, shop, "shop"), tmp_path) as own:
+            point = own.record("v1").restore_point
+            assert point is not None
+            then = frozen(own, point.frozen)
+            freezer = own.target.freezer
+            assert freezer is not None
+            assert freezer.again(then).crds == then.crds
+            both = [{**v1, "storage": False, "served": False}, {**v1, "name": "v2"}]
+            cluster.api.patch(f"{path}/widgets.{group}", {"spec": {"versions": both}}, MERGE)
+            found = drift(then, freezer.again(then))
+    finally:
+        cluster.api.delete(f"{path}/widgets.{group}")
+    assert found.told == (f"CRD widgets.{group}: storage version v1 → v2",)
+    assert f"CRD widgets.{group}: v1 no longer served; what needs it fails" in found.until
+
+
+def test_how_long_the_history_of_the_cluster_lasts(
+    cluster: Cluster, shop: str, tmp_path: Path
+) -> None:
+    path = path_of("deployments", shop, "shop")
+    cluster.api.patch(path, {"spec": {"revisionHistoryLimit": 2}}, MERGE)
+    said: list[str] = []
+    with opened(placed(cluster, shop, "shop"), tmp_path) as own:
+        own.record("v1")
+        for version in ("v2", "v3", "v4"):
+            deploy(cluster, shop, version)
+            sets = 3 if version == "v4" else int(version[1])
+            all_sets = path_of("replicasets", shop)
+            until(partial(cluster.api.get, all_sets), partial(has, sets))
+            own.target = own.make()
+            said += own.plan().found[0].until
+    assert ["1 more" in said[0], "0 more" in said[1], "forgot" in said[2]] == [True, True, True], (
+        said
+    )
+
+
+def has(count: int, found: Object) -> bool:
+    return len(found["items"]) == count

@@ -70,6 +70,18 @@ def test_the_template_of_the_old_version_is_put_back(cluster: Cluster, shop: str
         workloads.scale("v2", 4, mark(0))
 
 
+def test_a_write_and_the_look_after_it_read_no_controller(cluster: Cluster, shop: str) -> None:
+    own = reader(cluster, shop, "shop")
+    workloads, ledger = InPlace(own, dict), cluster.ledger
+    assert not workloads.versions()["v1"].current
+    before = len(ledger)
+    workloads.scale("v1", 4, mark(0))
+    assert workloads.versions()["v1"].current
+    calls = [one for one in ledger.calls(shop, since=before) if one.agent == "rollback-manager"]
+    verbs = [one.verb for one in calls if one.resource == "apps/deployments"]
+    assert verbs in (["patch"], ["patch", "get", "patch"]), "twice where its status changed"
+
+
 def test_a_history_that_was_pruned_is_no_obstacle(cluster: Cluster, shop: str) -> None:
     own, path = reader(cluster, shop, "shop"), path_of("deployments", shop, "shop")
     kept = own.now().revisions["shop"][1]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,4 +130,25 @@ def test_a_pod_that_is_deleted_by_force_leaves_no_process(shop: Shop, processes:
     shop.scale(0)
     path = o.path_of("pods", shop.namespace, pod["metadata"]["name"])
     shop.cluster.api.delete(path, gracePeriodSeconds=0)
+    o.until(lambda: is_running(pid), lambda runs: not runs, 5)
+
+
+def test_processes_end_with_whoever_runs_them(tmp_path: Path) -> None:
+    ports = PortBlock()
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from demo.kubernetes.processes import Processes, Registry\n"
+        "made = Processes(Registry(), Path(sys.argv[1])); image = made.registry.push('v7')\n"
+        "container = {'image': image, 'ports': [{'containerPort': int(sys.argv[2])}]}\n"
+        "pod = {'metadata': {'uid': 'u', 'name': 'shop'}, 'spec': {'containers': [container]}}\n"
+        "while not made.run(pod, '10.64.0.9', lambda: None).ready: time.sleep(0.05)\n"
+        "print(*made.pids(), flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path), str(ports.take())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        assert is_running(pid)
+        owner.kill()
+    ports.close()
     o.until(lambda: is_running(pid), lambda runs: not runs, 5)

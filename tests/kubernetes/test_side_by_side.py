@@ -2,6 +2,7 @@
 
 import shlex
 import threading
+import time
 
 import pytest
 
@@ -80,9 +81,29 @@ def test_whoever_wrote_since_the_look_is_named(cluster: Cluster, shop: str) -> N
     own = reader(cluster, shop, "shop-blue", "shop-green")
     traffic = service_traffic(own, SetCounters())
     seen = traffic.shares().token
-    cluster.kubectl("-n", shop, "label", "service/shop", "touched=yes")
-    with pytest.raises(StaleWrite, match=r"changed since .*, by (demo, )?kubectl-label at "):
+    patch = '{"spec": {"sessionAffinity": "ClientIP"}}'
+    time.sleep(1.1)  # Kubernetes keeps whole seconds of who wrote what
+    cluster.kubectl("-n", shop, "patch", "service/shop", "-p", patch)
+    with pytest.raises(StaleWrite, match=r"changed since .*, by kubectl-patch at "):
         traffic.set_shares({"v1": 100}, mark(0), seen)
+
+
+def test_what_another_attempt_of_the_same_step_wrote_is_ours(cluster: Cluster, shop: str) -> None:
+    own = reader(cluster, shop, "shop-blue", "shop-green")
+    traffic = service_traffic(own, SetCounters())
+    seen = traffic.shares().token
+    service_traffic(own, SetCounters()).set_shares({"v1": 100}, mark(0), seen)
+    traffic.set_shares({"v1": 100}, mark(0), seen)
+    with pytest.raises(StaleWrite, match=r"changed since "):
+        traffic.set_shares({"v2": 100}, mark(1), seen)
+
+
+def test_a_label_that_somebody_sets_is_no_move_of_traffic(cluster: Cluster, shop: str) -> None:
+    own = reader(cluster, shop, "shop-blue", "shop-green")
+    traffic = service_traffic(own, SetCounters())
+    seen = traffic.shares().token
+    cluster.kubectl("-n", shop, "label", "service/shop", "touched=yes")
+    traffic.set_shares({"v1": 100}, mark(0), seen)
 
 
 def test_a_busy_writer_of_the_same_object_does_not_stop_it(cluster: Cluster, shop: str) -> None:
@@ -178,4 +199,6 @@ def test_what_nobody_counts_is_never_drained(cluster: Cluster, shop: str) -> Non
     counters.because = ""
     for requests, in_flight in ((100, 1), (150, 50), (150, 0)):
         counters.requests = {"v2": requests}
-        assert traffic.snapshot().versions["v2"].in_flight == in_flight
+        snapshot = traffic.snapshot()
+        assert snapshot.versions["v2"].in_flight == in_flight
+        assert snapshot.settles == (in_flight == 1), "the first reading cannot tell"

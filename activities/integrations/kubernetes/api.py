@@ -5,6 +5,7 @@ Its own retries are off: a PUT was seen four times for one call (reliability §9
 
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from activities.integrations.kubernetes.refusals import refused
-from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.errors import PermanentError, RollbackError, TemporaryError, Unreachable
 from rollback_manager.platforms import Cluster
 
 TIMEOUTS_S = (2.0, 5.0)
@@ -23,9 +24,13 @@ FIELD_MANAGER = "rollback-manager"
 PAGE = 500
 """Objects per answer of a list."""
 MOST_CONNECTIONS = 50
+LISTS = 3
+"""How often a list is begun anew because its pages were gone before they were asked for."""
 WATCH_S = 60
 """How long the server lets one watch last."""
-UNAUTHORIZED, GONE = 401, 410
+SYSTEM = "/api/v1/namespaces/kube-system"
+"""Every cluster has it, and nobody can give it another UID."""
+UNAUTHORIZED, GONE, TOO_MANY = 401, 410, 429
 JSON = "application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
@@ -37,19 +42,28 @@ class Api:
 
     Every method raises Unreachable (no answer, 5xx), TemporaryError (429, with its Retry-After),
     Conflict (409, or a test of a patch that did not hold), NotFound (404), or PermanentError (401,
-    403 and every other refusal), with the API's own words.
+    403 and every other refusal), with the API's own words. The client's own error ends here: it
+    carries headers and bodies, and history shows whoever must decide the innermost cause.
     """
 
     def __init__(self, name: str, cluster: Cluster) -> None:
         self.name = name
         self._cluster = cluster
         self.context = cluster.context
+        self.pinned = cluster.uid
+        self._uid = ""
         self._lock = threading.Lock()
         self._client: client.ApiClient | None = None
+        self._quiet_until = 0.0
 
     def get(self, path: str) -> Json:
         """One object."""
         return self._call("GET", path)
+
+    def uid(self) -> str:
+        """By which this cluster is told apart from all others, asked now."""
+        self._uid = str(self.get(SYSTEM)["metadata"]["uid"])
+        return self._uid
 
     def metadata(self, path: str) -> Json:
         """One object without its content, which does not leave the cluster: of a Secret, say."""
@@ -68,14 +82,18 @@ class Api:
         without their contents, which do not leave the cluster.
         """
         found: list[Json] = []
+        begun = 1
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         accept = PARTIAL.format("List") if metadata else JSON
         while True:
             answer = self._call("GET", path, query=query, again_on=GONE, accept=accept)
             if answer.get("code") == GONE:
+                if begun == LISTS:
+                    raise _too_long(path, self.name)
                 found, query = [], {k: v for k, v in query.items() if k != "continue"}
+                begun += 1
                 continue
-            found += answer.get("items", [])
+            found += answer.get("items") or []  # null, where a list without contents is empty
             more = answer.get("metadata", {}).get("continue")
             if not more:
                 return found, answer.get("metadata", {}).get("resourceVersion", "")
@@ -93,7 +111,7 @@ class Api:
         try:
             answer = self._sent("GET", path, query, None, {"Accept": JSON}, timeouts)
         except ApiException as error:
-            raise refused(error, f"watch {path}", self.name) from error
+            raise refused(error, f"watch {path}", self.name) from None
         try:
             yield from _lines(answer.stream(decode_content=True))
         finally:
@@ -126,15 +144,20 @@ class Api:
         again_on: int = 0,
         accept: str = JSON,
     ) -> Json:
+        self._wait_is_over(f"{method} {path}")
         headers = {"Accept": accept, "Content-Type": kind}
         for last in (False, True):
             try:
+                if last:
+                    self._must_be_the_same(path)
                 return self._once(method, path, dict(query or {}), body, headers)
             except ApiException as error:
                 if error.status == again_on:
                     return {"code": error.status}
                 if error.status != UNAUTHORIZED or last:
-                    raise refused(error, f"{method} {path}", self.name) from error
+                    refusal = refused(error, f"{method} {path}", self.name)
+                    self._note_wait(error.status, refusal)
+                    raise refusal from None
                 self._forget()  # a token that was rotated stands in the file by now
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise Unreachable(
@@ -142,8 +165,36 @@ class Api:
                     f" {type(error).__name__}",
                     effect="Whether a write arrived is read before it is tried again.",
                     next_step="This is tried again by itself; if it stays so, see the cluster.",
-                ) from error
+                ) from None
         raise AssertionError("unreachable: the second round returns or raises")
+
+    def _must_be_the_same(self, path: str) -> None:
+        """The file was read anew: another cluster may stand under the same name in it by now."""
+        if not self._uid or path == SYSTEM:
+            return
+        uid = self._once("GET", SYSTEM, {}, None, {"Accept": JSON})["metadata"]["uid"]
+        if uid != self._uid:
+            raise PermanentError(
+                f"context {self.context} of cluster {self.name} leads to another cluster by now:"
+                f" {uid} instead of {self._uid}",
+                effect="Nothing was written there by this request.",
+                next_step="Mend the kubeconfig, then retry-step; if it is meant, plan again.",
+            )
+
+    def _wait_is_over(self, request: str) -> None:
+        """TemporaryError while the API wants to be left alone: it counts all of our requests."""
+        left_s = self._quiet_until - time.monotonic()
+        if left_s > 0:
+            raise TemporaryError(
+                f"cluster {self.name} answered 429 and is left alone for {left_s:.0f} s more"
+                f" ({request})",
+                retry_after_s=left_s,
+                effect="Nothing was asked or changed by this request.",
+            )
+
+    def _note_wait(self, status: int | None, refusal: RollbackError) -> None:
+        if status == TOO_MANY and isinstance(refusal, TemporaryError):
+            self._quiet_until = time.monotonic() + refusal.retry_after_s
 
     def _once(
         self, method: str, path: str, query: dict[str, str], body: object, headers: dict[str, str]
@@ -185,6 +236,15 @@ class Api:
             self._client = None
 
 
+def _too_long(path: str, cluster: str) -> TemporaryError:
+    return TemporaryError(
+        f"cluster {cluster} forgot the list {path} before its next page was asked for,"
+        f" {LISTS} times",
+        effect="Nothing is decided on a part of a list; nothing was changed.",
+        next_step="This is tried again by itself; if it stays so, see the load of the cluster.",
+    )
+
+
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     left = b""
     for piece in pieces:
@@ -209,5 +269,5 @@ def _configuration(name: str, cluster: Cluster) -> client.Configuration:
             f"no way to cluster {name} by {place}: {error}",
             effect="Nothing was changed there.",
             next_step="See `clusters` in the catalogue; kubectl config get-contexts lists yours.",
-        ) from error
+        ) from None
     return own

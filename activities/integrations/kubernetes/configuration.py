@@ -6,7 +6,7 @@ from activities.integrations.kubernetes.freezer import config_map
 from activities.integrations.kubernetes.objects import MARK, Json, last_writer
 from activities.integrations.kubernetes.route_rules import route, with_weights
 from activities.integrations.kubernetes.world import Reader
-from activities.integrations.kubernetes.writes import compare_and_set
+from activities.integrations.kubernetes.writes import compare_and_set, try_out
 from rollback_manager import frozen
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.frozen import ConfigMap, Frozen, Route
@@ -57,6 +57,18 @@ class ClusterConfiguration:
             yield MapChange(self._map(name), None, None)
         if wanted.route:
             yield RouteChange(self._route(wanted.route.name), wanted.route, before.route)
+
+    def try_out(self, wanted: Frozen) -> None:
+        """The same as a dry run, over whatever stands there now."""
+        objects = [frozen.config_map(one.name) for one in wanted.config_maps]
+        objects += [frozen.http_route(wanted.route.name)] if wanted.route else []
+        for change in self.changes(wanted, self.read(objects)):
+            try:
+                try_out(self._reader.api, change.path, change)
+            except NotFound:
+                if change.body is None:
+                    raise
+                self._reader.api.create(change.path.rpartition("/")[0], change.body, dry_run=True)
 
     def _create(self, path: str, body: Json, mark: Mark) -> None:
         marked = {**body["metadata"], "annotations": {MARK: str(mark)}}

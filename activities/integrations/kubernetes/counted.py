@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from activities.targets import Counters
+from rollback_manager.metrics.counting import FIRST
 from rollback_manager.metrics.reading import Counts, NoReading, Snapshot
 
 UNKNOWN = 1
@@ -35,10 +36,11 @@ class Counted:
                 },
                 counted_by=f"nothing: {said.because}",
                 blind=said.because,
+                settles=FIRST in said.because,
             )
         self._remember(said)
         found = {v: self._counts(v, said, serving, leaving) for v in versions}
-        return said.model_copy(update={"versions": found})
+        return said.model_copy(update={"versions": found, "settles": self._before is None})
 
     def _said(self, versions: list[str]) -> Snapshot | NoReading:
         if not versions:

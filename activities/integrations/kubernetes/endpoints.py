@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import Json
+from activities.integrations.kubernetes.writes import token_of
 
 PATH = "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
 
@@ -19,7 +20,7 @@ class Endpoints:
 
     def are_only(self, pods: Collection[str], service: Json) -> bool:
         """Whether at least one of these pods, and no other one, is an endpoint that is ready."""
-        token = service["metadata"]["resourceVersion"]
+        token = token_of(service)
         if token == self._taken_up:
             return True
         ready = {

@@ -17,6 +17,9 @@ from rollback_manager.errors import RollbackError
 
 UNASKED_S = 30.0
 """A watch that nobody asks ends: the next one begins with a list, which is one request."""
+UNSURE_S = 3.0
+"""Whoever looks, looks more often. After a longer pause this process may have been frozen, and what
+the watch told meanwhile is not taken in yet."""
 AGAIN_S = 1.0
 """After a broken watch; until it is back, every look reads for itself."""
 
@@ -39,8 +42,8 @@ class PodFeed:
     def all(self) -> list[Json]:
         """Every pod of now: from the watch while that follows, else from a list."""
         with self._lock:
-            self._asked_at = time.monotonic()
-            if not self._follows:
+            paused_s, self._asked_at = time.monotonic() - self._asked_at, time.monotonic()
+            if not self._follows or paused_s > UNSURE_S:
                 self._list()
                 self._start()
             return list(self._pods.values())

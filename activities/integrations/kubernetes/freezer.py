@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
+from activities.integrations.kubernetes.custom_resources import read_crds
 from activities.integrations.kubernetes.objects import Json, Pod
 from activities.integrations.kubernetes.references import references
 from activities.integrations.kubernetes.refusals import Forbidden
@@ -31,7 +32,6 @@ KINDS = {
 }
 HISTORY = 10
 """Revisions that Kubernetes keeps where nothing is said."""
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class ClusterFreezer:
@@ -66,7 +66,7 @@ class ClusterFreezer:
             config_maps=sorted({*(one.name for one in point.config_maps), *point.missing}),
             secrets=[one.name for one in point.secrets],
             route=point.route.name if point.route else "",
-            crds=point.crds is not None,
+            crds=point,
         )
         seen = _Freezing(self._reader, point.version, complete=False).frozen(asked)
         hashes = {one.name: one.hash for one in point.workloads}
@@ -94,13 +94,13 @@ class ClusterFreezer:
 
 @dataclass(frozen=True)
 class _Asked:
-    """The names of what is read. crds: whether custom resources are."""
+    """The names of what is read. crds: the point whose custom resources are; None: all."""
 
     controllers: Mapping[str, Json]
     config_maps: Sequence[str]
     secrets: Sequence[str]
     route: str
-    crds: bool = True
+    crds: Frozen | None = None
 
 
 class _Freezing:
@@ -113,7 +113,7 @@ class _Freezing:
     def frozen(self, asked: _Asked) -> Frozen:
         world = self._reader.now()
         maps, missing = self._config_maps(asked.config_maps)
-        crds = self._crds() if asked.crds else None
+        crds = self._tried("custom resources", partial(read_crds, self._api, asked.crds), None)
         synced_now = self._synced(asked.controllers)
         return Frozen(
             version=self._version,
@@ -123,8 +123,9 @@ class _Freezing:
             missing=missing,
             secrets=tuple(map(self._secret, asked.secrets)),
             route=self._http_route(asked.route),
-            crds=None if crds is None else {name: stored for name, (stored, _) in crds.items()},
-            served={name: served for name, (_, served) in (crds or {}).items()},
+            crds=None if crds is None else {name: one.stored for name, one in crds.items()},
+            served={name: one.served for name, one in (crds or {}).items()},
+            defined={name: one.defined for name, one in (crds or {}).items()},
             revision=self._tried("what Argo CD or Flux synced", synced_now, ""),
             not_read=tuple(dict.fromkeys(self._not_read)),
         )
@@ -191,12 +192,6 @@ class _Freezing:
         found: Json = self._read(f"HTTPRoute {name}", lambda: self._api.get(path), {})
         return route(found) if found else None
 
-    def _crds(self) -> dict[str, tuple[str, tuple[str, ...]]] | None:
-        """Custom resource → (version in which it is stored, versions that are served)."""
-        found: list[Json] | None
-        found = self._tried("custom resources", lambda: self._api.items(CRDS), None)
-        return None if found is None else {one["metadata"]["name"]: _versions(one) for one in found}
-
     def _synced(self, controllers: Mapping[str, Json]) -> Callable[[], str]:
         return lambda: next((synced(self._api, one) for one in controllers.values()), "")
 
@@ -227,7 +222,7 @@ def _kept_for(world: World, name: str, of: str) -> int | None:
     hashes = [one.hash for one in world.revisions[name]]  # newest first, and that one is in use
     if not of or of not in hashes:
         return None
-    return max(0, int(limit) + 1 - hashes.index(of))
+    return max(0, int(limit) - hashes.index(of))
 
 
 def config_map(item: Json) -> ConfigMap:
@@ -248,9 +243,3 @@ def _images(pods: list[Pod]) -> dict[str, tuple[str, ...]]:
             if digest:
                 found.setdefault(container, set()).add(digest)
     return {name: tuple(sorted(digests)) for name, digests in sorted(found.items())}
-
-
-def _versions(crd: Json) -> tuple[str, tuple[str, ...]]:
-    versions = crd["spec"]["versions"]
-    stored = next((one["name"] for one in versions if one.get("storage")), "")
-    return stored, tuple(one["name"] for one in versions if one.get("served"))

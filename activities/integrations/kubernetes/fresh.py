@@ -27,6 +27,11 @@ class Fresh(Generic[T]):
                 self._last = time.monotonic(), self._read()
             return self._last[1]
 
+    def put(self, answer: T) -> None:
+        """What a write answered with is what stands there now."""
+        with self._lock:
+            self._last = time.monotonic(), answer
+
     def forget(self) -> None:
         """After a write: whoever asks next must see what came of it."""
         with self._lock:

@@ -16,7 +16,12 @@ from activities.integrations.kubernetes.shares import (
     ready_by_version,
 )
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set, must_be_as_seen
+from activities.integrations.kubernetes.writes import (
+    compare_and_set,
+    must_be_as_seen,
+    token_of,
+    try_out,
+)
 from activities.targets import Counters, SharesAsSet
 from rollback_manager.errors import Blocked
 from rollback_manager.metrics.reading import Snapshot
@@ -67,8 +72,13 @@ class HttpRouteTraffic:
             shares=splits[0],
             mark=objects.mark_of(route),
             acknowledged=_is_taken_up(route),
-            token=route["metadata"]["resourceVersion"],
+            token=token_of(route),
         )
+
+    def forget(self) -> None:
+        """Whoever looks next reads the route and its Services anew."""
+        self._route.forget()
+        self._selectors.forget()
 
     def split(self) -> dict[str, int]:
         """The same shares, whether they are in force or not."""
@@ -79,11 +89,22 @@ class HttpRouteTraffic:
         world = self._reader.now()
 
         def change(route: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, route, seen)
+            must_be_as_seen(self._path, route, seen, mark)
             return list(self._operations(self._rules(world, route), shares))
 
-        compare_and_set(self._reader.api, self._path, mark, change)
-        self._route.forget()
+        try:
+            compare_and_set(self._reader.api, self._path, mark, change)
+        finally:
+            self._route.forget()  # also where the answer was lost: it may have landed
+
+    def try_out(self, shares: dict[str, int]) -> None:
+        """The same as a dry run; raises what `set_shares` would."""
+        world = self._reader.now()
+
+        def change(route: Json) -> Sequence[Json]:
+            return list(self._operations(self._rules(world, route), shares))
+
+        try_out(self._reader.api, self._path, change)
 
     def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """Requests as its metrics count them; ready and leaving pods as the kubelets say."""
@@ -171,8 +192,11 @@ def _is_taken_up(route: Json) -> bool:
     parents = route.get("status", {}).get("parents") or []
     generation = route["metadata"].get("generation", 0)
     return bool(parents) and all(
-        condition.get("observedGeneration", 0) >= generation and condition.get("status") == "True"
+        any(_accepts(one, generation) for one in parent.get("conditions") or [])
         for parent in parents
-        for condition in parent.get("conditions", [])
-        if condition.get("type") == "Accepted"
     )
+
+
+def _accepts(condition: Json, generation: int) -> bool:
+    is_true = condition.get("type") == "Accepted" and condition.get("status") == "True"
+    return is_true and condition.get("observedGeneration", 0) >= generation

@@ -5,7 +5,7 @@ history of a controller is short, and its numbers change whenever somebody goes 
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from activities.integrations.kubernetes import objects, recorded
 from activities.integrations.kubernetes.by_hand import kubectl
@@ -13,7 +13,7 @@ from activities.integrations.kubernetes.objects import Json, Revision
 from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.side_by_side import instance
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set
+from activities.integrations.kubernetes.writes import changed_since, compare_and_set, try_out
 from activities.targets import InstanceState, VersionState
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.operation import Mark
@@ -47,17 +47,20 @@ class InPlace:
         that of its nodes.
 
         Raises:
-            StaleWrite: a newer mark stands there.
+            StaleWrite: a newer mark stands there, or another template since the last look.
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        wanted = self.template(self._reader.now(), version)
+        change, path = self.changing(version, instances), self._reader.path(self._name)
+        known = self._reader.now().controllers[self._name]
+        with self._reader.unless_lost():
+            answer = compare_and_set(self._reader.api, path, mark, change, known)
+        self._reader.wrote(self._name, answer)
 
-        def change(seen: Json) -> Sequence[Json]:
-            return self.change(seen, wanted, instances)
-
-        compare_and_set(self._reader.api, self._reader.path(self._name), mark, change)
-        self._reader.forget()
+    def try_out(self, version: str, instances: int) -> None:
+        """The same as a dry run; raises what `scale` would."""
+        change = self.changing(version, instances)
+        try_out(self._reader.api, self._reader.path(self._name), change)
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same: by the number that the revision has now, which moves."""
@@ -89,12 +92,15 @@ class InPlace:
         )
 
     def template(self, world: World, version: str) -> Json:
-        """The stored one; else what the controller has now; else its newest such revision."""
-        if stored := recorded.templates(self._recorded(), self._name).get(version):
-            return objects.clean(stored)
+        """What the controller has now; else the stored one; else its newest such revision.
+
+        In this order, so that a version that it has already is never rolled out anew.
+        """
         controller = world.controllers[self._name]
         if self._current(controller) == version:
             return objects.clean(controller["spec"]["template"])
+        if stored := recorded.templates(self._recorded(), self._name).get(version):
+            return objects.clean(stored)
         found: list[Revision] = [r for r in world.revisions[self._name] if r.version == version]
         if not found:
             known = sorted({one.version for one in world.revisions[self._name]})
@@ -104,6 +110,19 @@ class InPlace:
                 next_step="Record releases when they go out: rollback-manager releases record …",
             )
         return found[0].template
+
+    def changing(self, version: str, instances: int) -> Callable[[Json], Sequence[Json]]:
+        """The patch that gives it this version, with at least so many pods; from what is there."""
+        world = self._reader.now()
+        wanted = self.template(world, version)
+        known = {_digest(world.controllers[self._name]), objects.digest(wanted)}
+
+        def change(seen: Json) -> Sequence[Json]:
+            if _digest(seen) not in known:
+                raise changed_since(self._reader.path(self._name), seen)
+            return self.change(seen, wanted, instances)
+
+        return change
 
     def change(self, seen: Json, wanted: Json, instances: int) -> Sequence[Json]:
         """The patch that gives the controller this template, and at least so many pods."""
@@ -115,7 +134,7 @@ class InPlace:
                 next_step=f"{kubectl(self._reader)} rollout resume {shlex.quote(kind)}",
             )
         operations: list[Json] = []
-        if objects.digest(seen["spec"]["template"]) != objects.digest(wanted):
+        if _digest(seen) != objects.digest(wanted):
             operations.append({"op": "replace", "path": "/spec/template", "value": wanted})
         is_counted = self._reader.target.controller is not Controller.DAEMON_SET
         if is_counted and seen["spec"].get("replicas", 1) < instances:
@@ -124,3 +143,7 @@ class InPlace:
 
     def _current(self, controller: Json) -> str:
         return objects.version_of(controller["spec"]["template"], self._reader.target.version_label)
+
+
+def _digest(controller: Json) -> str:
+    return objects.digest(controller["spec"]["template"])

@@ -195,9 +195,9 @@ def selects(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return bool(wanted) and wanted.items() <= labels.items()
 
 
-def mark_of(item: Json) -> Mark | None:
+def mark_of(item: Json, key: str = MARK) -> Mark | None:
     """The mark of ours that an object carries."""
-    return Mark.parse(item["metadata"].get("annotations", {}).get(MARK, ""))
+    return Mark.parse(item["metadata"].get("annotations", {}).get(key, ""))
 
 
 def last_writer(item: Json) -> str:

@@ -14,6 +14,12 @@ from rollback_manager.errors import (
 )
 
 NOTHING = "Nothing was changed by this request."
+GONE = (
+    "Does it still exist, and is its namespace not being deleted? kubectl get namespace; then"
+    " retry-step, or abort."
+)
+FAILED_TEST = "the server rejected our request due to an error in our request"
+"""The whole of what the API says of a JSON patch whose `test` did not hold (422)."""
 RETRY_S, MOST_RETRY_S = 1.0, 60.0
 LONGEST = 400
 
@@ -43,7 +49,7 @@ def refused(error: ApiException, request: str, cluster: str) -> RollbackError:
                 next_step="See which right is missing: rollback-manager doctor --kubernetes",
             )
         case 404:
-            return NotFound(said, effect=NOTHING)
+            return NotFound(said, effect=NOTHING, next_step=GONE)
         case 409:
             return Conflict(said, effect=NOTHING)
         case 422 if _is_failed_test(error):
@@ -73,11 +79,8 @@ def _status(error: ApiException) -> dict[str, Any]:
 
 
 def _is_failed_test(error: ApiException) -> bool:
-    """A JSON patch whose `test` did not hold is 422 of reason Invalid, and says so in words."""
-    text = words(error)
-    return "the server rejected our request due to an error in our request" in text or (
-        "test" in text.lower() and "patch" in text.lower()
-    )
+    """By its words alone: a policy that denies is 422 of reason Invalid as well, with its own."""
+    return words(error) == FAILED_TEST
 
 
 def _retry_after_s(error: ApiException) -> float:

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.by_hand import kubectl_at
@@ -17,7 +17,12 @@ from activities.integrations.kubernetes.shares import (
     ready_by_version,
 )
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set, must_be_as_seen
+from activities.integrations.kubernetes.writes import (
+    compare_and_set,
+    must_be_as_seen,
+    token_of,
+    try_out,
+)
 from activities.targets import Counters, SharesAsSet
 from rollback_manager.errors import Blocked
 from rollback_manager.metrics.reading import Snapshot
@@ -50,7 +55,7 @@ class ServiceTraffic:
                 shares={taken[0]: 100},
                 mark=objects.mark_of(service),
                 acknowledged=self._endpoints.are_only(pods, service),
-                token=service["metadata"]["resourceVersion"],
+                token=token_of(service),
                 moves=Moves.SWITCH,
             )
         selected = [pod for pod in world.pods if objects.selects(selector, pod.labels)]
@@ -61,27 +66,27 @@ class ServiceTraffic:
             moves=Moves.CONTROLLER if len(world.controllers) == 1 else Moves.INSTANCES,
         )
 
+    def forget(self) -> None:
+        """Whoever looks next reads the Service anew."""
+        self._service.forget()
+
     def split(self) -> dict[str, int]:
         """The same shares, whether they are in force or not."""
         return self.shares().shares
 
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
-        version, *more = [name for name, part in shares.items() if part]
-        if more:
-            raise Blocked(
-                f"Service {self._target.service} sends all its traffic to one version",
-                effect="Nothing was changed.",
-                next_step="Name an HTTPRoute as `traffic` of it: that one can be split.",
-            )
+        change, known = self._changing(shares, mark, seen), self._service.now()
+        try:
+            answer = compare_and_set(self._reader.api, self._path, mark, change, known)
+        except BaseException:
+            self._service.forget()  # its answer may be lost, and it may have landed
+            raise
+        self._service.put(answer)
 
-        def change(service: Json) -> Sequence[Json]:
-            must_be_as_seen(self._path, service, seen)
-            wanted = self._selector(service, version)
-            return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
-
-        compare_and_set(self._reader.api, self._path, mark, change)
-        self._service.forget()
+    def try_out(self, shares: dict[str, int]) -> None:
+        """The same as a dry run; raises what `set_shares` would."""
+        try_out(self._reader.api, self._path, self._changing(shares))
 
     def snapshot(self, max_age_s: float = 0.0) -> Snapshot:
         """Requests as its metrics count them; ready and leaving pods as the kubelets say."""
@@ -101,6 +106,24 @@ class ServiceTraffic:
         begin = kubectl_at(self._reader.api.context, self._target.namespace)
         name = shlex.quote(f"service/{self._target.service}")
         return (f"{begin} patch {name} --type=merge -p {shlex.quote(patch)}",)
+
+    def _changing(
+        self, shares: dict[str, int], mark: Mark | None = None, seen: str | None = None
+    ) -> Callable[[Json], Sequence[Json]]:
+        version, *more = [name for name, part in shares.items() if part]
+        if more:
+            raise Blocked(
+                f"Service {self._target.service} sends all its traffic to one version",
+                effect="Nothing was changed.",
+                next_step="Name an HTTPRoute as `traffic` of it: that one can be split.",
+            )
+
+        def change(service: Json) -> Sequence[Json]:
+            must_be_as_seen(self._path, service, seen, mark)
+            wanted = self._selector(service, version)
+            return [{"op": "replace", "path": "/spec/selector", "value": wanted}]
+
+        return change
 
     def _labels(self, world: World) -> dict[str, Mapping[str, str]]:
         """Version → the labels that its pods get."""

@@ -1,14 +1,14 @@
 """The role of workloads, played by several Deployments, one version each."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from activities.integrations.kubernetes import objects, recorded
 from activities.integrations.kubernetes.by_hand import kubectl
 from activities.integrations.kubernetes.objects import Json, Pod
 from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set
+from activities.integrations.kubernetes.writes import compare_and_set, try_out
 from activities.targets import InstanceState, VersionState
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.operation import Mark
@@ -38,14 +38,16 @@ class SideBySide:
             NotFound: no Deployment of the catalogue has that version.
             Blocked: its Deployment is paused, or was given another version meanwhile.
         """
-        name = self._name(version)
+        name, change = self._changing(version, instances)
+        path, known = self._reader.path(name), self._reader.now().controllers[name]
+        with self._reader.unless_lost():
+            answer = compare_and_set(self._reader.api, path, mark, change, known)
+        self._reader.wrote(name, answer)
 
-        def change(seen: Json) -> Sequence[Json]:
-            self._must_be(seen, name, version)
-            return [{"op": "add", "path": "/spec/replicas", "value": instances}]
-
-        compare_and_set(self._reader.api, self._reader.path(name), mark, change)
-        self._reader.forget()
+    def try_out(self, version: str, instances: int) -> None:
+        """The same as a dry run; raises what `scale` would."""
+        name, change = self._changing(version, instances)
+        try_out(self._reader.api, self._reader.path(name), change)
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same."""
@@ -81,6 +83,17 @@ class SideBySide:
                 effect="Nothing was changed.",
             )
         return named[version]
+
+    def _changing(
+        self, version: str, instances: int
+    ) -> tuple[str, Callable[[Json], Sequence[Json]]]:
+        name = self._name(version)
+
+        def change(seen: Json) -> Sequence[Json]:
+            self._must_be(seen, name, version)
+            return [{"op": "add", "path": "/spec/replicas", "value": instances}]
+
+        return name, change
 
     def _must_be(self, seen: Json, name: str, version: str) -> None:
         there = objects.version_of(seen["spec"]["template"], self._reader.target.version_label)

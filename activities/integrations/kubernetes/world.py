@@ -2,19 +2,24 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.objects import Json, Pod, Revision
 from activities.integrations.kubernetes.rollout_status import as_kept, must_have_template
+from rollback_manager.errors import Unreachable
 from rollback_manager.platforms import Controller, PodsTarget
 
 FRESH_S = 2.0
 """How old a controller may be that somebody else may have changed; pods are those of now."""
-MOST_ODD = 2
+MOST_READING_S = 5.0
+"""A reading whose parts are further apart than one answer may take is no reading of one moment."""
+ODD_S = 1.0
+"""A controller counts its pods anew within a moment of each change of them."""
 PLURALS = {
     Controller.DEPLOYMENT: "deployments",
     Controller.STATEFUL_SET: "statefulsets",
@@ -31,13 +36,13 @@ GROUPS = {Controller.ROLLOUT: "argoproj.io/v1alpha1"}
 class World:
     """The controllers of one service, their revisions and pods, as they were at one moment.
 
-    revisions: by the name of their controller, newest first.
+    revisions: by the name of their controller, newest first. read_at: when the reading began.
     """
 
     controllers: Mapping[str, Json]
     revisions: Mapping[str, tuple[Revision, ...]]
     pods: tuple[Pod, ...]
-    read_at: float = field(default_factory=time.monotonic)
+    read_at: float
 
     def of(self, name: str) -> list[Pod]:
         """The pods that belong to a controller, through one of its revisions or directly."""
@@ -55,23 +60,53 @@ class Reader:
         self._feed = feed
         self._lock = threading.Lock()
         self._last: World | None = None
-        self._odd = 0
+        self._odd: tuple[float, tuple[Pod, ...]] | None = None
+        self._seen: dict[str, tuple[Json, Pod | None]] = {}
+        self._selectors: list[Json] = []
+        self._written: dict[str, tuple[float, Json]] = {}
 
     def now(self, max_age_s: float = FRESH_S) -> World:
         """The world: its controllers at most so old, its pods as they are."""
         asked_at = time.monotonic()
         with self._lock:
-            last = self._last
-            if last is None or asked_at - last.read_at > max_age_s:
-                last = self._last = self._read(last)
-            else:
-                last = self._last = self._with_pods_of_now(last)
-            return last
+            try:
+                self._last = self._newer(self._last, asked_at - max_age_s)
+            except Unreachable:
+                self._feed.distrust()  # a watch may hang where a request gets no answer
+                raise
+            return self._last
+
+    def _newer(self, last: World | None, than: float) -> World:
+        if last is None or last.read_at < than:
+            return self._read(last, than)
+        return self._with_pods_of_now(last)
 
     def forget(self) -> None:
-        """After a write: whoever looks next must see what came of it."""
+        """Whoever looks next must see what is there by now."""
         with self._lock:
-            self._last = None
+            self._last, self._written = None, {}
+
+    def wrote(self, name: str, answer: Json) -> None:
+        """After a write: whoever looks next must see what came of it.
+
+        answer: the controller as the API server gave it back, which saves reading it once more.
+        """
+        with self._lock:
+            self._last, self._written = None, {name: (time.monotonic(), answer)}
+
+    @contextmanager
+    def unless_lost(self) -> Iterator[None]:
+        """A write that may land though its answer is lost: then nothing of before is true."""
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
+
+    def anew(self) -> None:
+        """Nothing that was read or told so far: another worker may have written since."""
+        self.forget()
+        self._feed.distrust()
 
     def path(self, name: str) -> str:
         """Where a controller of the service is."""
@@ -83,8 +118,14 @@ class Reader:
         root = "api" if group == "v1" else "apis"
         return f"/{root}/{group}/namespaces/{self.target.namespace}/{plural}"
 
-    def _read(self, last: World | None) -> World:
-        controllers = {name: self.api.get(self.path(name)) for name in self.target.names}
+    def _read(self, last: World | None, newer_than: float = float("inf")) -> World:
+        read_at = time.monotonic()
+        written = {name: one for name, one in self._written.items() if one[0] >= newer_than}
+        self._written = {}
+        controllers = {
+            name: written[name][1] if name in written else self.api.get(self.path(name))
+            for name in self.target.names
+        }
         for one in controllers.values():
             must_have_template(one)
         pods = self._pods(controllers)
@@ -95,7 +136,18 @@ class Reader:
                 name: as_kept(one, {row.hash: row.template for row in revisions[name]})
                 for name, one in controllers.items()
             }
-        world = World(controllers=controllers, revisions=revisions, pods=pods)
+        if (took_s := time.monotonic() - read_at) > MOST_READING_S:
+            raise Unreachable(
+                f"the API of cluster {self.api.name} took {took_s:.0f} s for one reading of"
+                f" {', '.join(self.target.names)}",
+                effect="Nothing is decided on a reading that is so old.",
+            )
+        world = World(
+            controllers=controllers,
+            revisions=revisions,
+            pods=pods,
+            read_at=min([read_at, *(at for at, _ in written.values())]),
+        )
         self._compare(world)
         return world
 
@@ -108,19 +160,37 @@ class Reader:
         return replace(last, pods=pods)
 
     def _pods(self, controllers: Mapping[str, Json]) -> tuple[Pod, ...]:
-        return tuple(
-            objects.pod(item, self.target.version_label)
-            for item in self._feed.all()
-            if not objects.is_over(item) and objects.is_selected(item, controllers.values())
-        )
+        """Those of the service. What a pod says is read once, until the feed has a newer one."""
+        selectors = [one["spec"]["selector"] for one in controllers.values()]
+        before = self._seen if selectors == self._selectors else {}
+        self._selectors, self._seen = selectors, {}
+        for item in self._feed.all():
+            uid = item["metadata"]["uid"]
+            known = before.get(uid)
+            if known is None or known[0] is not item:
+                known = item, self._pod(item, controllers)
+            self._seen[uid] = known
+        return tuple(pod for _, pod in self._seen.values() if pod is not None)
+
+    def _pod(self, item: Json, controllers: Mapping[str, Json]) -> Pod | None:
+        if objects.is_over(item) or not objects.is_selected(item, controllers.values()):
+            return None
+        return objects.pod(item, self.target.version_label)
 
     def _compare(self, world: World) -> None:
-        """Twice in a row another count than the controllers': the watch has lost something."""
+        """For a while another count than the controllers', and no news of pods in between.
+
+        Then the watch has lost something. While pods come and go a controller's count is behind.
+        """
         told = {name: objects.ready_by_status(c) for name, c in world.controllers.items()}
         seen = {name: sum(pod.ready for pod in world.of(name)) for name in told}
-        self._odd = self._odd + 1 if told != seen else 0
-        if self._odd >= MOST_ODD:
-            self._odd = 0
+        now = time.monotonic()
+        if told == seen:
+            self._odd = None
+        elif self._odd is None or self._odd[1] != world.pods:
+            self._odd = now, world.pods
+        elif now - self._odd[0] >= ODD_S:
+            self._odd = None
             self._feed.distrust()
 
     def _revisions(self, controllers: Mapping[str, Json]) -> dict[str, tuple[Revision, ...]]:

@@ -1,0 +1,43 @@
+"""Where a service is: the cluster itself, not the name by which a kubeconfig calls it today."""
+
+from activities.integrations.kubernetes.api import Api
+from rollback_manager.errors import PermanentError
+from rollback_manager.platforms import PodsTarget
+
+
+class KubernetesPlace:
+    """A namespace in a cluster, told apart from others by the UID of its kube-system."""
+
+    def __init__(self, api: Api, target: PodsTarget) -> None:
+        self._api = api
+        self._namespace = target.namespace
+
+    def name(self) -> str:
+        """Cluster, UID and namespace, asked now.
+
+        Raises PermanentError where the catalogue names another UID for that cluster.
+        """
+        uid = self._api.uid()
+        pinned = self._api.pinned
+        if pinned and uid != pinned:
+            raise another(f"the catalogue names {pinned} for {self._api.name}", uid)
+        return f"cluster {self._api.name} (uid {uid}), namespace {self._namespace}"
+
+    def must_be(self, planned: str) -> None:
+        """PermanentError unless this is the place of the plan; one without any is of an old build.
+
+        To be asked right before a write: who reads first and writes then has two moments.
+        """
+        found = self.name()
+        if planned and found != planned:
+            raise another(f"the plan was made for {planned}", found)
+
+
+def another(expected: str, found: str) -> PermanentError:
+    """The refusal to write there."""
+    return PermanentError(
+        f"this is another cluster than the plan was made for: {expected}, this is {found}",
+        effect="Nothing was written there by this step.",
+        next_step="See `clusters` in the catalogue and the context in its kubeconfig, then"
+        " retry-step; if the move is meant, abort and plan again.",
+    )

@@ -1,0 +1,1 @@
+"""Rollbacks on a real control plane beside `kubectl rollout undo`, in one run."""

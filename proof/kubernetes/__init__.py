@@ -1,0 +1,1 @@
+"""A real control plane under faults: the kill matrix on Kubernetes."""
