@@ -116,7 +116,8 @@ class PlanningActivities:
         facts, target = self._facts(request.env, service, request.adopts)
         plan = plan_service(facts, request.to_version)
         facts, plan = way_back(facts, plan, target, self._frozen(request.env, plan))
-        return facts, plan, found(facts, _by_hand(plan, target))
+        analyses = target.analyses.told(plan.from_version) if target.analyses else ()
+        return facts, plan, found(facts, _by_hand(plan, target), analyses)
 
     def _frozen(self, env: str, plan: ServicePlan) -> Point | None:
         """What was frozen of the target, where something was."""

@@ -171,6 +171,13 @@ class Configuration(Protocol):
         """
 
 
+class Analyses(Protocol):
+    """What the platform itself measured of a version before anybody asked for a rollback."""
+
+    def told(self, version: str) -> tuple[str, ...]:
+        """In short sentences, newest first: evidence for a person, no verdict."""
+
+
 class Preconditions(Protocol):
     """Looks whether the platform lets a plan be carried out. Changes nothing."""
 
@@ -250,6 +257,8 @@ class Target:
     """None: nothing but images and counts is frozen of a release."""
     configuration: Configuration | None = None
     """None: no configuration returns with a release."""
+    analyses: Analyses | None = None
+    """None: the platform has none of its own."""
     anew: Callable[[], None] | None = None
     """Makes the next look one of now, where looks share what was read a moment ago."""
     preconditions: Preconditions | None = None

@@ -10,7 +10,7 @@ from activities.reconciler import Reconciliation, reconcile
 from activities.step import Step, wants
 from activities.targets import Targets
 from rollback_manager.guard import Judgement, judge_batch, judge_relief, judge_removal
-from rollback_manager.moves import FOLLOWS, Moves
+from rollback_manager.moves import FOLLOWS, REPLACES
 from rollback_manager.plan import Capacity, Reduced, Removed
 from rollback_manager.progress import StepRecord
 
@@ -115,7 +115,7 @@ class WorkloadActivities:
 
 
 def _only_adds(look: Look) -> Judgement:
-    if look.shares.moves is Moves.CONTROLLER:
+    if look.shares.moves in REPLACES:
         because = "its controller replaces no more at once than its own settings allow"
         return Judgement(allowed=True, because=because)
     return Judgement(allowed=True, because="it only adds instances")

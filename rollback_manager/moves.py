@@ -15,8 +15,13 @@ class Moves(StrEnum):
     CONTROLLER = "controller"
     """The same, and one controller replaces the instances: it has one version at a time."""
 
+    ROLLOUT = "rollout"
+    """The same, and that controller has steps and analyses of its own on the way."""
 
-FOLLOWS = frozenset({Moves.INSTANCES, Moves.CONTROLLER})
+
+REPLACES = frozenset({Moves.CONTROLLER, Moves.ROLLOUT})
+"""One controller replaces the instances."""
+FOLLOWS = REPLACES | {Moves.INSTANCES}
 """Nobody splits it: the traffic goes to the instances that are there."""
 
 WORDS = {
@@ -24,5 +29,6 @@ WORDS = {
     Moves.SWITCH: "goes to one version, all of it or none",
     Moves.INSTANCES: "goes to the instances of both versions alike",
     Moves.CONTROLLER: "goes to the instances of one controller, which replaces them in place",
+    Moves.ROLLOUT: "is moved by its own Argo Rollout",
 }
 """After "its traffic"."""

@@ -227,6 +227,8 @@ class Found(Value):
     """What ends the way back to the target, or will."""
     not_asked: tuple[str, ...] = ()
     """What could end it, and was not looked at."""
+    analyses: tuple[str, ...] = ()
+    """What the platform's own analyses said of the bad version, in short sentences."""
 
 
 class Estimate(Value):

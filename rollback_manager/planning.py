@@ -198,7 +198,7 @@ def _because(target: Target) -> str:
     return f"{target.because}; verified because {evidence}"
 
 
-def found(facts: PlanningFacts, by_hand: tuple[str, ...]) -> Found:
+def found(facts: PlanningFacts, by_hand: tuple[str, ...], analyses: tuple[str, ...] = ()) -> Found:
     """What was seen while planning: figures for people, outside the digest."""
     bad = bad_version(facts)
     reading = since_release(facts, bad)
@@ -212,6 +212,7 @@ def found(facts: PlanningFacts, by_hand: tuple[str, ...]) -> Found:
         drift=facts.drift.told if facts.drift else (),
         until=facts.drift.until if facts.drift else (),
         not_asked=facts.drift.not_asked if facts.drift else (),
+        analyses=analyses,
     )
 
 

@@ -69,6 +69,8 @@ class Controller(StrEnum):
     DEPLOYMENT = "deployment"
     STATEFUL_SET = "statefulset"
     DAEMON_SET = "daemonset"
+    ROLLOUT = "rollout"
+    """Of Argo Rollouts; the catalogue names it by the kind `argo_rollout`."""
 
 
 class KubernetesTarget(Value):
@@ -91,6 +93,8 @@ class KubernetesTarget(Value):
 
     @model_validator(mode="after")
     def _side_by_side(self) -> KubernetesTarget:
+        if self.controller is Controller.ROLLOUT:
+            raise ValueError("a Rollout of Argo has a kind of its own: argo_rollout")
         if len(self.names) > 1 and self.controller is not Controller.DEPLOYMENT:
             raise ValueError(f"versions side by side need deployments, not a {self.controller}")
         if len(set(self.names)) < len(self.names):
@@ -114,6 +118,36 @@ class HttpRouteTarget(Value):
     cluster: Name
     namespace: ObjectName
     route: ObjectName
+
+
+class RolloutTarget(Value):
+    """Pods kept by a Rollout of Argo Rollouts, whatever its strategy is."""
+
+    kind: Literal["argo_rollout"]
+    cluster: Name
+    namespace: ObjectName
+    name: ObjectName
+    version_label: LabelKey = "app.kubernetes.io/version"
+    """Label of the pod template that says the version; without it, the tag of its first image."""
+
+    @property
+    def controller(self) -> Controller:
+        """What keeps the pods."""
+        return Controller.ROLLOUT
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The only one."""
+        return (self.name,)
+
+
+class RolloutTrafficTarget(Value):
+    """Traffic that the same Rollout moves: by its pods, its router's weights, or its Services."""
+
+    kind: Literal["argo_rollout"]
+    cluster: Name
+    namespace: ObjectName
+    name: ObjectName
 
 
 class ArgoCdTarget(Value):
@@ -143,24 +177,29 @@ class FluxTarget(Value):
 
 
 GitOpsTarget = Annotated[ArgoCdTarget | FluxTarget, Field(discriminator="kind")]
-WorkloadsTarget = Annotated[SupervisordTarget | KubernetesTarget, Field(discriminator="kind")]
+PodsTarget = KubernetesTarget | RolloutTarget
+"""What runs in pods."""
+WorkloadsTarget = Annotated[
+    SupervisordTarget | KubernetesTarget | RolloutTarget, Field(discriminator="kind")
+]
 TrafficTarget = Annotated[
-    EnvoyTarget | ServiceTarget | HttpRouteTarget, Field(discriminator="kind")
+    EnvoyTarget | ServiceTarget | HttpRouteTarget | RolloutTrafficTarget,
+    Field(discriminator="kind"),
 ]
 
 
 def clusters_of(workloads: WorkloadsTarget, traffic: TrafficTarget) -> set[str]:
     """Names of the clusters that a service is in."""
     parts = (workloads, traffic)
-    kinds = (KubernetesTarget, ServiceTarget, HttpRouteTarget)
-    return {part.cluster for part in parts if isinstance(part, kinds)}
+    return {part.cluster for part in parts if not isinstance(part, SupervisordTarget | EnvoyTarget)}
 
 
 def misfit(workloads: WorkloadsTarget, traffic: TrafficTarget, *, counted: bool) -> None:
     """ValueError where the parts of one service cannot work together."""
-    if not isinstance(traffic, ServiceTarget | HttpRouteTarget):
+    _must_be_one_rollout(workloads, traffic)
+    if isinstance(traffic, EnvoyTarget):
         return
-    if not isinstance(workloads, KubernetesTarget):
+    if isinstance(workloads, SupervisordTarget):
         raise ValueError(f"traffic {traffic.kind} needs workloads of Kubernetes")
     if (workloads.cluster, workloads.namespace) != (traffic.cluster, traffic.namespace):
         raise ValueError("workloads and traffic must be in one cluster and namespace")
@@ -168,3 +207,15 @@ def misfit(workloads: WorkloadsTarget, traffic: TrafficTarget, *, counted: bool)
         raise ValueError("an http_route needs versions side by side: name two deployments")
     if not counted:
         raise ValueError(f"traffic {traffic.kind} is measured elsewhere: name `metrics` of it")
+
+
+def _must_be_one_rollout(workloads: WorkloadsTarget, traffic: TrafficTarget) -> None:
+    pods, moved = isinstance(workloads, RolloutTarget), isinstance(traffic, RolloutTrafficTarget)
+    if pods != moved:
+        raise ValueError("an argo_rollout moves its own traffic: name it as both or as neither")
+    if (
+        isinstance(workloads, RolloutTarget)
+        and isinstance(traffic, RolloutTrafficTarget)
+        and workloads.name != traffic.name
+    ):
+        raise ValueError("workloads and traffic must be the same argo_rollout")

@@ -12,6 +12,7 @@ from rollback_manager.platforms import (
     FluxTarget,
     HttpRouteTarget,
     KubernetesTarget,
+    RolloutTarget,
     ServiceTarget,
 )
 from rollback_manager.values import Value
@@ -52,7 +53,9 @@ def rights(catalogue: Catalogue, env: str) -> dict[Place, tuple[Right, ...]]:
     found: dict[Place, list[Right]] = {}
     for service in catalogue.services.values():
         placement = service.environments.get(env)
-        if placement is not None and isinstance(placement.workloads, KubernetesTarget):
+        if placement is not None and isinstance(
+            placement.workloads, KubernetesTarget | RolloutTarget
+        ):
             where = Place(placement.workloads.cluster, placement.workloads.namespace)
             found.setdefault(where, []).extend(of_service(placement))
             for place, right in of_gitops(placement):
@@ -63,6 +66,8 @@ def rights(catalogue: Catalogue, env: str) -> dict[Place, tuple[Right, ...]]:
 def of_service(placement: Placement) -> Iterator[Right]:
     """What one service asks for in its namespace; nothing where it is not on Kubernetes."""
     pods, traffic = placement.workloads, placement.traffic
+    if isinstance(pods, RolloutTarget):
+        yield from _of_rollout(pods)
     if not isinstance(pods, KubernetesTarget):
         return
     if pods.config_maps:
@@ -107,6 +112,19 @@ def of_gitops(placement: Placement) -> Iterator[tuple[Place, Right]]:
         case _:
             return
     yield Place(cluster, namespace), Right(group=group, resource=resource, verbs=ONE, names=names)
+
+
+def _of_rollout(rollout: RolloutTarget) -> Iterator[Right]:
+    """Its status is patched to abort and to promote; which Services it has, its spec says."""
+    group, name = "argoproj.io", (rollout.name,)
+    yield Right(group=group, resource="rollouts", verbs=ONE, names=name)
+    yield Right(group=group, resource="rollouts/status", verbs=("patch",), names=name)
+    yield Right(group=group, resource="analysisruns", verbs=("list",))
+    yield Right(group=group, resource="experiments", verbs=("list",))
+    yield Right(group="apps", resource="replicasets", verbs=("list",))
+    yield Right(resource="pods", verbs=("list", "watch"))
+    yield Right(resource="services", verbs=("get",))
+    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
 
 
 def _joined(wanted: Iterable[Right]) -> tuple[Right, ...]:

@@ -4,14 +4,23 @@ The order is that of every strategy, with the shift seen instead of made.
 """
 
 from rollback_manager import actions
-from rollback_manager.moves import Moves
+from rollback_manager.moves import REPLACES, Moves
 from rollback_manager.plan import Action, Capacity, Phase, Split
 from rollback_manager.strategies import ServiceFacts
+
+_HOW = {
+    Moves.CONTROLLER: "its controller replaces the others batch by batch",
+    Moves.ROLLOUT: (
+        "an unfinished update is aborted and its template taken back; else the old template is"
+        " promoted in full, past the Rollout's own steps, pauses and analyses: the way back is"
+        " verified here"
+    ),
+}
 
 
 def phases(facts: ServiceFacts) -> tuple[Phase, ...]:
     """Put the old version back → see the traffic on it → prove that users are well."""
-    begin = _replaced(facts) if facts.moves is Moves.CONTROLLER else _relieved(facts)
+    begin = _replaced(facts) if facts.moves in REPLACES else _relieved(facts)
     good, bad, policy = facts.good, facts.bad, facts.policy
     prove = actions.prove(good, facts.desired, policy)
     return (
@@ -28,7 +37,7 @@ def _replaced(facts: ServiceFacts) -> tuple[Phase, ...]:
     """One controller has one version at a time: it replaces the instances, batch by batch."""
     carry = actions.carry(facts.good, facts.desired, facts.policy)
     back = Capacity(version=facts.bad, instances=facts.bad_instances or facts.desired)
-    check = f"{carry.check}; its controller replaces the others batch by batch"
+    check = f"{carry.check}; {_HOW[facts.moves]}"
     action = carry.model_copy(update={"check": check, "undo": back, "no_undo_because": ""})
     return (Phase(name="put the old version back", actions=(action,)),)
 

@@ -17,7 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from demo.kubernetes import binaries
+from demo.kubernetes import argo_rollouts, binaries
 from demo.world import World
 from proof.own_temporal import own_temporal
 from tests import postgres, rig
@@ -55,6 +55,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         asyncio.run(find_binary(print))
         if _may_run(session.config, "kubernetes") and not os.environ.get(binaries.NAMED_CLUSTER):
             asyncio.run(binaries.find(print))
+        if _may_run(session.config, "kubernetes") and _is_whole(session.config):
+            asyncio.run(argo_rollouts.find(print))
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether tests are carried out whatever it takes to build what they need."""
+    return bool(os.environ.get("CI")) or "long" in str(config.getoption("markexpr"))
 
 
 def _may_run(config: pytest.Config, folder: str) -> bool:

@@ -27,6 +27,9 @@ from activities.integrations.kubernetes import (
     KubernetesPlace,
     PodFeed,
     Reader,
+    RolloutAnalyses,
+    RolloutPods,
+    RolloutTraffic,
     ServiceTraffic,
     SideBySide,
 )
@@ -39,6 +42,7 @@ from activities.integrations.prometheus import (
 from activities.integrations.supervisord import Supervisord
 from activities.revert import Reverts
 from activities.targets import (
+    Analyses,
     Configuration,
     Counters,
     Freezer,
@@ -55,6 +59,9 @@ from rollback_manager.platforms import (
     EnvoyTarget,
     HttpRouteTarget,
     KubernetesTarget,
+    PodsTarget,
+    RolloutTarget,
+    RolloutTrafficTarget,
     ServiceTarget,
     SupervisordTarget,
 )
@@ -90,6 +97,7 @@ def targets(
             place=makers.place(placement),
             freezer=roles.freezer,
             configuration=roles.configuration,
+            analyses=roles.analyses,
             anew=roles.anew,
             preconditions=roles.preconditions,
             owners=roles.owners,
@@ -140,6 +148,7 @@ class _Roles:
     preconditions: Preconditions | None = None
     owners: Owners | None = None
     anew: Callable[[], None] | None = None
+    analyses: Analyses | None = None
 
 
 class _Makers:
@@ -166,17 +175,27 @@ class _Makers:
             case KubernetesTarget() as kubernetes:
                 reader = self._reader(kubernetes)
                 return self._pods(placement, reader, counters, recorded, holder)
+            case RolloutTarget() as rollout:
+                reader = self._reader(rollout)
+                return _Roles(
+                    RolloutPods(reader, recorded),
+                    RolloutTraffic(reader, counters),
+                    ClusterFreezer(reader),
+                    ClusterConfiguration(reader),
+                    analyses=RolloutAnalyses(reader),
+                    anew=reader.forget,
+                )
             case other:
                 assert_never(other)
 
     def place(self, placement: Placement) -> Place | None:
         """The cluster and namespace of a service on Kubernetes."""
         target = placement.workloads
-        if not isinstance(target, KubernetesTarget):
+        if not isinstance(target, PodsTarget):
             return None
         return KubernetesPlace(self._apis[target.cluster], target)
 
-    def _reader(self, target: KubernetesTarget) -> Reader:
+    def _reader(self, target: PodsTarget) -> Reader:
         api, place = self._apis[target.cluster], (target.cluster, target.namespace)
         feed = self._feeds.setdefault(place, PodFeed(api, target.namespace))
         return Reader(api, target, feed)
@@ -202,6 +221,8 @@ class _Makers:
                 route = named.route
             case EnvoyTarget():
                 traffic = self._proxy(placement)
+            case RolloutTrafficTarget():
+                raise TypeError(f"{placement.traffic.kind} was let through without its workloads")
             case other:
                 assert_never(other)
         owners = KubernetesOwners(holder, reader, placement.traffic, placement.gitops, self._apis)

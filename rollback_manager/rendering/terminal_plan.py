@@ -73,6 +73,8 @@ def _service(service: ServicePlan, seen: Found | None) -> Iterator[str]:
         yield f"  {phase.name}"
         for action in phase.actions:
             yield from _action(action, seen)
+    if seen is not None and seen.analyses:
+        yield from labelled("MEASURED THERE", _told(seen.analyses, ""), indent=15)
     yield from labelled("NOT UNDONE", service.not_undone or ["unknown: the strategy does not say"])
     if seen is not None and seen.not_asked:
         yield from labelled("CHANGED SINCE", _told(seen.drift, "nothing that was asked"), indent=15)

@@ -4,13 +4,16 @@ The seed scales green to 0 before it looks at users; here that is the last phase
 forward and the evidence stay open until users are shown to be well (docs/decisions).
 """
 
-from rollback_manager import actions
+from rollback_manager import actions, without_shares
+from rollback_manager.moves import FOLLOWS, Moves
 from rollback_manager.plan import Phase, Risk
 from rollback_manager.strategies import RiskLevel, ServiceFacts, Strategy
 
 
 def phases(facts: ServiceFacts) -> tuple[Phase, ...]:
     """Carry the load → return the traffic → prove that users are well → remove the bad version."""
+    if facts.moves in FOLLOWS:
+        return without_shares.phases(facts)
     good, bad, desired, policy = facts.good, facts.bad, facts.desired, facts.policy
     shift = actions.shift(good, {good: 100}, facts.shares, policy)
     return (
@@ -37,5 +40,6 @@ STRATEGY = Strategy(
             mitigation="its instances must be ready and in the proxy's rotation before the shift",
         ),
     ),
+    moves=frozenset({Moves.SHARES, Moves.SWITCH, Moves.ROLLOUT}),
     not_undone=("data that the bad version wrote stays",),
 )

@@ -52,6 +52,6 @@ STRATEGY = Strategy(
             mitigation="none here: sessions belong in a store that both versions read",
         ),
     ),
-    moves=frozenset({Moves.SHARES, Moves.SWITCH, Moves.INSTANCES}),
+    moves=frozenset({Moves.SHARES, Moves.SWITCH, Moves.INSTANCES, Moves.ROLLOUT}),
     not_undone=("data that the canary wrote stays",),
 )

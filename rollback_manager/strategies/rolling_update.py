@@ -85,6 +85,6 @@ STRATEGY = Strategy(
             mitigation="it must leave the rotation on its stop signal and answer what it has",
         ),
     ),
-    moves=frozenset({Moves.SHARES, Moves.INSTANCES, Moves.CONTROLLER}),
+    moves=frozenset({Moves.SHARES, Moves.INSTANCES, Moves.CONTROLLER, Moves.ROLLOUT}),
     not_undone=("data that the bad version wrote stays",),
 )

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.kubernetes import argo_rollouts
+from demo.kubernetes.argo_rollouts import ArgoRollouts
+from demo.kubernetes.control_plane import MACHINERY
 from demo.kubernetes.kubelet import Kubelet
 from tests.kubernetes import cluster as clusters
 from tests.kubernetes import installed
@@ -41,3 +44,15 @@ def ours(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """All of deploy/kubernetes/ as it is shipped, and its account; two namespaces are managed."""
     with installed.installed(cluster, tmp_path_factory.mktemp("installed")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def argo(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoRollouts]:
+    """The real controller of Argo Rollouts, with its definitions; in CI it is there."""
+    program = argo_rollouts.cached()
+    if not program.exists():
+        pytest.skip(f"{argo_rollouts.WHAT} is not built yet: make test-kubernetes builds it, once")
+    kubeconfig = cluster.plane.kubeconfig(MACHINERY) if cluster.plane else cluster.kubeconfig
+    folder = tmp_path_factory.mktemp("argo")
+    with ArgoRollouts(program, kubeconfig, cluster.api, folder) as running:
+        yield running

@@ -20,6 +20,9 @@ from activities.integrations.kubernetes import (
     InPlace,
     PodFeed,
     Reader,
+    RolloutAnalyses,
+    RolloutPods,
+    RolloutTraffic,
     ServiceTraffic,
     SideBySide,
 )
@@ -29,7 +32,7 @@ from proof.routed_users import PER_S, Users
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import RollbackRequest
-from rollback_manager.platforms import KubernetesTarget, ServiceTarget
+from rollback_manager.platforms import KubernetesTarget, RolloutTarget, ServiceTarget
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from tests.kubernetes.cluster import Cluster
 from tests.rig import POLICY
@@ -110,16 +113,22 @@ class KubernetesRig:
 def catalogue(
     cluster: Cluster, namespace: str, service: str, *, strategy: str, **where: object
 ) -> Catalogue:
-    """Of one service. where: `names` of its controllers, `controller`, `route` for an HTTPRoute."""
+    """Of one service. where: `names` of its controllers, `controller`, `route` for an HTTPRoute.
+
+    `rollout` in place of them all: the name of a Rollout of Argo.
+    """
     place = {"cluster": "test", "namespace": namespace}
-    route = where.pop("route", None)
+    route, rollout = where.pop("route", None), where.pop("rollout", None)
     traffic = (
         {"kind": "http_route", "route": route}
         if route
         else {"kind": "kubernetes_service", "service": "shop"}
     )
+    workloads = {"kind": "kubernetes", **where}
+    if rollout:
+        workloads = traffic = {"kind": "argo_rollout", "name": rollout}
     placement = {
-        "workloads": {"kind": "kubernetes", **place, **where},
+        "workloads": {**workloads, **place},
         "traffic": {**traffic, **place},
         "metrics": METRICS,
     }
@@ -164,11 +173,24 @@ def made(known: Catalogue, service: str) -> tuple[Target, Users]:
     """As workers make it, but for the users, who ask the same traffic object where to go."""
     placement = known.placement("test", service)
     workloads, traffic = placement.workloads, placement.traffic
-    assert isinstance(workloads, KubernetesTarget)
+    assert isinstance(workloads, KubernetesTarget | RolloutTarget)
     api = Api("test", known.clusters["test"])
     reader = Reader(api, workloads, PodFeed(api, workloads.namespace))
     users = Users(lambda: role.split())
-    role: ServiceTraffic | HttpRouteTraffic
+    role: ServiceTraffic | HttpRouteTraffic | RolloutTraffic
+    journeys = HttpJourneys((), httpx.Client())
+    if isinstance(workloads, RolloutTarget):
+        role, moved = RolloutTraffic(reader, users), RolloutPods(reader, dict)
+        own = Target(
+            traffic=role,
+            workloads=moved,
+            journeys=journeys,
+            counters=users,
+            freezer=ClusterFreezer(reader),
+            configuration=ClusterConfiguration(reader),
+            analyses=RolloutAnalyses(reader),
+        )
+        return own, users
     route = ""
     if isinstance(traffic, ServiceTarget):
         role = ServiceTraffic(traffic, reader, users)
@@ -180,7 +202,7 @@ def made(known: Catalogue, service: str) -> tuple[Target, Users]:
     target = Target(
         traffic=role,
         workloads=pods,
-        journeys=HttpJourneys((), httpx.Client()),
+        journeys=journeys,
         counters=users,
         freezer=ClusterFreezer(reader, route),
         configuration=configuration,

@@ -10,6 +10,9 @@ from activities.integrations.kubernetes.in_place import InPlace
 from activities.integrations.kubernetes.owners import KubernetesOwners
 from activities.integrations.kubernetes.place import KubernetesPlace
 from activities.integrations.kubernetes.preconditions import ClusterPreconditions
+from activities.integrations.kubernetes.rollout_analyses import RolloutAnalyses
+from activities.integrations.kubernetes.rollout_pods import RolloutPods
+from activities.integrations.kubernetes.rollout_traffic import RolloutTraffic
 from activities.integrations.kubernetes.service import ServiceTraffic
 from activities.integrations.kubernetes.side_by_side import SideBySide
 from activities.integrations.kubernetes.world import Reader
@@ -26,6 +29,9 @@ __all__ = [
     "KubernetesPlace",
     "PodFeed",
     "Reader",
+    "RolloutAnalyses",
+    "RolloutPods",
+    "RolloutTraffic",
     "ServiceTraffic",
     "SideBySide",
 ]

@@ -28,6 +28,7 @@ KINDS = {
     Controller.DEPLOYMENT: "Deployment",
     Controller.STATEFUL_SET: "StatefulSet",
     Controller.DAEMON_SET: "DaemonSet",
+    Controller.ROLLOUT: "Rollout",
 }
 HISTORY = 10
 """Revisions that Kubernetes keeps where nothing is said."""

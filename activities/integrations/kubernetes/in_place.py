@@ -51,7 +51,7 @@ class InPlace:
             NotFound: neither a revision nor a stored template has that version.
             Blocked: the controller is paused.
         """
-        change, path = self._changing(version, instances), self._reader.path(self._name)
+        change, path = self.changing(version, instances), self._reader.path(self._name)
         known = self._reader.now().controllers[self._name]
         with self._reader.unless_lost():
             answer = compare_and_set(self._reader.api, path, mark, change, known)
@@ -59,13 +59,13 @@ class InPlace:
 
     def try_out(self, version: str, instances: int) -> None:
         """The same as a dry run; raises what `scale` would."""
-        change = self._changing(version, instances)
+        change = self.changing(version, instances)
         try_out(self._reader.api, self._reader.path(self._name), change)
 
     def by_hand(self, version: str, instances: int) -> tuple[str, ...]:
         """kubectl's words for the same: by the number that the revision has now, which moves."""
         world = self._reader.now()
-        digest = objects.digest(self._template(world, version))
+        digest = objects.digest(self.template(world, version))
         kind = f"{self._reader.target.controller}/{self._name}"
         begin, name = kubectl(self._reader), shlex.quote(kind)
         live = (one for one in world.revisions[self._name] if one.digest == digest)
@@ -83,7 +83,7 @@ class InPlace:
         known = self._recorded()
         return VersionState(
             version=version,
-            digest=objects.digest(self._template(world, version)),
+            digest=objects.digest(self.template(world, version)),
             running=len(pods),
             ready=sum(recorded.counts(pod, known) for pod in pods),
             maximum=objects.desired(world.controllers[self._name], self._reader.target.controller),
@@ -91,7 +91,7 @@ class InPlace:
             note=recorded.notes(pods, known),
         )
 
-    def _template(self, world: World, version: str) -> Json:
+    def template(self, world: World, version: str) -> Json:
         """What the controller has now; else the stored one; else its newest such revision.
 
         In this order, so that a version that it has already is never rolled out anew.
@@ -111,19 +111,21 @@ class InPlace:
             )
         return found[0].template
 
-    def _changing(self, version: str, instances: int) -> Callable[[Json], Sequence[Json]]:
+    def changing(self, version: str, instances: int) -> Callable[[Json], Sequence[Json]]:
+        """The patch that gives it this version, with at least so many pods; from what is there."""
         world = self._reader.now()
-        wanted = self._template(world, version)
+        wanted = self.template(world, version)
         known = {_digest(world.controllers[self._name]), objects.digest(wanted)}
 
         def change(seen: Json) -> Sequence[Json]:
             if _digest(seen) not in known:
                 raise changed_since(self._reader.path(self._name), seen)
-            return self._change(seen, wanted, instances)
+            return self.change(seen, wanted, instances)
 
         return change
 
-    def _change(self, seen: Json, wanted: Json, instances: int) -> Sequence[Json]:
+    def change(self, seen: Json, wanted: Json, instances: int) -> Sequence[Json]:
+        """The patch that gives the controller this template, and at least so many pods."""
         kind = f"{self._reader.target.controller}/{self._name}"
         if seen["spec"].get("paused"):
             raise Blocked(

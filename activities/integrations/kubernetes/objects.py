@@ -12,8 +12,15 @@ from rollback_manager.platforms import Controller
 
 MARK = "rollback-manager.io/mark"
 """Annotation of every object that we write, never of a pod template: that would start a rollout."""
-HASH_LABELS = ("pod-template-hash", "controller-revision-hash")
+HASH_LABELS = (
+    "pod-template-hash",
+    "controller-revision-hash",
+    "rollouts-pod-template-hash",
+)
 """Added by controllers to the templates of their revisions; no part of what people deployed."""
+NUMBERS = ("deployment.kubernetes.io/revision", "rollout.argoproj.io/revision")
+PASSING = "rollout.argoproj.io/ephemeral-metadata"
+"""Labels and annotations that Argo Rollouts adds to a template while it is canary or stable."""
 NOT_DEPLOYED = ("kubectl.kubernetes.io/restartedAt",)
 """Annotations that replace the pods and leave the version as it is."""
 OVER = ("Succeeded", "Failed")
@@ -80,9 +87,12 @@ def is_over(item: Json) -> bool:
 def revision(item: Json, version_label: str) -> Revision:
     """The revision that a ReplicaSet or a ControllerRevision keeps."""
     meta = item["metadata"]
-    template = clean(item["data"]["spec"]["template"] if "data" in item else _spec(item))
     annotations, labels = meta.get("annotations", {}), meta.get("labels", {})
-    number = item.get("revision") or annotations.get("deployment.kubernetes.io/revision") or 0
+    template = clean(item["data"]["spec"]["template"] if "data" in item else _spec(item))
+    if passing := annotations.get(PASSING):
+        template = _without(template, json.loads(passing))
+    numbers = (annotations[key] for key in NUMBERS if key in annotations)
+    number = item.get("revision") or next(numbers, 0)
     return Revision(
         uid=meta["uid"],
         name=meta["name"],
@@ -101,6 +111,14 @@ def clean(template: Json) -> Json:
     notes = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in NOT_DEPLOYED}
     own = {"labels": labels} | ({"annotations": notes} if notes else {})
     return {"metadata": own, "spec": template["spec"]}
+
+
+def _without(template: Json, passing: Json) -> Json:
+    meta = {
+        part: {k: v for k, v in values.items() if k not in (passing.get(part) or {})}
+        for part, values in template["metadata"].items()
+    }
+    return clean({"metadata": meta, "spec": template["spec"]})
 
 
 def digest(template: Json) -> str:

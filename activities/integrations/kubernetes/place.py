@@ -2,13 +2,13 @@
 
 from activities.integrations.kubernetes.api import Api
 from rollback_manager.errors import PermanentError
-from rollback_manager.platforms import KubernetesTarget
+from rollback_manager.platforms import PodsTarget
 
 
 class KubernetesPlace:
     """A namespace in a cluster, told apart from others by the UID of its kube-system."""
 
-    def __init__(self, api: Api, target: KubernetesTarget) -> None:
+    def __init__(self, api: Api, target: PodsTarget) -> None:
         self._api = api
         self._namespace = target.namespace
 

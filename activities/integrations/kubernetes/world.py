@@ -10,8 +10,9 @@ from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.feed import PodFeed
 from activities.integrations.kubernetes.objects import Json, Pod, Revision
+from activities.integrations.kubernetes.rollout_status import as_kept, must_have_template
 from rollback_manager.errors import Unreachable
-from rollback_manager.platforms import Controller, KubernetesTarget
+from rollback_manager.platforms import Controller, PodsTarget
 
 FRESH_S = 2.0
 """How old a controller may be that somebody else may have changed; pods are those of now."""
@@ -23,7 +24,12 @@ PLURALS = {
     Controller.DEPLOYMENT: "deployments",
     Controller.STATEFUL_SET: "statefulsets",
     Controller.DAEMON_SET: "daemonsets",
+    Controller.ROLLOUT: "rollouts",
 }
+IN_REPLICA_SETS = (Controller.DEPLOYMENT, Controller.ROLLOUT)
+"""They keep their revisions as ReplicaSets."""
+GROUPS = {Controller.ROLLOUT: "argoproj.io/v1alpha1"}
+"""apps/v1 has the others."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class World:
 class Reader:
     """Reads the world of one service; whoever asks at the same time gets the same reading."""
 
-    def __init__(self, api: Api, target: KubernetesTarget, feed: PodFeed) -> None:
+    def __init__(self, api: Api, target: PodsTarget, feed: PodFeed) -> None:
         self.api = api
         self.target = target
         self._feed = feed
@@ -104,7 +110,8 @@ class Reader:
 
     def path(self, name: str) -> str:
         """Where a controller of the service is."""
-        return f"{self.folder('apps/v1', PLURALS[self.target.controller])}/{name}"
+        kind = self.target.controller
+        return f"{self.folder(GROUPS.get(kind, 'apps/v1'), PLURALS[kind])}/{name}"
 
     def folder(self, group: str, plural: str) -> str:
         """Where objects of that kind are in the namespace of the service."""
@@ -119,9 +126,16 @@ class Reader:
             name: written[name][1] if name in written else self.api.get(self.path(name))
             for name in self.target.names
         }
+        for one in controllers.values():
+            must_have_template(one)
         pods = self._pods(controllers)
         known = last.revisions if last and _is_known(last, controllers, pods) else None
         revisions = known if known is not None else self._revisions(controllers)
+        if self.target.controller is Controller.ROLLOUT:
+            controllers = {
+                name: as_kept(one, {row.hash: row.template for row in revisions[name]})
+                for name, one in controllers.items()
+            }
         if (took_s := time.monotonic() - read_at) > MOST_READING_S:
             raise Unreachable(
                 f"the API of cluster {self.api.name} took {took_s:.0f} s for one reading of"
@@ -180,8 +194,8 @@ class Reader:
             self._feed.distrust()
 
     def _revisions(self, controllers: Mapping[str, Json]) -> dict[str, tuple[Revision, ...]]:
-        is_deployment = self.target.controller is Controller.DEPLOYMENT
-        path = self.folder("apps/v1", "replicasets" if is_deployment else "controllerrevisions")
+        are_sets = self.target.controller in IN_REPLICA_SETS
+        path = self.folder("apps/v1", "replicasets" if are_sets else "controllerrevisions")
         selectors = {objects.selector(one) for one in controllers.values()}
         items = [item for one in sorted(selectors) for item in self.api.items(path, one)]
         label = self.target.version_label

@@ -168,3 +168,24 @@ def changed_since(path: str, item: Json) -> StaleWrite:
         effect="Nothing was written.",
         next_step="If nobody else is at work there, retry-step looks again.",
     )
+
+
+def set_status(api: Api, path: str, mark: Mark, change: Callable[[Json], Sequence[Json]]) -> Json:
+    """The same for the status of an object, which carries no mark: that of the object is asked.
+
+    change: nothing is written where it returns no operation. Raises as `compare_and_set` does.
+    """
+    for _ in range(TRIES):
+        seen = api.get(path)
+        _refuse_if_stale(path, mark, mark_of(seen))
+        if not (operations := change(seen)):
+            return seen
+        try:
+            return api.patch(f"{path}/status", [*_tests(seen, MARK), *operations])
+        except Conflict:
+            time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
+    raise TemporaryError(
+        f"{path} is blocked: somebody wrote it at each of {TRIES} tries",
+        effect="Nothing was written by this step.",
+        next_step="This is tried again by itself; if it stays so, stop that writer.",
+    )
