@@ -4,8 +4,9 @@ A look takes milliseconds and holds no place in between: what has nothing to tel
 and Temporal looks again when it said, without an event in history.
 """
 
+import time
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from temporalio import activity
 
@@ -23,6 +24,8 @@ LOOK_S = 5.0
 """Between two looks while checks are due: self-heal takes about as long (reliability R18)."""
 LATER_S = 15.0
 """Between two looks while a hold alone is left."""
+GIT_EVERY_S = 60.0
+"""Between two questions to Git: each of them is a copy of the repository."""
 PATIENCE = timedelta(seconds=60)
 """How long after a due check it may still be answered before it says that it cannot tell."""
 
@@ -31,6 +34,7 @@ class StayQuestion(Value):
     """One look or many: until there is something new, or `until`.
 
     known: what the last look said. releases: owners that may be given back as soon as they agree.
+    quiet_until: before then no change is told, only what was given back and how it ends.
     """
 
     staying: Staying
@@ -39,6 +43,7 @@ class StayQuestion(Value):
     releases: tuple[Owner, ...] = ()
     held: tuple[Owner, ...] = ()
     every_s: Seconds = LOOK_S
+    quiet_until: datetime | None = None
 
 
 class Letting(Value):
@@ -55,12 +60,21 @@ class Git(Protocol):
         """Whether it names the good version; None where no repository is known."""
 
 
+class _Asked(NamedTuple):
+    """When Git was asked about a rollback, and what it told; None: nothing so far."""
+
+    rollback: str
+    at: float
+    told: Agreement | None
+
+
 class StayActivities:
     """Activities that look after what has ended."""
 
     def __init__(self, targets: Targets, git: Git | None = None) -> None:
         self._targets = targets
         self._git = git
+        self._asked: dict[tuple[str, str], _Asked] = {}
 
     @activity.defn(no_thread_cancel_exception=True)
     def check_stays(self, question: StayQuestion) -> Stayed:
@@ -75,7 +89,9 @@ class StayActivities:
         if stayed.verdict is Verdict.CANNOT_TELL and now() < question.until + PATIENCE:
             raise NotYet(stayed.because, retry_after_s=min(question.every_s, LOOK_S))
         is_new = stayed.verdict is not question.known and question.known is not Verdict.NOT_LOOKED
-        if left_s <= 0 or is_new or stayed.released or _tells(stayed, question.known):
+        is_quiet = question.quiet_until is not None and now() < question.quiet_until
+        is_told = not is_quiet and (is_new or _tells(stayed, question.known))
+        if left_s <= 0 or is_told or stayed.released:
             return stayed
         raise NotYet(
             f"{staying.service}: {stayed.because}", retry_after_s=min(question.every_s, left_s)
@@ -104,10 +120,11 @@ class StayActivities:
             stayed = judge(_meant(question), owners.live(), shares, ready)
         if stayed.verdict is not Verdict.STAYS:
             return stayed.model_copy(update={"left": question.held})
-        if loose := owners.missing(OwnersHeld(owners=question.held, minimum=staying.minimum)):
+        found = self._released(question, stayed)  # first: one that agrees may be let loose by hand
+        if loose := owners.missing(OwnersHeld(owners=found.left, minimum=staying.minimum)):
             because = f"it is let loose, and not by us: {loose}"
-            return Stayed(verdict=Verdict.UNHELD, because=because, left=question.held)
-        return self._released(question, stayed)
+            return found.model_copy(update={"verdict": Verdict.UNHELD, "because": because})
+        return found
 
     def _released(self, question: StayQuestion, stayed: Stayed) -> Stayed:
         """Those that agree are given back; the others stay, with the reason."""
@@ -126,8 +143,25 @@ class StayActivities:
 
     def _agrees(self, owner: Owner, staying: Staying) -> Agreement:
         said = owners_of(self._target(staying)).agrees(owner, staying.since)
-        git = self._git.agrees(staying) if self._git and not said.agrees else None
-        return git or said
+        return said if said.agrees else (self._git_says(staying) or said)
+
+    def _git_says(self, staying: Staying) -> Agreement | None:
+        """As it was told last, while that is young; noted before it is asked, for that may take.
+
+        One entry for each service that was rolled back.
+        """
+        if self._git is None:
+            return None
+        name = staying.env, staying.service
+        last = self._asked.get(name)
+        is_same = last is not None and last.rollback == staying.rollback
+        if last is not None and is_same and time.monotonic() - last.at < GIT_EVERY_S:
+            return last.told
+        asked = _Asked(staying.rollback, time.monotonic(), None)
+        self._asked[name] = asked
+        told = self._git.agrees(staying)
+        self._asked[name] = asked._replace(told=told)
+        return told
 
     def _release(self, staying: Staying, owners: tuple[Owner, ...]) -> str:
         mark = Mark(

@@ -18,6 +18,7 @@ from rollback_manager.progress import (
     effect_of,
     end_state,
 )
+from rollback_manager.staying import held
 from rollback_manager.verification import Verdict
 
 
@@ -43,7 +44,7 @@ def service_outcome(
     if found is not None:
         end = end_state(found, version, plan.from_version, wrote)
     back = end is EndState.ROLLED_BACK
-    return ServiceOutcome(
+    outcome = ServiceOutcome(
         service=plan.service,
         end=end,
         verified=verified and back,
@@ -57,6 +58,15 @@ def service_outcome(
         adopted=plan.adopts,
         version=version,
     )
+    return outcome if back else _with_who_is_held(plan, outcome)
+
+
+def _with_who_is_held(plan: ServicePlan, outcome: ServiceOutcome) -> ServiceOutcome:
+    """Production may be as before, and those who deploy to it are not."""
+    names = ", ".join(one.name for one in held(plan, outcome))
+    if not names:
+        return outcome
+    return outcome.model_copy(update={"because": f"{outcome.because}; held still: {names}"})
 
 
 def _because(abort: AbortCommand | None, end: EndState, verified: bool) -> str:

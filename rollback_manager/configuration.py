@@ -44,10 +44,6 @@ def is_restored(plan: ServicePlan) -> bool:
     return any(isinstance(action.wanted, Configured) for action in plan.actions)
 
 
-def _only_holds(phase: Phase) -> bool:
-    return all(isinstance(action.wanted, OwnersHeld) for action in phase.actions)
-
-
 def _restore(plan: ServicePlan, found: Drift, point: str, before: str) -> Action:
     wanted = Configured(
         version=plan.to_version, digest=point, before=before, objects=found.restored

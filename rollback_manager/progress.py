@@ -220,12 +220,15 @@ class RollbackStatus(Value):
 def end_state(found: Found, good: str, bad: str, wrote: bool) -> EndState:
     """What the world at rest is called.
 
-    wrote: whether any step of ours wrote. Mixed is everything that is neither wholly good nor bad.
+    wrote: whether any step of ours wrote. Mixed is everything that is neither wholly good nor bad:
+    also where one controller brings up another version than the one that has the traffic so far.
     """
-    if found.shares.get(good, 0) == 100:
+    if found.shares.get(good, 0) == 100 and found.current in {"", good}:
         return EndState.ROLLED_BACK
-    if found.shares.get(bad, 0) == 100:
+    if found.shares.get(bad, 0) == 100 and found.current in {"", bad}:
         return EndState.RESTORED if wrote else EndState.UNTOUCHED
+    if found.current == bad and not wrote:  # its instances may never have got ready
+        return EndState.UNTOUCHED
     return EndState.MIXED
 
 

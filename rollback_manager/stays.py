@@ -1,7 +1,7 @@
 """Whether a rollback stays: the good version still runs, and nobody put the bad one back. Pure."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rollback_manager.owners import NOBODY, Owner, Writer
@@ -122,6 +122,23 @@ class StayStatus(Value):
     checks: tuple[Check, ...] = ()
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+OFTEN, SELDOM = 100, timedelta(minutes=10)
+"""After so many changes somebody fights on and on; then they are told of seldom: a history has room
+for some thousand of them, and a hold is looked after for weeks."""
+
+
+def quiet_until(changes: int, now: datetime) -> datetime | None:
+    """Before when no further change is told; None where each is at once."""
+    return now + SELDOM if changes > OFTEN else None
+
+
+def remembered(checks: Sequence[Check]) -> list[Check]:
+    """All checks that were due, and the newest of what was seen in between."""
+    seen = [one for one in checks if not one.due]
+    forgotten = set(map(id, seen[:-OFTEN]))
+    return [one for one in checks if id(one) not in forgotten]
 
 
 def judge(

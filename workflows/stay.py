@@ -21,7 +21,17 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.progress import State
     from rollback_manager.rendering import web_ui_stays
     from rollback_manager.revert import Revert, RevertState
-    from rollback_manager.stays import PAGES, Check, Stayed, Staying, StayStatus, Verdict
+    from rollback_manager.stays import (
+        OFTEN,
+        PAGES,
+        Check,
+        Stayed,
+        Staying,
+        StayStatus,
+        Verdict,
+        quiet_until,
+        remembered,
+    )
     from workflows.messages import readable
 
 STATE = SearchAttributeKey.for_keyword("RollbackState")
@@ -49,6 +59,7 @@ class StayWorkflow:
         self._expired, self._over = False, False
         self._asked: ReleaseHold | None = None
         self._checks: list[Check] = []
+        self._changes = 0
         self._notes: list[str] = []
 
     @workflow.run
@@ -153,6 +164,7 @@ class StayWorkflow:
             held=self._held,
             releases=() if checking else self._held,
             every_s=LOOK_S if checking or self._held_for_load() else LATER_S,
+            quiet_until=quiet_until(self._changes, workflow.now()),
         )
         looking = workflow.start_activity_method(
             StayActivities.check_stays,
@@ -181,12 +193,15 @@ class StayWorkflow:
         if due or changed:
             at = workflow.now()
             after_s = (at - self._staying.since).total_seconds()
-            self._checks.append(Check(at=at, after_s=max(0, after_s), due=due, stayed=stayed))
+            check = Check(at=at, after_s=max(0, after_s), due=due, stayed=stayed)
+            self._checks = remembered([*self._checks, check])
+            self._changes += 1
         self._known = stayed.verdict
         self._because = stayed.held_because or stayed.because
-        self._notes += stayed.released
-        if stayed.verdict is Verdict.STAYS:
+        self._notes = [*self._notes[-OFTEN:], *stayed.released]
+        if stayed.verdict in {Verdict.STAYS, Verdict.UNHELD}:
             self._held = stayed.left
+        if stayed.verdict is Verdict.STAYS:
             if not self._expired or not self._held:
                 self._move(State.RUNNING, "", "")
         elif stayed.verdict in PAGES and (changed or self._state is not State.NEEDS_HUMAN):

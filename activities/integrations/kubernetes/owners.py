@@ -9,6 +9,7 @@ from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.held import HELD, KINDS, Held, held_of, note
 from activities.integrations.kubernetes.live import Written
 from activities.integrations.kubernetes.objects import Json
+from activities.integrations.kubernetes.place import uid_as_pinned
 from activities.integrations.kubernetes.world import Reader
 from activities.integrations.kubernetes.writes import compare_and_set, try_out
 from rollback_manager.errors import NotFound, PermanentError
@@ -149,6 +150,8 @@ class KubernetesOwners:
     def _set(self, owner: Owner, wanted: OwnersHeld, mark: Mark) -> str:
         set_ = _Set(self._holder, owner, wanted)
         api = self._apis[owner.cluster]
+        if api.pinned:  # it need not be the service's own cluster, of which the step has asked
+            uid_as_pinned(api)
         try:
             compare_and_set(api, owner.path, mark, set_.change, key=self._key, notes=set_.notes)
         except NotFound:

@@ -17,10 +17,7 @@ class KubernetesPlace:
 
         Raises PermanentError where the catalogue names another UID for that cluster.
         """
-        uid = self._api.uid()
-        pinned = self._api.pinned
-        if pinned and uid != pinned:
-            raise another(f"the catalogue names {pinned} for {self._api.name}", uid)
+        uid = uid_as_pinned(self._api)
         return f"cluster {self._api.name} (uid {uid}), namespace {self._namespace}"
 
     def must_be(self, planned: str) -> None:
@@ -31,6 +28,14 @@ class KubernetesPlace:
         found = self.name()
         if planned and found != planned:
             raise another(f"the plan was made for {planned}", found)
+
+
+def uid_as_pinned(api: Api) -> str:
+    """UID of the cluster, asked now; PermanentError where the catalogue pins another one."""
+    uid = api.uid()
+    if api.pinned and uid != api.pinned:
+        raise another(f"the catalogue names {api.pinned} for {api.name}", uid)
+    return uid
 
 
 def another(expected: str, found: str) -> PermanentError:

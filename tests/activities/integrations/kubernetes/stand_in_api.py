@@ -24,6 +24,9 @@ class StandInApi:
         self.loses = False
         self.read_only = set[str]()
 
+    def uid(self) -> str:
+        return "uid-of-now"
+
     def get(self, path: str) -> Json:
         if path not in self.objects:
             raise NotFound(f"404: {path}")

@@ -9,7 +9,7 @@ from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.http_route import HttpRouteTraffic
 from activities.integrations.kubernetes.in_place import InPlace
 from activities.integrations.kubernetes.owners import KubernetesOwners
-from rollback_manager.errors import StaleWrite, Unreachable
+from rollback_manager.errors import PermanentError, StaleWrite, Unreachable
 from rollback_manager.frozen import Frozen, Workload
 from rollback_manager.operation import Mark
 from rollback_manager.owners import Owner, OwnerKind, to_hold
@@ -156,3 +156,16 @@ def test_a_hold_for_which_a_right_is_missing_is_said_and_not_planned() -> None:
     (argo,) = owners(api).found()
     assert "the worker may not write to it (403" in argo.not_held_because
     assert to_hold((argo,), "v1") == ()
+
+
+def test_nobody_is_held_in_another_cluster_than_the_one_that_is_pinned() -> None:
+    app = application()
+    app["spec"]["syncPolicy"] = {"automated": {"selfHeal": True}}
+    api = StandInApi(**{SHOP: deployment("v2"), ROUTE: route(), APPLICATION: app})
+    held = OwnersHeld(owners=owners(api).found())
+    api.pinned = "uid-of-the-hub"
+    with pytest.raises(PermanentError, match="this is another cluster"):
+        owners(api).set(held, MARK)
+    assert api.objects[APPLICATION] == app
+    api.pinned = "uid-of-now"
+    assert owners(api).set(held, MARK).endswith("held")
