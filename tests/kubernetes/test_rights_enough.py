@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 
 import pytest
 
@@ -17,7 +18,7 @@ from activities.integrations.kubernetes import (
     SideBySide,
 )
 from activities.targets import Traffic
-from demo.kubernetes.api import Object
+from demo.kubernetes.api import Object, Refused
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import VERSION_LABEL
 from rollback_manager.catalogue import Catalogue, read_catalogue
@@ -337,8 +338,17 @@ def _absent(cluster: clusters.Cluster, path: str) -> None:
     """Another test of this session may have left it there."""
     folder, _, name = path.rpartition("/")
 
+    def listed() -> Object:
+        try:
+            return cluster.api.get(folder)
+        except Refused as refused:  # a custom kind that is just installed has no storage yet
+            if refused.status != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            return {}
+
     def names() -> set[str]:
-        return {one["metadata"]["name"] for one in cluster.api.get(folder)["items"]}
+        items = until(listed, lambda found: "items" in found)["items"]
+        return {one["metadata"]["name"] for one in items}
 
     if name in names():
         cluster.api.delete(path)
