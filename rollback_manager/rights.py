@@ -122,9 +122,8 @@ def _of_rollout(rollout: RolloutTarget) -> Iterator[Right]:
     yield Right(group=group, resource="analysisruns", verbs=("list",))
     yield Right(group=group, resource="experiments", verbs=("list",))
     yield Right(group="apps", resource="replicasets", verbs=("list",))
-    yield Right(resource="pods", verbs=("list", "watch"))
     yield Right(resource="services", verbs=("get",))
-    yield Right(resource="configmaps", verbs=ONE, names=(DENIED,))
+    yield from _around(rollout.namespace, scales=True)
 
 
 def _joined(wanted: Iterable[Right]) -> tuple[Right, ...]:
