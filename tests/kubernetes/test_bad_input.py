@@ -313,7 +313,7 @@ def test_what_is_declared_at_the_end_is_read_anew(
     engine = engine_for(f"sqlite:///{tmp_path / 'records.sqlite'}")
     records = SqlRecords(engine)
     observe = RecordActivities(records, records, lambda *_: target).observe
-    assert Looks(target).take().able("v2") == 3
+    until(lambda: Looks(target).take().able("v2"), lambda able: able == 3)
     proxy.hush()
     cluster.kubectl("-n", shop, "scale", "deployment/shop-green", "--replicas=0")
     until(lambda: pods_of(cluster.api, shop, "shop"), lambda pods: not pods)
