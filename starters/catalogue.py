@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 app = console.group()
 app.add_typer(catalogue_import.app, name="import", help="Bring along another tool's configuration.")
-app.command("rbac")(catalogue_rbac.rbac)
 
 
 @app.command()
@@ -82,3 +81,6 @@ def _unreadable(file: Path, because: str) -> UsageError:
 def main() -> None:
     """Run `rollback-manager catalogue`."""
     console.main(app)
+
+
+app.command("rbac")(catalogue_rbac.rbac)

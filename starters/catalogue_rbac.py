@@ -34,9 +34,10 @@ def rbac(
         str, typer.Option("--account", metavar="NAMESPACE/NAME", help="The worker's.")
     ] = ACCOUNT,
 ) -> None:
-    """Print the Roles that the services of FILE need, to be given with kubectl apply.
+    """Print the Roles that the services of FILE need.
 
-    Nothing more than what is needed, with the name of every object that may be changed.
+    Nothing more than what is needed; objects are named wherever the catalogue names them. A person
+    who may gives them to the worker: kubectl apply -f FILE
     """
 
     async def verb() -> Answer:
