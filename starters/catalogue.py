@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from starters import catalogue_import, catalogue_rbac, console
+from starters.catalogue_file import read
 from starters.console import Answer
 from starters.options import Json
-from starters.refusals import UNCHANGED, UsageError
-
-if TYPE_CHECKING:
-    from rollback_manager.catalogue import Catalogue
 
 app = console.group()
 app.add_typer(catalogue_import.app, name="import", help="Bring along another tool's configuration.")
@@ -55,27 +52,6 @@ def schema() -> None:
         return Answer(json_schema().rstrip())
 
     console.run(verb, as_json=False, talks=False)
-
-
-def read(file: Path) -> Catalogue:
-    """The catalogue in `file`; CatalogueError names its mistakes."""
-    from rollback_manager.catalogue import read_catalogue
-
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise _unreadable(file, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(file, "it is not UTF-8 text") from error
-    return read_catalogue(text, file.name)
-
-
-def _unreadable(file: Path, because: str) -> UsageError:
-    return UsageError(
-        f"{file}: {because}",
-        effect=UNCHANGED,
-        next_step="Name the catalogue: rollback-manager catalogue check FILE",
-    )
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def rbac(
     async def verb() -> Answer:
         from rollback_manager.rendering.roles import manifest
         from rollback_manager.rights import rights
-        from starters.catalogue import read
+        from starters.catalogue_file import read
 
         where, (space, name) = naming.environment(env), _account(account)
         wanted = _in(cluster, where, rights(read(file), where))

@@ -78,7 +78,7 @@ def _worker_parts() -> Finding:
 
 
 def _catalogue(file: Path) -> Finding:
-    from starters.catalogue import read
+    from starters.catalogue_file import read
 
     try:
         found = read(file)

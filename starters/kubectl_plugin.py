@@ -69,7 +69,7 @@ def command(words: Sequence[str]) -> list[str]:
 
 
 def _translated(given: Mapping[str, str], named: Sequence[str]) -> tuple[str, list[str]]:
-    from starters.catalogue import read
+    from starters.catalogue_file import read
 
     file = Path(given["catalogue"]) if "catalogue" in given else settings.read().catalogue
     if file is None:
