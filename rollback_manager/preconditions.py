@@ -199,7 +199,7 @@ def _set(seen: PlatformFacts, one: ControllerFacts, plan: ServicePlan) -> Iterat
             f" what they are; {patch} '{body}'",
         )
     if one.stuck:
-        delete = f"{seen.kubectl} delete pod {' '.join(one.stuck)}"
+        delete = f"{seen.kubectl} delete pod --wait=false {' '.join(one.stuck)}"
         yield (
             GateAnswer.INCONCLUSIVE,
             f"{one.argument} waits for {', '.join(one.stuck)}, which never got ready, also when"

@@ -114,16 +114,20 @@ def world(cluster: Cluster, namespace: str) -> Iterator[KubernetesWorld]:
 
 
 @pytest.fixture
-async def site(world: KubernetesWorld, client: Client) -> AsyncIterator[Site]:
+async def site(
+    world: KubernetesWorld, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
     queue = f"q-{uuid.uuid4().hex[:8]}"
     settings = Settings(catalogue=world.catalogue, data=world.folder / "data", task_queue=queue)
     made = Site(world, RollbackClient(client, task_queue=queue))
     for service in world.services:
         await asyncio.to_thread(world.deploy, service, "v1")
-    async with make_worker(client, settings, wiring.parts(settings)):
-        yield made
-        for load in made.loads.values():
-            await asyncio.to_thread(load.stop)
+    with wiring.http_client() as http:  # a worker keeps its own for as long as it lives
+        monkeypatch.setattr(wiring, "http_client", lambda: http)
+        async with make_worker(client, settings, wiring.parts(settings)):
+            yield made
+            for load in made.loads.values():
+                await asyncio.to_thread(load.stop)
 
 
 async def test_blue_and_green_are_switched_back_by_the_route(site: Site) -> None:

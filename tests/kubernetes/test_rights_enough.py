@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
@@ -115,13 +117,21 @@ def test_a_stateful_set_goes_back_as_a_template(
     assert back["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == "v1"
 
 
+def _anew(cluster: clusters.Cluster, body: dict[str, Any]) -> None:
+    """Created, also where another test of the shared namespace has left one of its name."""
+    path = path_of("deployments", IMAGE_ONLY, body["metadata"]["name"])
+    with suppress(Refused):
+        cluster.api.delete(path)
+    created(cluster.api, IMAGE_ONLY, body)
+
+
 def test_blue_and_green_change_places(
     cluster: clusters.Cluster, kubelet: Kubelet, api: Api
 ) -> None:
     """The good side grows, the selector moves, the bad side goes to nothing."""
     for name, version, count in (("shop-blue", "v1", 1), ("shop-green", "v2", 2)):
         body = deployment(name, version, count, app="shop", image=image("shop", version))
-        created(cluster.api, IMAGE_ONLY, body)
+        _anew(cluster, body)
     _service(cluster, service("shop", "v2"))
     ours = reader(api, "shop")
     target = CATALOGUE.placement("prod", "shop").traffic

@@ -80,7 +80,7 @@ CASES: dict[str, tuple[PlatformFacts, str, GateAnswer, str]] = {
         "has partition 2: shop-0 would stay",
     ),
     "partition of good pods": (of_set(partition=2), "controllers", P, ""),
-    "stuck": (of_set(stuck=("shop-3",)), "controllers", U, "delete pod shop-3"),
+    "stuck": (of_set(stuck=("shop-3",)), "controllers", U, "delete pod --wait=false shop-3"),
     "a set below the floor": (
         seen(controllers=(controller(kind="daemonset", unavailable=2),)),
         "controllers",
