@@ -53,7 +53,7 @@ class TrafficActivities:
                 ),
                 write=lambda _: "",
                 confirmed=lambda looks, _: drained(looks, version),
-                missing=lambda look: f"{look.in_flight(version)} requests in flight on {version}",
+                missing=lambda look: _not_drained(look, version),
             ),
         )
 
@@ -69,6 +69,12 @@ def drained(looks: Looks, version: str) -> str | None:
     if any(look is None or look.in_flight(version) for look in twice):
         return None
     return f"0 requests in flight on {version}, read twice"
+
+
+def _not_drained(look: Look, version: str) -> str:
+    if look.snapshot.blind:
+        return f"nobody can tell what {version} still answers: {look.snapshot.blind}"
+    return f"{look.in_flight(version)} requests in flight on {version}"
 
 
 @dataclass(frozen=True)

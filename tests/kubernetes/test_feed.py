@@ -1,5 +1,7 @@
 """Pods by watch: as they are, and never trusted against what the controllers themselves say."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -19,6 +21,21 @@ class DeafFeed(PodFeed):
 
     def _follow(self, turn: int, since: str) -> None:
         return
+
+
+class LossyFeed(PodFeed):
+    """Its watch never tells of the end of a pod."""
+
+    def _take_in(self, turn: int, lines: Iterator[bytes], since: str) -> str:
+        kept = (line for line in lines if b'"type":"DELETED"' not in line)
+        return super()._take_in(turn, kept, since)
+
+
+class BrokenFeed(PodFeed):
+    """Its watch ends by an error that nobody thought of."""
+
+    def _take_in(self, turn: int, lines: Iterator[bytes], since: str) -> str:
+        raise AttributeError("the connection is gone")
 
 
 def scaled(cluster: Cluster, namespace: str, replicas: int) -> None:
@@ -86,3 +103,26 @@ def test_a_watch_that_is_too_old_is_told_so(cluster: Cluster, namespace: str) ->
     error = b'{"type": "ERROR", "object": {"code": 410, "message": "too old resource version: 1"}}'
     with pytest.raises(ValueError, match="too old resource version"):
         feed._take_in(feed._turn, iter([error]), "1")
+
+
+def test_a_pod_that_should_be_gone_by_now_is_asked_for_again(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "OVERDUE", timedelta(seconds=0.5))
+    created(cluster.api, namespace, deployment("shop", "v1", 2))
+    scaled(cluster, namespace, 2)
+    api = roles.api(cluster)
+    reader = own_reader(api, namespace, LossyFeed(api, namespace))
+    assert ready(reader) == 2
+    scaled(cluster, namespace, 0)
+    until(lambda: reader.now(0.1).of("shop"), lambda pods: not pods)
+
+
+def test_a_watch_that_ended_by_any_error_is_begun_anew(cluster: Cluster, namespace: str) -> None:
+    created(cluster.api, namespace, deployment("shop", "v1", 2))
+    scaled(cluster, namespace, 2)
+    api = roles.api(cluster)
+    reader = own_reader(api, namespace, BrokenFeed(api, namespace))
+    assert ready(reader) == 2
+    scaled(cluster, namespace, 5)
+    until(lambda: ready(reader), lambda count: count == 5)

@@ -9,11 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-import urllib3
-
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import Json
-from rollback_manager.errors import RollbackError
 
 UNASKED_S = 30.0
 """A watch that nobody asks ends: the next one begins with a list, which is one request."""
@@ -70,8 +67,8 @@ class PodFeed:
         try:
             while self._is_wanted(turn):
                 since = self._take_in(turn, self._api.watch(self._path, since), since)
-        except (RollbackError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            log.info("the watch of pods ended", extra={"path": self._path, "error": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever ended it, nobody follows any more
+            log.info("the watch of pods ended", extra={"path": self._path, "error": repr(error)})
             time.sleep(AGAIN_S)
         with self._lock:
             if turn == self._turn:

@@ -29,7 +29,11 @@ Json = dict[str, Any]
 
 
 class Pod(NamedTuple):
-    """One pod that was not deleted. owner: UID of what made it. images: digests by container."""
+    """One pod that is there.
+
+    gone_by: when one that is leaving must have ended. owner: UID of what made it. images: digests
+    by container.
+    """
 
     name: str
     owner: str
@@ -38,6 +42,7 @@ class Pod(NamedTuple):
     labels: Mapping[str, str]
     ready: bool
     leaving: bool
+    gone_by: datetime | None
     started_at: datetime | None
     ip: str
     images: Mapping[str, str]
@@ -73,6 +78,7 @@ def pod(item: Json, version_label: str) -> Pod:
         labels=labels,
         ready=_is_ready(status) and not leaving,
         leaving=leaving,
+        gone_by=moment(meta.get("deletionTimestamp")),
         started_at=moment(status.get("startTime")),
         ip=status.get("podIP", ""),
         images={one["name"]: image_digest(one.get("imageID", "")) for one in states},

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from activities.integrations.kubernetes import objects
 from activities.integrations.kubernetes.api import Api
@@ -14,6 +15,8 @@ from activities.integrations.kubernetes.rollout_status import as_kept, must_have
 from rollback_manager.errors import Unreachable
 from rollback_manager.platforms import Controller, PodsTarget
 
+OVERDUE = timedelta(seconds=5)
+"""So long after its grace a kubelet has told of a pod's end, if it can still tell of anything."""
 FRESH_S = 2.0
 """How old a controller may be that somebody else may have changed; pods are those of now."""
 MOST_READING_S = 5.0
@@ -182,6 +185,9 @@ class Reader:
 
         Then the watch has lost something. While pods come and go a controller's count is behind.
         """
+        if any(_is_overdue(pod) for pod in world.pods):
+            self._feed.distrust()  # it may be gone, and the watch has lost the word of it
+            return
         told = {name: objects.ready_by_status(c) for name, c in world.controllers.items()}
         seen = {name: sum(pod.ready for pod in world.of(name)) for name in told}
         now = time.monotonic()
@@ -213,6 +219,10 @@ class Reader:
             )
             for name, row in rows.items()
         }
+
+
+def _is_overdue(pod: Pod) -> bool:
+    return pod.gone_by is not None and datetime.now(UTC) - pod.gone_by > OVERDUE
 
 
 def _is_of(item: Json, controller: Json) -> bool:
