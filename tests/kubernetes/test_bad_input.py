@@ -321,6 +321,19 @@ def test_what_is_declared_at_the_end_is_read_anew(
     engine.dispose()
 
 
+def test_a_watch_whose_answer_never_begins_is_given_up(
+    cluster: Cluster, proxy: ApiProxy, shop: str, own: Reader
+) -> None:
+    """Else pods that left would be seen as leaving for a minute: it has not begun to tell."""
+    never = threading.Event()
+    proxy.meet(api_server.black_hole(never), lambda request: request.watches)
+    until(lambda: sum(pod.ready for pod in own.now().pods), lambda ready: ready == 3)
+    path = path_of("pods", shop, own.now().pods[0].name)
+    cluster.api.delete(path)
+    until(lambda: path.rpartition("/")[2] not in {p.name for p in own.now().pods}, bool, 12.0)
+    never.set()
+
+
 @pytest.mark.long
 def test_a_reading_whose_parts_are_far_apart_is_none(proxy: ApiProxy, own: Reader) -> None:
     slow_s = MOST_READING_S / 2 + 0.2

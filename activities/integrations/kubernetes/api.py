@@ -107,11 +107,11 @@ class Api:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_S),
         }
-        timeouts = TIMEOUTS_S[0], WATCH_S + TIMEOUTS_S[1]
-        try:
-            answer = self._sent("GET", path, query, None, {"Accept": JSON}, timeouts)
+        try:  # its answer begins at once, or it never will
+            answer = self._sent("GET", path, query, None, {"Accept": JSON}, TIMEOUTS_S)
         except ApiException as error:
             raise refused(error, f"watch {path}", self.name) from None
+        _wait_longer(answer, WATCH_S + TIMEOUTS_S[1])
         try:
             yield from _lines(answer.stream(decode_content=True))
         finally:
@@ -243,6 +243,13 @@ def _too_long(path: str, cluster: str) -> TemporaryError:
         effect="Nothing is decided on a part of a list; nothing was changed.",
         next_step="This is tried again by itself; if it stays so, see the load of the cluster.",
     )
+
+
+def _wait_longer(answer: urllib3.HTTPResponse, seconds: float) -> None:
+    """Between two pieces of an answer that has begun."""
+    socket = getattr(answer.connection, "sock", None)
+    if socket is not None:
+        socket.settimeout(seconds)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
