@@ -251,6 +251,7 @@ async def test_a_deploy_that_begins_meanwhile_is_held_and_named(
     async with at_work(client, site, tmp_path) as run:
         rollback = await run.start()
         await asyncio.to_thread(until, site.image, lambda image: image == GOOD)
+        await asyncio.sleep(1.1)  # who wrote when is kept to the second
         third = {"spec": {"template": sites.template("v3")}}
         write(cluster.api, site.deployment, third, "pipeline")
         status = await run.until(rollback, lambda one: one.state is State.NEEDS_HUMAN)

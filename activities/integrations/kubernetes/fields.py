@@ -18,8 +18,12 @@ def writers(item: Json, *path: str) -> list[Writer]:
 
 
 def last(item: Json, *path: str) -> Writer:
-    """The newest of them."""
-    return next(iter(writers(item, *path)), NOBODY)
+    """The newest of them; several, where they wrote in the same second: there is no finer time."""
+    found = writers(item, *path)
+    if not found:
+        return NOBODY
+    names = sorted({one.manager for one in found if one.at == found[0].at})
+    return Writer(manager=", ".join(names), at=found[0].at)
 
 
 def managers(items: Iterable[tuple[Json, tuple[str, ...]]]) -> Iterator[tuple[str, str]]:
