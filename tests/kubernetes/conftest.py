@@ -17,7 +17,7 @@ from tests.kubernetes.installed import Installed
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster that is named, else a control plane of this session's own, with machines."""
+    """The cluster that is named, else a control plane of the tests' own, with machines."""
     with clusters.cluster() as found:
         yield found
 

@@ -345,7 +345,7 @@ def _service(cluster: clusters.Cluster, body: Object) -> None:
 
 
 def _absent(cluster: clusters.Cluster, path: str) -> None:
-    """Another test of this session may have left it there."""
+    """Another test may have left it there."""
     folder, _, name = path.rpartition("/")
 
     def listed() -> Object:
