@@ -330,7 +330,7 @@ def test_a_watch_whose_answer_never_begins_is_given_up(
     until(lambda: sum(pod.ready for pod in own.now().pods), lambda ready: ready == 3)
     path = path_of("pods", shop, own.now().pods[0].name)
     cluster.api.delete(path)
-    until(lambda: path.rpartition("/")[2] not in {p.name for p in own.now().pods}, bool, 12.0)
+    until(lambda: path.rpartition("/")[2] not in {p.name for p in own.now().pods}, bool, 30.0)
     never.set()
 
 
