@@ -1,4 +1,4 @@
-"""One object, read at most about once a second however many ask for it."""
+"""One object, read at most every few seconds however many ask for it."""
 
 import threading
 import time

@@ -13,7 +13,12 @@ from activities.integrations.kubernetes.objects import Json, Revision
 from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.side_by_side import instance
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import changed_since, compare_and_set, try_out
+from activities.integrations.kubernetes.writes import (
+    changed_since,
+    compare_and_set,
+    try_out,
+    unless_lost,
+)
 from activities.targets import InstanceState, VersionState
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.operation import Mark
@@ -53,7 +58,7 @@ class InPlace:
         """
         change, path = self.changing(version, instances), self._reader.path(self._name)
         known = self._reader.now().controllers[self._name]
-        with self._reader.unless_lost():
+        with unless_lost(self._reader.forget):
             answer = compare_and_set(self._reader.api, path, mark, change, known)
         self._reader.wrote(self._name, answer)
 

@@ -22,6 +22,7 @@ from activities.integrations.kubernetes.writes import (
     must_be_as_seen,
     token_of,
     try_out,
+    unless_lost,
 )
 from activities.targets import Counters, SharesAsSet
 from rollback_manager.errors import Blocked
@@ -77,11 +78,8 @@ class ServiceTraffic:
     def set_shares(self, shares: dict[str, int], mark: Mark, seen: str | None = None) -> None:
         """Switch the selector to the one version, unless a newer mark stands there (StaleWrite)."""
         change, known = self._changing(shares, mark, seen), self._service.now()
-        try:
+        with unless_lost(self._service.forget):
             answer = compare_and_set(self._reader.api, self._path, mark, change, known)
-        except BaseException:
-            self._service.forget()  # its answer may be lost, and it may have landed
-            raise
         self._service.put(answer)
 
     def try_out(self, shares: dict[str, int]) -> None:

@@ -8,7 +8,7 @@ from activities.integrations.kubernetes.by_hand import kubectl
 from activities.integrations.kubernetes.objects import Json, Pod
 from activities.integrations.kubernetes.recorded import Recorded
 from activities.integrations.kubernetes.world import Reader, World
-from activities.integrations.kubernetes.writes import compare_and_set, try_out
+from activities.integrations.kubernetes.writes import compare_and_set, try_out, unless_lost
 from activities.targets import InstanceState, VersionState
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.operation import Mark
@@ -40,7 +40,7 @@ class SideBySide:
         """
         name, change = self._changing(version, instances)
         path, known = self._reader.path(name), self._reader.now().controllers[name]
-        with self._reader.unless_lost():
+        with unless_lost(self._reader.forget):
             answer = compare_and_set(self._reader.api, path, mark, change, known)
         self._reader.wrote(name, answer)
 

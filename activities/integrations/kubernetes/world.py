@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -96,15 +95,6 @@ class Reader:
         """
         with self._lock:
             self._last, self._written = None, {name: (time.monotonic(), answer)}
-
-    @contextmanager
-    def unless_lost(self) -> Iterator[None]:
-        """A write that may land though its answer is lost: then nothing of before is true."""
-        try:
-            yield
-        except BaseException:
-            self.forget()
-            raise
 
     def anew(self) -> None:
         """Nothing that was read or told so far: another worker may have written since."""

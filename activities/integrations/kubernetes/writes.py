@@ -4,7 +4,8 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import MARK, Json, last_writer, mark_of
@@ -64,6 +65,16 @@ def compare_and_set(
         effect="Nothing was written by this step.",
         next_step="This is tried again by itself; if it stays so, stop that writer.",
     )
+
+
+@contextmanager
+def unless_lost(forget: Callable[[], None]) -> Iterator[None]:
+    """Around a write that may land though its answer is lost: what was read before is forgotten."""
+    try:
+        yield
+    except BaseException:
+        forget()
+        raise
 
 
 def try_out(
