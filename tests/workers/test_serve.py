@@ -1,5 +1,6 @@
 """`serve` and `worker` as processes: ready, alone on their data, and gone when they are told to."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter

@@ -6,8 +6,6 @@ import pytest
 
 from tests.starters.gateway.conftest import ORIGIN, Gate
 
-NEEDS_APPROVAL = {"approval": {"required": True, "deadline_s": 30}}
-
 
 def _wanted(gate: Gate) -> dict[str, object]:
     return {"env": "test", "services": [gate.rig.service]}
@@ -43,19 +41,18 @@ async def test_the_same_key_is_the_same_rollback(gate: Gate) -> None:
     assert first == second == {"rollback": f"rollback/test/k-{gate.rig.service}"}
 
 
-async def test_a_vote_counts_for_the_plan_that_it_quotes(gate: Gate) -> None:
-    gate.rig.policy.update(NEEDS_APPROVAL)
-    async with gate.rig.worker():
-        started = await gate.http.post("/api/v1/rollbacks", json=_wanted(gate))
-        where = started.json()["rollback"]
-        seen = await _until(gate, where, "waiting_for_approval")
-        vote = {"decision": "approve", "plan": "0" * 64}
-        stale = (await gate.http.post(f"/api/v1/{where}/decisions", json=vote)).json()
-        assert stale["applied"] is False
-        assert "quotes plan" in stale["because"]
-        vote["plan"] = str(seen["digest"])
-        assert (await gate.http.post(f"/api/v1/{where}/decisions", json=vote)).json()["applied"]
-        assert (await _until(gate, where, "finished"))["outcome"]["result"] == "verified"  # type: ignore[index]
+async def test_a_vote_counts_for_the_plan_that_it_quotes(asking: Gate) -> None:
+    started = await asking.http.post("/api/v1/rollbacks", json=_wanted(asking))
+    where = started.json()["rollback"]
+    seen = await _until(asking, where, "waiting_for_approval")
+    vote = {"decision": "approve", "plan": "0" * 64}
+    stale = (await asking.http.post(f"/api/v1/{where}/decisions", json=vote)).json()
+    assert stale["applied"] is False
+    assert "quotes plan" in stale["because"]
+    vote["plan"] = str(seen["digest"])
+    assert (await asking.http.post(f"/api/v1/{where}/decisions", json=vote)).json()["applied"]
+    ended = await _until(asking, where, "finished")
+    assert ended["outcome"]["result"] == "verified"  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +62,7 @@ async def test_a_vote_counts_for_the_plan_that_it_quotes(gate: Gate) -> None:
         ("GET", "/nowhere", None, 404, "not-found"),
         ("DELETE", "/api/v1/services", None, 405, "method-not-allowed"),
         ("POST", "/api/v1/plans", {"env": "test", "services": ["<script>"]}, 422, "not-understood"),
-        ("POST", "/api/v1/plans", {"env": "test", "services": ["nobody"]}, 409, "blocked"),
+        ("POST", "/api/v1/plans", {"env": "test", "services": ["nobody"]}, 422, "refused"),
     ],
 )
 async def test_a_refusal_says_what_it_means_and_what_to_do(
