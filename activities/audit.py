@@ -88,11 +88,12 @@ class AuditActivities:
         return Answer(verdict=verify(self._chain.entries(), trusted, anchors))
 
     def _page(self, page: ExportPage) -> Answer:
-        anchors = self._chain.anchors()[page.anchors_after :]
-        first = tuple(_fitting(anchors))
-        room = len(first) == len(anchors)
-        entries = tuple(_fitting(self._chain.entries(page.after))) if room else ()
-        return Answer(anchors=first, entries=entries, more=bool(first or entries))
+        """Anchors first: one that is made meanwhile may be of an entry that is not exported."""
+        left = () if page.after else self._chain.anchors()[page.anchors_after :]
+        if left:
+            return Answer(anchors=tuple(_fitting(left)), more=True)
+        entries = tuple(_fitting(self._chain.entries(page.after)))
+        return Answer(entries=entries, more=bool(entries))
 
     def _proven(self, rollback: str) -> Answer:
         anchors = self._chain.anchors()

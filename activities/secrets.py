@@ -40,7 +40,8 @@ class Secrets:
     """Resolves references. stores: kinds besides `env` and `file`, by the word before the colon."""
 
     def __init__(self, stores: Mapping[str, SecretStore] | None = None) -> None:
-        self._stores = {"env": Environment(), "file": Files(), **(stores or {})}
+        ours: dict[str, SecretStore] = {"env": Environment(), "file": Files()}
+        self._stores = {**ours, **(stores or {})}
 
     def resolve(self, reference: str, what: str = "secret") -> str:
         """The secret, without white space around it.

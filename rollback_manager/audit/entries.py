@@ -146,8 +146,9 @@ def as_read(written: Mapping[str, Any]) -> Entry:
     try:
         return Entry.model_validate(written)
     except ValidationError:
-        found = {name: str(written.get(name, "")) for name in Entry.model_fields}
-        return Entry.model_construct(**{**found, "seq": _whole(written.get("seq"))})
+        found: dict[str, Any] = {name: str(written.get(name, "")) for name in Entry.model_fields}
+        found["seq"] = _whole(written.get("seq"))
+        return Entry.model_construct(**found)
 
 
 def _whole(number: Any) -> int:

@@ -14,13 +14,16 @@ class NotExported(Exception):
     """A line that is none of an export, with its number."""
 
 
-def lines(anchors: Iterable[Anchor], entries: Iterable[Entry]) -> Iterator[str]:
-    """The file's lines: what it is, then anchors, then entries, the oldest first."""
-    yield json.dumps(FORMAT)
-    for anchor in anchors:
-        yield json.dumps({"anchor": anchor.model_dump(mode="json")})
-    for entry in entries:
-        yield json.dumps({"entry": as_written(entry)}, ensure_ascii=False)
+def head() -> str:
+    """The first line. Then come the anchors, then the entries, each the oldest first."""
+    return json.dumps(FORMAT) + "\n"
+
+
+def line_of(one: Anchor | Entry) -> str:
+    """The line of an anchor or an entry."""
+    if isinstance(one, Anchor):
+        return json.dumps({"anchor": one.model_dump(mode="json")}) + "\n"
+    return json.dumps({"entry": as_written(one)}, ensure_ascii=False) + "\n"
 
 
 class Exported:
@@ -45,13 +48,7 @@ class Exported:
             if "anchor" not in line:
                 self._first = self._entry(line)
                 return
-            yield self._anchor(line["anchor"])
-
-    def _anchor(self, written: object) -> Anchor:
-        try:
-            return Anchor.model_validate(written, extra="forbid")
-        except ValidationError:
-            raise NotExported("an anchor in it is none") from None
+            yield _anchor(line["anchor"])
 
     def _entry(self, line: dict[str, object]) -> Entry:
         written = line.get("entry")
@@ -76,3 +73,19 @@ def key_ids(text: str) -> frozenset[str]:
     """Ids of trusted keys, one a line; what follows a # is for people."""
     found = (line.partition("#")[0].strip() for line in text.splitlines())
     return frozenset(one for one in found if one)
+
+
+def anchors_of(text: str) -> tuple[Anchor, ...]:
+    """Anchors as their file keeps them, one a line; what a crash cut short is left out."""
+    whole = (line for line in text.splitlines() if line.endswith("}"))
+    try:
+        return tuple(_anchor(json.loads(line)) for line in whole)
+    except ValueError:
+        raise NotExported("a line of the anchors is no JSON object") from None
+
+
+def _anchor(written: object) -> Anchor:
+    try:
+        return Anchor.model_validate(written, extra="forbid")
+    except ValidationError:
+        raise NotExported("an anchor in it is none") from None

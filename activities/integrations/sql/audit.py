@@ -61,12 +61,9 @@ class SqlAudit:
         mine = _Waiting(event)
         self._waiting.append(mine)
         with self._turn:
-            if mine.entry is None and mine.error is None:
+            if not mine.is_answered():
                 self._keep_waiting()
-        if mine.error is not None:
-            raise mine.error
-        assert mine.entry is not None
-        return mine.entry
+        return mine.answer()
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """All of them, the oldest first, however many: they are read in pages."""
@@ -106,10 +103,10 @@ class SqlAudit:
                 kept = [self._kept(connection, one.event, key) for one in waiting]
         except RollbackError as error:
             for one in waiting:
-                one.error = error
+                one.found = error
             return
         for one, entry in zip(waiting, kept, strict=True):
-            one.entry = entry
+            one.found = entry
         self._anchor_if_due(kept, key)
 
     def _kept(self, connection: Connection, event: Event, key: AuditKey) -> Entry:
@@ -157,7 +154,9 @@ class SqlAudit:
         return max(self._second_place.kept(), key=lambda one: one.seq, default=None)
 
     def _page(self, after: int) -> list[Entry]:
-        return self._read(select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(PAGE))
+        return self._read(
+            select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(PAGE)
+        )
 
     def _read(self, asked: Select[Any]) -> list[Entry]:
         with answered(self._engine), self._engine.connect() as connection:
@@ -169,8 +168,15 @@ class _Waiting:
     """An event whose turn will come, and what became of it."""
 
     event: Event
-    entry: Entry | None = None
-    error: RollbackError | None = None
+    found: Entry | RollbackError | None = None
+
+    def is_answered(self) -> bool:
+        return self.found is not None
+
+    def answer(self) -> Entry:
+        if isinstance(self.found, Entry):
+            return self.found
+        raise self.found or Unreachable("the event was not kept", effect="Nothing was done.")
 
 
 def _lock(connection: Connection) -> None:

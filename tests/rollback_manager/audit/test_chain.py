@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollback_manager.audit import (
@@ -130,6 +130,7 @@ def test_without_keys_the_verdict_says_that_it_trusts_nobody() -> None:
     assert not verdict.trusted
 
 
+@settings(max_examples=40)
 @given(st.text(), st.text(max_size=50))
 def test_whatever_a_text_holds_the_entry_can_be_kept_and_holds(text: str, more: str) -> None:
     entry = chained(event(1, outcome=text, subject=more), None, NOON, KEY)
