@@ -23,6 +23,16 @@ class Proof(Value):
     holds: bool
     because: str = ""
 
+    def __str__(self) -> str:
+        """In a sentence, for a report."""
+        if not self.holds:
+            return f"THE AUDIT CHAIN DOES NOT HOLD: {self.because}."
+        read = f"read from entry {self.since + 1} to {self.head_seq}"
+        return (
+            f"Audit chain: {self.entries} entries about this rollback; it holds, {read};"
+            f" anchored up to {self.anchored}; head {self.head}."
+        )
+
 
 def last_before(anchors: Iterable[Anchor], seq: int) -> Anchor | None:
     """The newest anchor before entry `seq`: all that concerns it can be proven from there on."""

@@ -18,9 +18,10 @@ from rollback_manager.errors import Unreachable
 from rollback_manager.progress import Result, State
 from tests import rig
 from tests.chains import event
+from tests.commands import typed
 from workers.anchoring import anchoring
 
-APPROVED = {"approval": {"required": True, "deadline_s": 60}}
+APPROVED: dict[str, object] = {"approval": {"required": True, "deadline_s": 60}}
 
 
 class Breakable(SqlAudit):
@@ -60,6 +61,7 @@ async def test_a_rollback_leaves_its_start_its_steps_its_votes_and_its_end(
         proven, verified, page = [
             await made.rollbacks.audit(AuditRequest(ask=ask)) for ask in asked
         ]
+        code, document, _ = await typed(made, "report", rollback.id)
     assert outcome.result is Result.VERIFIED
     entries = told(chain, rollback.id)
     assert entries[0] == ("start", "planned")
@@ -71,6 +73,7 @@ async def test_a_rollback_leaves_its_start_its_steps_its_votes_and_its_end(
     assert plans == {outcome.digest}
     assert proven.proof is not None
     assert (proven.proof.holds, proven.proof.entries) == (True, len(entries))
+    assert (code, document["report"]["audit"]["holds"]) == (0, True)
     assert verified.verdict is not None
     assert (verified.verdict.holds, verified.verdict.trusted) == (True, True)
     assert (page.anchors, page.more) == (tuple(chain.anchors()), True)
