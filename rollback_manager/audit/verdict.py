@@ -137,6 +137,8 @@ class _Check:
         if left:
             last = left[-1]
             gone = f"entry {last.seq} was anchored at {last.at}, and the chain ends at {self._seq}"
+            if self._anchored < self._seq:
+                gone += f"; what stands after {self._anchored} may be another end"
             raise _Wrong(Fault.TRUNCATED, self._seq + 1, gone)
 
     def _unsigned(self, one: Entry | Anchor) -> str:
