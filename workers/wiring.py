@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
+from sqlalchemy import Engine
 from temporalio.client import Client
 
+from activities.audit import AuditActivities, Chain
+from activities.audit_key import audit_key, made_at_first_start
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders, Runs
 from activities.clusters import Access, ClusterActivities
@@ -16,7 +19,8 @@ from activities.decisions import DecisionActivities
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
-from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.sql import SqlAudit, SqlRecords, engine_for, upgrade
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
@@ -28,6 +32,7 @@ from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
+from activities.secrets import Secrets
 from activities.slices import SliceActivities
 from activities.stays import StayActivities
 from activities.targets import Targets
@@ -64,6 +69,9 @@ class Parts:
     """By the name of the cluster."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
+    audit: Chain | None = None
+    """None: nothing is audited, as in tests of other matters; every process has one."""
+    secrets: Secrets = field(default_factory=Secrets)
 
 
 def parts(settings: Settings) -> Parts:
@@ -79,14 +87,22 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client, records = http_client(), SqlRecords(engine)
+    client, records, secrets = http_client(), SqlRecords(engine), Secrets()
     return Parts(
         catalogue,
         records,
         targets(catalogue, client, records),
         access(catalogue),
         reverts(catalogue, client),
+        audit(settings, engine, secrets),
+        secrets,
     )
+
+
+def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:
+    """The audit chain; its key is made where none is named."""
+    key = settings.audit_key or made_at_first_start(settings.data / "audit.pem")
+    return SqlAudit(engine, audit_key(secrets, key), AnchorFile(settings.anchor_file))
 
 
 def http_client() -> httpx.Client:
@@ -180,6 +196,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
+        AuditActivities(parts.audit).ask_audit,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

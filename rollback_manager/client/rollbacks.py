@@ -19,6 +19,8 @@ from temporalio.service import RPCError
 
 from rollback_manager import contract
 from rollback_manager.access import ClustersAsked, ClustersChecked
+from rollback_manager.audit.asked import Answer as Audited
+from rollback_manager.audit.asked import AuditRequest
 from rollback_manager.claim import Left, Watched
 from rollback_manager.client import stays, watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
@@ -104,6 +106,12 @@ class RollbackClient:
         question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
         asked_as = contract.decisions_id(request.ask.env, f"{request.ask.verb}-{question}")
         return await self._ask(contract.DECISIONS_WORKFLOW, request, asked_as, Decisions, timeout_s)
+
+    async def audit(self, request: AuditRequest, *, timeout_s: float = 600) -> Audited:
+        """Show, verify, export or prove by the audit chain."""
+        question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
+        asked_as = contract.audit_id(f"{request.ask.verb}-{question}")
+        return await self._ask(contract.AUDIT_WORKFLOW, request, asked_as, Audited, timeout_s)
 
     async def checkup(self, asked: ClustersAsked, *, timeout_s: float = 60) -> ClustersChecked:
         """How the clusters of the catalogue stand, as the worker sees them."""
