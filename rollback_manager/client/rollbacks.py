@@ -26,7 +26,7 @@ from rollback_manager.client import stays, watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
 from rollback_manager.client.incidents import Incidents
-from rollback_manager.client.refusals import explained, from_failure
+from rollback_manager.client.refusals import explained, from_failure, no_temporal
 from rollback_manager.client.rollback import Rollback
 from rollback_manager.contract import (
     AdoptRequest,
@@ -88,6 +88,13 @@ class RollbackClient:
         if self._client is None:
             raise PermanentError("not connected: use `async with RollbackClient()`")
         return self._client
+
+    async def answers(self) -> None:
+        """Whether Temporal answers; raises Unreachable where it does not within two seconds."""
+        try:
+            await self.temporal.service_client.check_health(timeout=timedelta(seconds=2))
+        except RPCError as error:
+            raise no_temporal("the server") from error
 
     async def plan(self, request: RollbackRequest, *, timeout_s: float = 30) -> Planned:
         """What a rollback would do now. Touches nothing."""

@@ -2,7 +2,7 @@
 
 from fastapi import Depends, FastAPI
 
-from starters.gateway import api, problems
+from starters.gateway import api, health, problems
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 
@@ -16,9 +16,11 @@ def make_app(doors: Doors) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(from_here)],
+        generate_unique_id_function=lambda route: route.name,  # links name operations by it
     )
     app.state.doors = doors
     problems.handle(app)
+    health.add(app)
     for router in (api.router(),):
         app.include_router(router)
     return app

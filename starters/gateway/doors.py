@@ -1,13 +1,16 @@
 """What every door of the gateway needs, put together once by the process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from starters.gateway.answered import Answers
+from starters.gateway.following import Followings
+from starters.gateway.last_plans import LastPlans
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    plans: LastPlans = field(default_factory=LastPlans)
+    answers: Answers = field(default_factory=Answers)
+    following: Followings = field(default_factory=Followings)
 
 
 def doors(request: Request) -> Doors:
