@@ -87,7 +87,13 @@ class PlanningActivities:
         looks = self._looks(request, services)
         width = environment.fleet.width
         whole = assemble(
-            request, str(environment.security), looks, looks[0][0].now, waves=order, width=width
+            request,
+            str(environment.security),
+            looks,
+            looks[0][0].now,
+            waves=order,
+            width=width,
+            channels=tuple(one.name for one in environment.notifications),
         )
         _must_be_expected(whole, request.expect_plan)
         _must_not_fail(whole)

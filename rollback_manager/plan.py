@@ -246,8 +246,8 @@ class Risk(Value):
     mitigation: str
 
 
-NOT_AGREED_TO = {"digest", "found", "gates", "estimate", "made_at"}
-"""What may differ between two looks at the same plan: figures, not intentions."""
+NOT_AGREED_TO = {"digest", "found", "gates", "estimate", "made_at", "channels"}
+"""What may differ between two looks at the same plan: figures and who is told, not intentions."""
 
 
 class RollbackPlan(Value):
@@ -267,6 +267,8 @@ class RollbackPlan(Value):
     found: tuple[Found, ...]
     estimate: Estimate
     made_at: datetime
+    channels: tuple[str, ...] = ()
+    """Who is told at each milestone: names of the environment's `notifications`."""
     digest: str = ""
     """Of this plan when it was made (`digest_of`). Stored, not computed anew: a later build may
     know more fields, and would arrive at a digest for which nobody has voted."""

@@ -22,6 +22,7 @@ from rollback_manager.plan import Estimate, Found, Phase, Risk, RollbackPlan, Se
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
+from rollback_manager.telling.channels import told_by
 from rollback_manager.values import Seconds, Value
 
 
@@ -237,9 +238,13 @@ def since_release(facts: PlanningFacts, version: str) -> Reading | NoReading:
 
 
 def gates_before(
-    facts: PlanningFacts, plan: ServicePlan, request: RollbackRequest, security: str
+    facts: PlanningFacts,
+    plan: ServicePlan,
+    request: RollbackRequest,
+    security: str,
+    channels: tuple[str, ...] = (),
 ) -> tuple[GateResult, ...]:
-    """The gates before, judged for one service."""
+    """The gates before, judged for one service. channels: names of those that are told."""
     rehearsed = [past.finished_at for past in facts.past if past.verified]
     general = gates.before(
         BeforeFacts(
@@ -252,7 +257,7 @@ def gates_before(
             requested_by=request.requested_by,
             security=security,
             approval_required=facts.policy.approval.required or request.needs_approval,
-            told="",
+            told=told_by(channels),
             now=facts.now,
         )
     )
@@ -286,6 +291,7 @@ def assemble(
     *,
     waves: together.Waves = (),
     width: int = 1,
+    channels: tuple[str, ...] = (),
 ) -> RollbackPlan:
     """The whole plan: all services in the order of their waves; one wave if none are given."""
     parts = {plan.service: (facts, plan, seen) for facts, plan, seen in services}
@@ -305,11 +311,12 @@ def assemble(
         done_when=together.done_when(plans),
         risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
         gates=together.gates(
-            {p.service: gates_before(f, p, request, security) for f, p, _ in ordered}
+            {p.service: gates_before(f, p, request, security, channels) for f, p, _ in ordered}
         ),
         found=tuple(seen for _, _, seen in ordered),
         estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
         made_at=now,
+        channels=channels,
     ).sealed()
 
 

@@ -21,6 +21,7 @@ from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
+from activities.notifications import Channels, NotificationActivities
 from activities.orphans import OrphanActivities
 from activities.owners import OwnerActivities
 from activities.past import Models, Past, PastAlarms
@@ -38,6 +39,7 @@ from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
+from workers.channels import channels, no_channels
 from workers.settings import Settings
 from workers.targets import access, reverts, targets
 
@@ -64,6 +66,10 @@ class Parts:
     """By the name of the cluster."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
+    channels: Channels = no_channels
+    """Environment and name → where people are told."""
+    page: Callable[[str], str] = lambda rollback: ""
+    """A rollback's id → the address of its page; empty where none is served."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -86,6 +92,8 @@ def parts(settings: Settings) -> Parts:
         targets(catalogue, client, records),
         access(catalogue),
         reverts(catalogue, client),
+        channels(catalogue, client),
+        lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
     )
 
 
@@ -180,6 +188,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
+        NotificationActivities(parts.channels, parts.page).tell_people,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,
