@@ -108,6 +108,7 @@ class PlanningActivities:
             waves=order,
             width=width,
             authority=self._authority(request, looks),
+            channels=tuple(one.name for one in environment.notifications),
         )
         _must_be_expected(whole, request.expect_plan)
         _must_not_fail(whole)

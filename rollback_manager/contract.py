@@ -281,13 +281,8 @@ class ServiceRollback(Value):
     plan: ServicePlan
     go: bool
     counted: Total | None = None
-
-
-class ServiceReport(Value):
-    """What a child tells its parent when a person is needed, or no longer."""
-
-    service: str
-    waits_for: str
+    tells: bool = False
+    """Whether its parent is to hear of each share and each verdict, because people are told."""
 
 
 class RecordRelease(Value):

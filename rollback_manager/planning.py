@@ -23,6 +23,7 @@ from rollback_manager.plan import Estimate, Found, Phase, Risk, RollbackPlan, Se
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
+from rollback_manager.telling.channels import told_by
 from rollback_manager.values import Seconds, Value
 
 
@@ -242,10 +243,14 @@ def gates_before(
     plan: ServicePlan,
     request: RollbackRequest,
     security: str,
+    channels: tuple[str, ...] = (),
     *,
     asked: bool = False,
 ) -> tuple[GateResult, ...]:
-    """The gates before, judged for one service. asked: somebody must agree, whatever its policy."""
+    """The gates before, judged for one service.
+
+    channels: names of those that are told. asked: somebody must agree, whatever its policy.
+    """
     rehearsed = [past.finished_at for past in facts.past if past.verified]
     general = gates.before(
         BeforeFacts(
@@ -258,7 +263,7 @@ def gates_before(
             requested_by=request.requested_by,
             security=security,
             approval_required=facts.policy.approval.required or asked,
-            told="",
+            told=told_by(channels),
             now=facts.now,
         )
     )
@@ -293,6 +298,7 @@ def assemble(
     waves: together.Waves = (),
     width: int = 1,
     authority: Authority | None = None,
+    channels: tuple[str, ...] = (),
 ) -> RollbackPlan:
     """The whole plan: all services in the order of their waves; one wave if none are given.
 
@@ -317,7 +323,10 @@ def assemble(
         done_when=together.done_when(plans),
         risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
         gates=together.gates(
-            {p.service: gates_before(f, p, request, security, asked=asked) for f, p, _ in ordered}
+            {
+                p.service: gates_before(f, p, request, security, channels, asked=asked)
+                for f, p, _ in ordered
+            }
         ),
         found=tuple(seen for _, _, seen in ordered),
         estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
@@ -326,6 +335,7 @@ def assemble(
         tier_because=authority.tiered.because if authority else "",
         quorum=authority.quorum if authority else None,
         keys=authority.keys if authority else (),
+        channels=channels,
     ).sealed()
 
 

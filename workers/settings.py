@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     """Address on which the gateway listens; another machine reaches it only once people sign in."""
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8088
     """Its port; `serve` has it, too."""
+    pages_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
+    """Where people reach the gateway's pages, such as https://rollback.example.com; empty: messages
+    carry no link."""
     log_json: bool = False
     """One JSON object per line instead of text for people."""
 

@@ -25,6 +25,7 @@ from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
+from activities.notifications import Channels, NotificationActivities
 from activities.orphans import OrphanActivities
 from activities.owners import OwnerActivities
 from activities.past import Models, Past, PastAlarms
@@ -43,6 +44,7 @@ from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
+from workers.channels import channels, no_channels
 from workers.settings import Settings
 from workers.targets import access, reverts, targets
 
@@ -72,6 +74,10 @@ class Parts:
     audit: Chain | None = None
     """None: nothing is audited, as in tests of other matters; every process has one."""
     secrets: Secrets = field(default_factory=Secrets)
+    channels: Channels = no_channels
+    """Environment and name → where people are told."""
+    page: Callable[[str], str] = lambda rollback: ""
+    """A rollback's id → the address of its page; empty where none is served."""
 
 
 def parts(settings: Settings) -> Parts:
@@ -92,10 +98,12 @@ def parts(settings: Settings) -> Parts:
         catalogue,
         records,
         targets(catalogue, client, records),
-        access(catalogue),
-        reverts(catalogue, client),
-        audit(settings, engine, secrets),
-        secrets,
+        access=access(catalogue),
+        reverts=reverts(catalogue, client),
+        audit=audit(settings, engine, secrets),
+        secrets=secrets,
+        channels=channels(catalogue, client),
+        page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
     )
 
 
@@ -197,6 +205,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
         AuditActivities(parts.audit).ask_audit,
+        NotificationActivities(parts.channels, parts.page).tell_people,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,
