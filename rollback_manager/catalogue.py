@@ -19,6 +19,7 @@ from rollback_manager import written
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
+from rollback_manager.freezes import Window
 from rollback_manager.git_source import GitSource
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
@@ -113,6 +114,8 @@ class Environment(Value):
     decisions: DecisionPolicy = DecisionPolicy()
     approvers: tuple[str, ...] = ()
     """Who may agree to a rollback that an incident proposes."""
+    freezes: tuple[Window, ...] = ()
+    """When nothing may be deployed; a rollback passes, unless the window says otherwise."""
 
 
 class Catalogue(Value):

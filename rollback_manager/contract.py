@@ -29,6 +29,7 @@ WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
 CHECKUP_WORKFLOW = "CheckupWorkflow"
 STAY_WORKFLOW = "StayWorkflow"
+DEPLOYS_WORKFLOW = "DeploysWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -117,6 +118,11 @@ def decisions_id(env: str, question: str) -> str:
 def checkup_id(env: str) -> str:
     """Workflow id of a look at the clusters of an environment, or of all where it is empty."""
     return f"checkup/{checked('environment', env) if env else 'all'}"
+
+
+def deploys_id(env: str, question: str) -> str:
+    """Workflow id of a question about deploys, or of a freeze that is said or lifted."""
+    return f"deploys/{checked('environment', env)}/{checked('question', question)}"
 
 
 class EvidencePoint(Value):

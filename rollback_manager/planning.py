@@ -6,13 +6,14 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rollback_manager import actions, configuration, gates
+from rollback_manager import actions, configuration, freezes, gates
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.drift import Drift
 from rollback_manager.errors import Blocked
 from rollback_manager.fleet import together
+from rollback_manager.freezes import Freeze
 from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
@@ -64,6 +65,8 @@ class PlanningFacts(Value):
     preconditions: tuple[GateResult, ...] = ()
     """Of the platform on which it runs."""
     owners: tuple[Owner, ...] | None = None
+    frozen: tuple[Freeze, ...] = ()
+    """What holds for the service now; the way back passes, unless one of them says otherwise."""
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -251,12 +254,17 @@ def gates_before(
             good_error_ratio=plan.baseline.error_ratio if plan.baseline else None,
             requested_by=request.requested_by,
             security=security,
-            approval_required=facts.policy.approval.required or request.needs_approval,
+            approval_required=facts.policy.approval.required or _asks(request, facts),
             told="",
             now=facts.now,
         )
     )
-    return (*general, *facts.preconditions)
+    return (*general, *freezes.gates(facts.frozen), *facts.preconditions)
+
+
+def _asks(request: RollbackRequest, facts: PlanningFacts) -> bool:
+    """Whether a person must agree whatever the policy says."""
+    return request.needs_approval or bool(freezes.stops_rollbacks(facts.frozen))
 
 
 def estimate(facts: PlanningFacts) -> Estimate:
@@ -298,7 +306,9 @@ def assemble(
         security=security,
         services=plans,
         waves=waves,
-        approval=together.approval(policies, asked_for=request.needs_approval),
+        approval=together.approval(
+            policies, asked_for=any(_asks(request, facts) for facts, _, _ in ordered)
+        ),
         time_limit_s=max(policy.time_limit_s for policy in policies),
         plan_valid_s=min(policy.plan_valid_s for policy in policies),
         abort_when=together.abort_when(plans, width),

@@ -14,6 +14,7 @@ from workflows.adopt import AdoptWorkflow
 from workflows.budget import BudgetWorkflow
 from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
+from workflows.deploys import DeploysWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
@@ -36,6 +37,7 @@ WORKFLOWS: Sequence[type] = (
     DecisionsWorkflow,
     CheckupWorkflow,
     StayWorkflow,
+    DeploysWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows")

@@ -9,10 +9,12 @@ import httpx
 from temporalio.client import Client
 
 from activities.budget import BudgetActivities
-from activities.claims import Claims, Holders, Runs
+from activities.claims import Claims, Holders
 from activities.clusters import Access, ClusterActivities
 from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.deploys import DeployActivities, Underway
+from activities.freezes import FreezesKept
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
@@ -48,7 +50,16 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 class Store(
-    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+    Records,
+    Claims,
+    Ledger,
+    PastAlarms,
+    Models,
+    WarmUps,
+    Numbers,
+    FrozenContents,
+    FreezesKept,
+    Protocol,
 ):
     """All roles that one database plays."""
 
@@ -129,7 +140,7 @@ def make_data_folder(settings: Settings) -> None:
 class OfTemporal:
     """What activities ask of the Temporal of their worker, and tell it."""
 
-    runs: Runs
+    runs: Underway
     incidents: Incidents
 
 
@@ -180,6 +191,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
+        DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

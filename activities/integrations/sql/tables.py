@@ -152,3 +152,21 @@ frozen = Table(
     Column("content", Text, nullable=False),
 )
 """What a release was when it was recorded, by the digest of its content: written once."""
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("env", String(63), nullable=False),
+    Column("service", String(63), nullable=False),
+    Column("begins", Utc, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("said_at", Utc, nullable=False),
+    Column("lifted_at", Utc),
+    Column("lifted_by", Text, nullable=False),
+    Index("freezes_to_come", "env", "until"),
+)
+"""None is deleted: one that was lifted says when and by whom."""
