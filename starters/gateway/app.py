@@ -3,6 +3,7 @@
 from fastapi import Depends, FastAPI
 
 from starters.gateway import api, problems
+from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 
@@ -19,6 +20,7 @@ def make_app(doors: Doors) -> FastAPI:
     )
     app.state.doors = doors
     problems.handle(app)
-    for router in (api.router(),):
-        app.include_router(router)
+    app.include_router(api.router())
+    if doors.ci is not None:
+        app.include_router(credentials.router(doors.ci))
     return app

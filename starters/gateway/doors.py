@@ -8,6 +8,7 @@ from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from starters.gateway.ci.door import CiDoor
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    ci: CiDoor | None = None
+    """How CI jobs sign in; None: they cannot."""
 
 
 def doors(request: Request) -> Doors:
