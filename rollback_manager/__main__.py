@@ -43,6 +43,9 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     "Before": {
         "watch-releases": Verb("starters.watch_releases", "show which releases are watched"),
         "releases": Verb("starters.releases", "list the releases, and which are known good"),
+        "may-deploy": Verb("starters.may_deploy", "say whether a service may be deployed now"),
+        "freeze": Verb("starters.freeze", "let nothing be deployed for a while; rollbacks pass"),
+        "unfreeze": Verb("starters.freeze", "end a freeze before its time"),
         "catalogue": Verb("starters.catalogue", "check the catalogue, each mistake with its line"),
     },
     "Set-up": {

@@ -33,6 +33,7 @@ DECISIONS_WORKFLOW = "DecisionsWorkflow"
 CHECKUP_WORKFLOW = "CheckupWorkflow"
 AUDIT_WORKFLOW = "AuditWorkflow"
 STAY_WORKFLOW = "StayWorkflow"
+DEPLOYS_WORKFLOW = "DeploysWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -126,6 +127,11 @@ def checkup_id(env: str) -> str:
 def audit_id(question: str) -> str:
     """Workflow id of a question about the audit chain; `question` tells it from all others."""
     return f"audit/{checked('question', question)}"
+
+
+def deploys_id(env: str, question: str) -> str:
+    """Workflow id of a question about deploys, or of a freeze that is said or lifted."""
+    return f"deploys/{checked('environment', env)}/{checked('question', question)}"
 
 
 class EvidencePoint(Value):

@@ -12,10 +12,12 @@ from temporalio.client import Client
 from activities.audit import AuditActivities, Chain
 from activities.audit_key import audit_key, made_at_first_start
 from activities.budget import BudgetActivities
-from activities.claims import Claims, Holders, Runs
+from activities.claims import Claims, Holders
 from activities.clusters import Access, ClusterActivities
 from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.deploys import DeployActivities, Underway
+from activities.freezes import FreezesKept
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
@@ -55,7 +57,16 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 class Store(
-    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+    Records,
+    Claims,
+    Ledger,
+    PastAlarms,
+    Models,
+    WarmUps,
+    Numbers,
+    FrozenContents,
+    FreezesKept,
+    Protocol,
 ):
     """All roles that one database plays."""
 
@@ -153,7 +164,7 @@ def make_data_folder(settings: Settings) -> None:
 class OfTemporal:
     """What activities ask of the Temporal of their worker, and tell it."""
 
-    runs: Runs
+    runs: Underway
     incidents: Incidents
 
 
@@ -206,6 +217,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         reverts.open_revert,
         AuditActivities(parts.audit).ask_audit,
         NotificationActivities(parts.channels, parts.page).tell_people,
+        DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

@@ -3,6 +3,7 @@
 from fastapi import Depends, FastAPI
 
 from starters.gateway import api, health, problems
+from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 
@@ -21,6 +22,7 @@ def make_app(doors: Doors) -> FastAPI:
     app.state.doors = doors
     problems.handle(app)
     health.add(app)
-    for router in (api.router(),):
-        app.include_router(router)
+    app.include_router(api.router())
+    if doors.ci is not None:
+        app.include_router(credentials.router(doors.ci))
     return app

@@ -11,6 +11,7 @@ from rollback_manager.client import RollbackClient
 from starters.gateway.answered import Answers
 from starters.gateway.following import Followings
 from starters.gateway.last_plans import LastPlans
+from starters.gateway.ci.door import CiDoor
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Doors:
     plans: LastPlans = field(default_factory=LastPlans)
     answers: Answers = field(default_factory=Answers)
     following: Followings = field(default_factory=Followings)
+    ci: CiDoor | None = None
+    """How CI jobs sign in; None: they cannot."""
 
 
 def doors(request: Request) -> Doors:
