@@ -1,0 +1,127 @@
+"""A page as a response: one shell, text that stays text, and nothing that a browser may run."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rollback_manager.authority.people import Kind, Person
+from rollback_manager.errors import RollbackError, Unreachable
+from rollback_manager.rendering.layout import clean
+from starters.gateway import problems
+from starters.gateway.doors import doors
+from starters.gateway.pages.forms import new_id, token_for
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with `no-referrer` a form's Origin would be `null`
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of every answer of a page; nothing inline, nothing from elsewhere, in nobody's frame."""
+LOCAL = "security: local – local operator, not authenticated, loopback only"
+
+
+class Shell(NamedTuple):
+    """What every page has around its content. id: for the one decision of the page's form."""
+
+    security: str
+    person: str
+    is_signed_in: bool
+    can_sign_in: bool
+    token: str
+    id: str
+    here: str
+
+
+def shell(request: Request, person: Person | None) -> Shell:
+    """The frame of a page for this person; None where it is not known who asks."""
+    known, here = doors(request), request.url.path
+    can = known.sign_in is not None
+    if person is None:
+        security = "security: secured – not signed in" if can else LOCAL
+        return Shell(security, "", False, can, "", "", here)
+    token = token_for(known, request, person)
+    if person.kind is Kind.LOCAL:
+        return Shell(LOCAL, person.subject, False, can, token, new_id(), here)
+    proof = f" ({', '.join(person.factors)})" if person.factors else ""
+    security = f"security: secured – signed in, {person.method}{proof}"
+    return Shell(security, person.subject, True, can, token, new_id(), here)
+
+
+def page(
+    request: Request, person: Person | None, template: str, status: int = 200, **values: object
+) -> HTMLResponse:
+    """The template in the shell. Looking at a page keeps a sign-in alive."""
+    text = _templates().get_template(template).render(shell=shell(request, person), **values)
+    answer = HTMLResponse(text, status, headers=dict(HEADERS))
+    known = doors(request)
+    if known.sign_in is not None and (found := known.sign_in.signed_in(request)):
+        known.sign_in.sessions.seen(answer, found)
+    return answer
+
+
+def part(template: str, **values: object) -> HTMLResponse:
+    """A piece of a page, for the script that redraws it; it keeps nobody signed in."""
+    text = _templates().get_template(template).render(**values)
+    return HTMLResponse(text, headers=dict(HEADERS))
+
+
+def refused(request: Request, error: RollbackError) -> Response:
+    """What happened, what it means for production, what to do next; as on every surface."""
+    problem = problems.of_error(error)
+    if problem.status == 401 and request.method == "GET" and request.url.path != "/sign-in/back":
+        then = urlencode({"then": request.url.path})
+        return RedirectResponse(f"/sign-in?{then}", 303, dict(HEADERS))
+    rollback = "/".join(request.url.path.strip("/").split("/")[:3])
+    away = isinstance(error, Unreachable)
+    commands = doors(request).plans.by_hand(rollback) if away else ()
+    return page(
+        request, None, "refused.html", problem.status, problem=problem, commands=commands, away=away
+    )
+
+
+class PageRoute(APIRoute):
+    """A route whose refusals are pages: a person reads them, not a program."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's own handler, with its refusals turned into pages."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RollbackError as error:
+                return refused(request, error)
+
+        return handled
+
+
+@cache
+def _templates() -> Environment:
+    """Templates of this package alone; a name that is missing is an error, not an empty text."""
+    return Environment(
+        loader=PackageLoader("starters.gateway.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _visible(value: object) -> object:
+    """Foreign text without what moves, hides or reverses text (security T22)."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
