@@ -48,11 +48,16 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
         "demo": Verb("demo.run", "roll back a bad release in a small real world"),
         "serve": Verb("workers.serve", "run all that one machine needs: Temporal, Web UI, worker"),
         "worker": Verb("workers.worker", "run a worker for the Temporal that you have"),
+        "gateway": Verb("workers.gateway", "answer people and machines over HTTP"),
         "prove": Verb("proof.prove", "prove here that nothing is lost or done twice"),
         "doctor": Verb("starters.doctor", "say what is missing here, and how to get it"),
     },
 }
 VERBS = {name: verb for verbs in VERBS_BY_GROUP.values() for name, verb in verbs.items()}
+
+
+EXTRAS = {"demo": "demo", "prove": "demo", "serve": "serve", "gateway": "gateway"}
+"""Verb → what has to be installed for it, where that is not `worker`."""
 
 
 def main() -> None:
@@ -124,7 +129,7 @@ def kubectl() -> None:
 
 def not_installed(verb: str, missing: str) -> str:
     """Say which part was not installed, and the command that installs it."""
-    extra = "demo" if verb in ("demo", "prove") else "worker"
+    extra = EXTRAS.get(verb, "worker")
     return (
         f"rollback-manager: '{verb}' needs '{missing}', which is not installed.\n"
         f"Install it with: pip install 'rollback-manager[{extra}]'"

@@ -9,7 +9,7 @@ from temporalio.envconfig import ClientConfig
 
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
-from workers import wiring, worker
+from workers import gateway, wiring, worker
 from workers.process import run, say
 from workers.settings import Settings
 from workers.telemetry import set_up
@@ -53,10 +53,13 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
     keeping = asyncio.create_task(server.keep_alive(say))
-    say("ready; Ctrl-C stops both, and what runs goes on at the next start")
+    at = gateway.binding(settings)
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        await worker.run_until(stop, ours, parts.catalogue.environments)
+        async with gateway.served(gateway.app_of(client, settings), at):
+            say(f"gateway: {at.origin}")
+            say("ready; Ctrl-C stops all, and what runs goes on at the next start")
+            await worker.run_until(stop, ours, parts.catalogue.environments)
     finally:
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):

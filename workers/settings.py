@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     """Port of the embedded Temporal."""
     ui_port: int = 8233
     """Port of its Web UI."""
+    gateway_host: str = "127.0.0.1"
+    """Address on which the gateway listens; another machine reaches it only once people sign in."""
+    gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8088
+    """Its port; `serve` has it, too."""
     log_json: bool = False
     """One JSON object per line instead of text for people."""
 

@@ -1,5 +1,6 @@
 """`serve` and `worker` as processes: ready, alone on their data, and gone when they are told to."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -40,6 +42,7 @@ class Machine:
     folder: Path
     port: int
     ui_port: int
+    gateway_port: int
 
     @property
     def data(self) -> Path:
@@ -61,6 +64,7 @@ class Machine:
             "ROLLBACK_CATALOGUE": str(self.folder / "catalogue.yaml"),
             "ROLLBACK_PORT": str(self.port),
             "ROLLBACK_UI_PORT": str(self.ui_port),
+            "ROLLBACK_GATEWAY_PORT": str(self.gateway_port),
         }
         log = self.folder / f"{verb}-{time.monotonic_ns()}.log"
         with log.open("wb") as said:
@@ -136,10 +140,11 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine,
 
 def made(folder: Path) -> Machine:
     (folder / "catalogue.yaml").write_text(catalogue("elsewhere", {}).model_dump_json())
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return Machine(folder, first.getsockname()[1], second.getsockname()[1])
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return Machine(folder, *(one.getsockname()[1] for one in sockets))
 
 
 def assert_refused(running: Running, code: int, what: str, next_step: str) -> None:
@@ -169,6 +174,14 @@ def test_serve_brings_the_web_ui(serving: tuple[Machine, Running]) -> None:
     assert f"Web UI: {address}" in started.said
     with urllib.request.urlopen(address, timeout=5) as page:
         assert b"<html" in page.read()
+
+
+async def test_serve_brings_the_gateway(serving: tuple[Machine, Running]) -> None:
+    machine, running = serving
+    where = f"http://127.0.0.1:{machine.gateway_port}"
+    assert f"gateway: {where}" in running.said
+    listed = await asyncio.to_thread(httpx.get, f"{where}/api/v1/services", trust_env=False)
+    assert [one["service"] for one in listed.json()["services"]] == ["elsewhere"]
 
 
 def test_serve_says_how_well_it_is_protected(serving: tuple[Machine, Running]) -> None:

@@ -1,0 +1,42 @@
+"""What people decide about a rollback: approve, reject, abort, pause, and the step that waits."""
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from pydantic import StringConstraints
+
+from rollback_manager.contract import NAME, Answered, rollback_id
+from rollback_manager.values import Value
+from starters.gateway.api.rollbacks import Part
+from starters.gateway.deciding import Asked, Channel, Deciding, decide
+from starters.gateway.identity import Known, Who
+
+router = APIRouter(tags=["decisions"])
+DecisionId = Annotated[str | None, Header(alias="Idempotency-Key", pattern=f"^{NAME.pattern}$")]
+
+
+class Decided(Value):
+    """One decision. plan: the digest that was seen, for a vote; step and service: what waits."""
+
+    decision: Deciding
+    plan: Annotated[str, StringConstraints(pattern="^([0-9a-f]{12,64})?$")] = ""
+    nonce: Annotated[str, StringConstraints(max_length=64)] = ""
+    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+    step: Annotated[str, StringConstraints(max_length=64)] = ""
+    service: Annotated[str, StringConstraints(pattern=f"^({NAME.pattern})?$")] = ""
+
+
+@router.post("/rollback/{env}/{key}/decisions")
+async def decisions(
+    env: Part, key: Part, decided: Decided, known: Known, person: Who, id: DecisionId = None
+) -> Answered:
+    """Applied, or ignored because. The same `Idempotency-Key` again gets the first answer."""
+    words = decided.model_dump(exclude={"decision"})
+    asked = Asked(
+        rollback=rollback_id(env, key),
+        deciding=decided.decision,
+        id=id or f"{decided.decision}-{secrets.token_hex(8)}",
+        **words,
+    )
+    return await decide(known, person, Channel.API, asked)

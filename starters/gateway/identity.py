@@ -1,0 +1,30 @@
+"""Who is asking, and whether a browser elsewhere made them ask."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from rollback_manager.authority.people import Kind, Person
+from starters.gateway.doors import Doors, doors
+from starters.gateway.problems import Refused
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+GO_THERE = "Open the gateway by the address that it prints when it starts."
+
+
+async def who(request: Request, known: Annotated[Doors, Depends(doors)]) -> Person:
+    """The local operator: whoever can open this port on this machine is this person."""
+    return Person(subject=known.operator, kind=Kind.LOCAL, method="local")
+
+
+async def from_here(request: Request, known: Annotated[Doors, Depends(doors)]) -> None:
+    """Refuse other names for this address, and changes that another site's page asked for."""
+    if request.headers.get("host", "") not in known.binding.hosts:
+        raise Refused(421, "wrong-host", "this is not a name of the gateway", next_step=GO_THERE)
+    origin = request.headers.get("origin")
+    if request.method not in SAFE and origin not in (None, known.binding.origin):
+        raise Refused(403, "wrong-origin", "another site asked for it", next_step=GO_THERE)
+
+
+Who = Annotated[Person, Depends(who)]
+Known = Annotated[Doors, Depends(doors)]

@@ -1,0 +1,138 @@
+"""Refusals as `application/problem+json` (RFC 9457), with their effect and the next step.
+
+Nothing that was sent is repeated: what an attacker writes must not come back in a page or a log.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from starlette.exceptions import HTTPException
+
+from rollback_manager.errors import NotFound, RollbackError, StalePlan, Unreachable
+from rollback_manager.values import Value
+from starters import refusals
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger(__name__)
+
+
+class Problem(Value):
+    """Why a request was refused. type: a name that programs compare, in words, stable."""
+
+    type: str = Field(examples=["not-found"])
+    title: str
+    status: int
+    detail: str
+    effect: str
+    """What it means for production."""
+    next_step: str
+    """What to type or send next."""
+
+
+class Refused(RollbackError):
+    """A request that a door refuses: not signed in (401), not allowed (403), too often (429)."""
+
+    def __init__(
+        self,
+        status: int,
+        type: str,
+        what: str,
+        *,
+        next_step: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(what, effect=refusals.UNCHANGED, next_step=next_step)
+        self.status, self.type, self.headers = status, type, dict(headers or {})
+
+
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response of a problem."""
+    return JSONResponse(
+        problem.model_dump(),
+        problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def of_error(error: RollbackError) -> Problem:
+    """The product's own refusal as a problem."""
+    three = refusals.parts(error)
+    if isinstance(error, Refused):
+        status, type_ = error.status, error.type
+    else:
+        status, type_ = _kind(error)
+    return Problem(
+        type=type_,
+        title=type_.replace("-", " ").capitalize(),
+        status=status,
+        detail=three["what"],
+        effect=three["effect"],
+        next_step=three["next_step"],
+    )
+
+
+def _kind(error: RollbackError) -> tuple[int, str]:
+    match error:
+        case NotFound():
+            return 404, "not-found"
+        case StalePlan():
+            return 409, "stale-plan"
+        case Unreachable():
+            return 503, "unreachable"
+        case _ if refusals.kind(error) == "Blocked":
+            return 409, "blocked"
+        case _:
+            return 422, "refused"
+
+
+def simple(status: int, type_: str, detail: str, next_step: str) -> Problem:
+    """A problem that changed nothing."""
+    return Problem(
+        type=type_,
+        title=type_.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        effect=refusals.UNCHANGED,
+        next_step=next_step,
+    )
+
+
+SEE = "See what there is: GET /api/v1/openapi.json"
+
+
+def handle(app: FastAPI) -> None:
+    """Make every refusal of the app a problem."""
+
+    @app.exception_handler(RollbackError)
+    async def refused(_: Request, error: RollbackError) -> JSONResponse:
+        headers = error.headers if isinstance(error, Refused) else {}
+        if isinstance(error, Unreachable):
+            headers = {"Retry-After": "5"}
+        return answer(of_error(error), headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(_: Request, error: RequestValidationError) -> JSONResponse:
+        return answer(simple(422, "not-understood", _places(error), SEE))
+
+    @app.exception_handler(HTTPException)
+    async def plain(_: Request, error: HTTPException) -> JSONResponse:
+        type_ = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+        detail = f"nothing answers here ({error.status_code})"
+        return answer(simple(error.status_code, type_, detail, SEE), error.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        log.error("a mistake of the gateway", exc_info=error)
+        words = "a mistake of this gateway; its log says which"
+        return answer(simple(500, "mistake", words, "See it: rollback-manager status ROLLBACK"))
+
+
+def _places(error: RequestValidationError) -> str:
+    """Where it does not fit, and why; never what stood there."""
+    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:10]]
+    return "; ".join(found)[:2000]
