@@ -33,7 +33,7 @@ def status(now_is: RollbackStatus, now: datetime) -> str:
             lines += ["", *_service(service, now)]
         lines += ["", *rest, *waits(now_is, now)]
     lines += map(words.decision, now_is.decisions)
-    return page([*lines, *_steering(now_is)])
+    return page([*lines, *steering(now_is)])
 
 
 def changes(before: RollbackStatus | None, after: RollbackStatus, now: datetime) -> list[str]:
@@ -116,7 +116,7 @@ def waits(now_is: RollbackStatus, now: datetime) -> Iterator[str]:
     yield "waits for: " + words.joined([foreign(now_is.waits_for) or "nobody", left])
 
 
-def _steering(now_is: RollbackStatus) -> Iterator[str]:
+def steering(now_is: RollbackStatus) -> Iterator[str]:
     """The commands that fit the moment; the way to stop is always among them."""
     if now_is.state is State.FINISHED:
         yield from command("report:  ", f"rollback-manager report {now_is.rollback}")

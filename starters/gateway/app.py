@@ -2,9 +2,10 @@
 
 from fastapi import Depends, FastAPI
 
-from starters.gateway import api, problems
+from starters.gateway import api, pages, problems
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
+from starters.gateway.sign_in import routes
 
 
 def make_app(doors: Doors) -> FastAPI:
@@ -19,6 +20,7 @@ def make_app(doors: Doors) -> FastAPI:
     )
     app.state.doors = doors
     problems.handle(app)
-    for router in (api.router(),):
+    signing_in = () if doors.sign_in is None else (routes.router,)
+    for router in (api.router(), pages.router(), *signing_in):
         app.include_router(router)
     return app

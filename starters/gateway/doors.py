@@ -1,13 +1,17 @@
 """What every door of the gateway needs, put together once by the process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from starters.gateway.last_plans import LastPlans
+from starters.gateway.pictures import Pictures
+from starters.gateway.seal import Seal
+from starters.gateway.sign_in.flow import SignIn
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,12 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    seal: Seal = field(default_factory=Seal)
+    """Of what goes to a browser and must come back unchanged."""
+    plans: LastPlans = field(default_factory=LastPlans)
+    pictures: Pictures = field(default_factory=Pictures)
+    sign_in: SignIn | None = None
+    """How people sign in; None at level `local`."""
 
 
 def doors(request: Request) -> Doors:

@@ -9,11 +9,17 @@ from starters.gateway.doors import Doors, doors
 from starters.gateway.problems import Refused
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SIGN_IN = "Sign in on the gateway's own page: /sign-in"
 GO_THERE = "Open the gateway by the address that it prints when it starts."
 
 
 async def who(request: Request, known: Annotated[Doors, Depends(doors)]) -> Person:
-    """The local operator: whoever can open this port on this machine is this person."""
+    """Who has signed in; at level `local` whoever can open this port on this machine."""
+    if known.sign_in is not None:
+        found = known.sign_in.signed_in(request)
+        if found is None:
+            raise Refused(401, "not-signed-in", "nobody is signed in", next_step=SIGN_IN)
+        return found.person_at(known.now())
     return Person(subject=known.operator, kind=Kind.LOCAL, method="local")
 
 

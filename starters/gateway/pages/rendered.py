@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rollback_manager.authority.people import Kind, Person
-from rollback_manager.errors import RollbackError, Unreachable
+from rollback_manager.errors import NotFound, RollbackError, Unreachable
 from rollback_manager.rendering.layout import clean
+from starters import refusals
 from starters.gateway import problems
 from starters.gateway.doors import doors
 from starters.gateway.pages.forms import new_id, token_for
@@ -62,7 +64,7 @@ def shell(request: Request, person: Person | None) -> Shell:
 
 
 def page(
-    request: Request, person: Person | None, template: str, status: int = 200, **values: object
+    request: Request, person: Person | None, template: str, status: int = 200, /, **values: object
 ) -> HTMLResponse:
     """The template in the shell. Looking at a page keeps a sign-in alive."""
     text = _templates().get_template(template).render(shell=shell(request, person), **values)
@@ -88,9 +90,27 @@ def refused(request: Request, error: RollbackError) -> Response:
     rollback = "/".join(request.url.path.strip("/").split("/")[:3])
     away = isinstance(error, Unreachable)
     commands = doors(request).plans.by_hand(rollback) if away else ()
-    return page(
-        request, None, "refused.html", problem.status, problem=problem, commands=commands, away=away
-    )
+    return page(request, None, "refused.html", problem.status, problem=problem, commands=commands)
+
+
+NO_PAGE = NotFound(
+    "there is no such page",
+    effect=refusals.UNCHANGED,
+    next_step="Begin with the list of all rollbacks.",
+)
+
+
+def _canonical(request: Request) -> str:
+    """The same page under the gateway's own address, where it was asked for by another name.
+
+    Forms count from one origin alone; whoever typed `localhost` must not find that out at a button.
+    """
+    at = doors(request).binding
+    host = request.headers.get("host", "")
+    if request.method != "GET" or host not in at.hosts or at.origin.endswith(f"//{host}"):
+        return ""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{at.origin}{request.url.path}{query}"
 
 
 class PageRoute(APIRoute):
@@ -101,8 +121,12 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
+            if elsewhere := _canonical(request):
+                return RedirectResponse(elsewhere, 307, dict(HEADERS))
             try:
                 return await handle(request)
+            except RequestValidationError:
+                return refused(request, NO_PAGE)
             except RollbackError as error:
                 return refused(request, error)
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from rollback_manager.authority.people import Person
 from rollback_manager.contract import NAME
 from rollback_manager.rendering import evidence_words, report_sections
 from rollback_manager.rendering.report_parts import Section
@@ -14,6 +13,7 @@ from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import asking, plan_view, rendered, said, status_view
 from starters.gateway.pages.seen import Seen, seen
+from starters.gateway.pictures import pictures
 
 router = APIRouter(route_class=rendered.PageRoute)
 Part = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
@@ -38,7 +38,7 @@ async def rollback(
         person,
         "rollback.html",
         said=said.opened(known, person, said_),
-        **live_parts(known, person, found),
+        **live_parts(known, found),
         plan=plan_view.sections(found.plan) if found.plan else (),
         by_hand=plan_view.by_hand(found.plan) if found.plan else (),
         told=tuple(_told(found.report)),
@@ -51,37 +51,19 @@ async def live(env: Part, key: Part, request: Request, known: Known, person: Who
     """What changes by itself, for the script that redraws it."""
     found = await seen(known, env, key)
     shell = rendered.shell(request, person)
-    return rendered.part("live.html", shell=shell, **live_parts(known, person, found))
+    return rendered.part("live.html", shell=shell, **live_parts(known, found))
 
 
-def live_parts(known: Doors, person: Person, found: Seen) -> dict[str, object]:
+def live_parts(known: Doors, found: Seen) -> dict[str, object]:
     """What a look at it shows that may be different at the next one."""
     now_is = found.status
     return {
         "id": found.id,
         "silent": found.silent,
         "now": status_view.status(now_is, known.now()) if now_is else None,
-        "asked": asking.asked(now_is, found.plan, person) if now_is else None,
-        "pictures": _pictures(found),
+        "asked": asking.question(now_is, found.plan) if now_is else None,
+        "pictures": pictures(found.report),
     }
-
-
-def _pictures(found: Seen) -> list[tuple[str, str, str]]:
-    """Service, address and words of each picture; the address changes when there is more to see."""
-    from rollback_manager.rendering.picture import in_words
-
-    drawn = [part for part in found.report.services if part.points][:MOST_PICTURES]
-    return [
-        (
-            part.plan.service,
-            f"/{found.id}/picture/{part.plan.service}.svg?points={len(part.points)}",
-            in_words(found.report, part.plan.service),
-        )
-        for part in drawn
-    ]
-
-
-MOST_PICTURES = 5
 
 
 def _told(r: Report) -> Iterator[Section]:

@@ -32,13 +32,13 @@ class Seen:
 
 async def seen(known: Doors, env: str, key: str) -> Seen:
     """Both; NotFound where there is none, Unreachable where Temporal is away."""
-    id = rollback_id(env, key)
-    report, status = await asyncio.gather(told(known, id), _asked(known, id))
+    named = rollback_id(env, key)
+    report, status = await asyncio.gather(told(known, named), _asked(known, named))
     if report.plan is not None:
-        known.plans.keep(id, report.plan)
+        known.plans.keep(named, report.plan)
     if isinstance(status, RollbackError):
-        return Seen(id, None, report, silent=status.what)
-    return Seen(id, status, report)
+        return Seen(named, None, report, silent=status.what)
+    return Seen(named, status, report)
 
 
 async def told(known: Doors, id: str) -> Report:

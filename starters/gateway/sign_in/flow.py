@@ -79,7 +79,9 @@ class SignIn:
             "code_challenge_method": "S256",
         }
         if anew:
-            asked |= {"max_age": "0", "prompt": "login"} | ({"acr_values": of.acr} if of.acr else {})
+            asked |= {"max_age": "0", "prompt": "login"} | (
+                {"acr_values": of.acr} if of.acr else {}
+            )
         return asked
 
     async def back(self, request: Request) -> Response:
@@ -127,4 +129,6 @@ class SignIn:
 
 
 def _redirect(to: str) -> RedirectResponse:
-    return RedirectResponse(to, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return RedirectResponse(
+        to, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    )

@@ -55,7 +55,7 @@ class Sent(Value):
     fresh_since: datetime | None = None
 
 
-class NotSignedIn(Exception):  # noqa: N818 -- it says what is so
+class NotSignedIn(Exception):
     """The word does not count; why, in words for the person and without any of its content."""
 
 

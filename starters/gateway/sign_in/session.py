@@ -37,10 +37,11 @@ class SignedIn(Value):
         return min(self.seen_at + IDLE, self.began_at + ABSOLUTE)
 
     def person_at(self, now: datetime) -> Person:
-        """Who they are now: a proof with more than one factor fades."""
-        if self.person.method == "web+mfa" and now - self.proven_at > STEPPED_UP:
-            return self.person.model_copy(update={"method": "web"})
-        return self.person
+        """Who they are now: a proof with more than one factor fades, whatever it was called."""
+        if self.person.method == "web+mfa" and now - self.proven_at <= STEPPED_UP:
+            return self.person
+        left = tuple(one for one in self.person.factors if one != "mfa")
+        return self.person.model_copy(update={"method": "web", "factors": left})
 
 
 @dataclass(frozen=True)
