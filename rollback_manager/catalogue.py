@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import written
+from rollback_manager.authority.keys import VerifyKey
+from rollback_manager.authority.level import SecurityLevel as SecurityLevel
+from rollback_manager.authority.people import Accounts, Directory, Subject
+from rollback_manager.authority.roles import Roles
+from rollback_manager.authority.sense import senseless_level, senseless_people
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
@@ -37,12 +41,6 @@ from rollback_manager.policy_sense import senseless, senseless_decisions
 from rollback_manager.strategies import all_strategies
 from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
-
-
-class SecurityLevel(StrEnum):
-    """How decisions are proven in an environment."""
-
-    LOCAL = "local"
 
 
 class Journey(Value):
@@ -108,6 +106,9 @@ class Environment(Value):
     """One environment and what it asks of every rollback in it."""
 
     security: SecurityLevel = SecurityLevel.LOCAL
+    roles: Roles = Roles()
+    signing_keys: tuple[VerifyKey, ...] = ()
+    """Whose signatures count at level secured: the gateway's key now, and the next one."""
     policy: Policy = Policy()
     fleet: FleetPolicy = FleetPolicy()
     decisions: DecisionPolicy = DecisionPolicy()
@@ -123,6 +124,8 @@ class Catalogue(Value):
     """Clusters of Kubernetes, by the name that services call them."""
     environments: dict[Name, Environment]
     services: dict[Name, Service]
+    people: dict[Subject, Accounts] = Field(default_factory=dict)
+    """Who somebody is whatever the account, by their subject in the directory."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalogue:
@@ -151,6 +154,11 @@ class Catalogue(Value):
             for name, service in self.services.items()
         }
 
+    @property
+    def directory(self) -> Directory:
+        """All people, to be found by their accounts."""
+        return Directory(people=self.people)
+
     def placement(self, env: str, service: str) -> Placement:
         """Where the service runs in that environment, or an error that lists what there is."""
         known = self.services.get(service)
@@ -174,7 +182,10 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         catalogue = written.read(Catalogue, tree, name)
     except written.Mistaken as mistaken:
         raise _refused(mistaken.lines) from None
-    finders = (_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties)
+    finders = (
+        *(_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties),
+        *(_wrong_people, _wrong_security),
+    )
     if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
     return catalogue
@@ -236,6 +247,19 @@ def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator
     if not nobody and (found := waves.cycle(catalogue.links)):
         where = ("services", found.services[0])
         yield f"{name}:{written.at(tree, where)}: {found}"
+
+
+def _wrong_people(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    for path, said in senseless_people(catalogue.people):
+        yield f"{name}:{written.at(tree, ('people', *path))}: {said}"
+
+
+def _wrong_security(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    """What a level needs, and what it would ignore without a word."""
+    for env, one in catalogue.environments.items():
+        owners = {s: d.owners for s, d in catalogue.services.items() if env in d.environments}
+        for path, said in senseless_level(env, one.security, one.signing_keys, one.roles, owners):
+            yield f"{name}:{written.at(tree, path)}: {said}"
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

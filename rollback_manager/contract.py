@@ -168,11 +168,16 @@ class AbortMode(StrEnum):
 
 
 class AbortCommand(Value):
-    """Stop at the next safe point; with `restore`, then put back what was there before."""
+    """Stop at the next safe point; with `restore`, then put back what was there before.
+
+    token: of the gateway, here and below (authority/token.py). Where the plan pins keys, it alone
+    says who decided what.
+    """
 
     mode: AbortMode = AbortMode.HOLD
     by: str = "unknown"
     reason: str = ""
+    token: str = ""
 
 
 class PauseCommand(Value):
@@ -180,6 +185,7 @@ class PauseCommand(Value):
 
     by: str = "unknown"
     reason: str = ""
+    token: str = ""
 
 
 class Decision(StrEnum):
@@ -196,6 +202,7 @@ class Vote(Value):
     by: str
     reason: str = ""
     method: str = "local"
+    token: str = ""
 
 
 class ReleaseHold(Value):
@@ -211,6 +218,7 @@ class StepCommand(Value):
     step: str
     by: str = "unknown"
     reason: str = ""
+    token: str = ""
 
 
 def is_wave(step: str) -> bool:

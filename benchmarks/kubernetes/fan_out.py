@@ -92,6 +92,7 @@ async def fan_out(ground: Ground, spread: Spread) -> dict[str, Any]:
         "worker_mib_before": round(peak[1], 1),
     }
     progress(f"{spread.env}: {found}")
+    await ground.look_after_no_more(spread.env, *(name for _, name in placed))
     return found
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.targets import Targets
@@ -32,7 +33,7 @@ from proof.own_temporal import own_temporal
 from proof.routed_users import PER_S, Users
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
-from rollback_manager.contract import RollbackRequest
+from rollback_manager.contract import RollbackRequest, stay_id
 from rollback_manager.progress import Result
 from rollback_manager.release import Standing
 from workers import targets as workers_targets
@@ -150,6 +151,13 @@ class Ground:
         )
         return await RollbackClient(self.client, task_queue=self.settings.task_queue).start(request)
 
+    async def look_after_no_more(self, env: str, *services: str) -> None:
+        """What looks after a rollback ends: the next run releases the bad version on purpose."""
+        for service in services:
+            stay = self.client.get_workflow_handle(stay_id(env, service))
+            with contextlib.suppress(RPCError):  # there is none
+                await stay.terminate("the next run of the benchmark begins")
+
 
 async def verified(rollback: Rollback) -> None:
     """Wait for its end; anything but a verified one ends the benchmark."""
@@ -161,9 +169,14 @@ async def verified(rollback: Rollback) -> None:
 
 @contextlib.asynccontextmanager
 async def ground(
-    services: Mapping[tuple[str, str], Placed], fleets: Mapping[str, Mapping[str, object]]
+    services: Mapping[tuple[str, str], Placed],
+    fleets: Mapping[str, Mapping[str, object]],
+    windows: Mapping[str, Mapping[str, object]],
 ) -> AsyncIterator[Ground]:
-    """Everything started; ended on leaving. fleets: environment → its fleet policy."""
+    """Everything started; ended on leaving. fleets: environment → its fleet policy.
+
+    windows: environment → how it verifies, where a window must fill.
+    """
     programs = await binaries.find(progress)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rb-")))
@@ -172,7 +185,7 @@ async def ground(
         stack.enter_context(_machines(plane.kubeconfig(MACHINES)))
         api = stack.enter_context(connected(plane.kubeconfig(OBSERVER)))
         observer = stack.enter_context(Observer(api))
-        known = _catalogue(services, fleets, plane.kubeconfig())
+        known = _catalogue(services, fleets, windows, plane.kubeconfig())
         async with own_temporal(on_disk=True) as temporal:
             client = await temporal.client()
             engine = engine_for(f"sqlite:///{temporal.folder / 'records.sqlite'}")
@@ -222,6 +235,7 @@ def _machines(kubeconfig: Path) -> Iterator[None]:
 def _catalogue(
     services: Mapping[tuple[str, str], Placed],
     fleets: Mapping[str, Mapping[str, object]],
+    windows: Mapping[str, Mapping[str, object]],
     kubeconfig: Path,
 ) -> Catalogue:
     placements: dict[str, dict[str, Any]] = {}
@@ -239,12 +253,16 @@ def _catalogue(
         }
     timeouts = {"prepare_s": WITHIN_S, "redirect_traffic_s": 60, "drain_s": 120}
     policy = {**POLICY, "timeouts": timeouts, "time_limit_s": 2 * WITHIN_S}
+
+    def of(env: str) -> Mapping[str, object]:
+        return policy | ({"verification": windows[env]} if env in windows else {})
+
     return Catalogue.model_validate(
         {
             "version": 1,
             "clusters": {"bench": {"kubeconfig": str(kubeconfig), "context": "local"}},
             "environments": {
-                env: {"policy": policy, "fleet": fleet} for env, fleet in fleets.items()
+                env: {"policy": of(env), "fleet": fleet} for env, fleet in fleets.items()
             },
             "services": {
                 name: {"strategy": "rolling_update", "environments": placed}

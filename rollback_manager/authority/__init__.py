@@ -1,1 +1,1 @@
-"""Who may do what, and how it is proven: people, roles, the table of rights, signed decisions."""
+"""Who may do what, and how a decision is proven: people, roles, tokens. Pure."""
