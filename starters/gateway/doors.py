@@ -12,6 +12,7 @@ from starters.gateway.last_plans import LastPlans
 from starters.gateway.pictures import Pictures
 from starters.gateway.seal import Seal
 from starters.gateway.sign_in.flow import SignIn
+from starters.gateway.told import Told
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Doors:
     """Of what goes to a browser and must come back unchanged."""
     plans: LastPlans = field(default_factory=LastPlans)
     pictures: Pictures = field(default_factory=Pictures)
+    told: Told = field(default_factory=Told)
     sign_in: SignIn | None = None
     """How people sign in; None at level `local`."""
 

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from rollback_manager.authority.people import Person
-from rollback_manager.contract import rollback_id
-from rollback_manager.errors import Blocked
+from rollback_manager.contract import Answered, rollback_id
+from rollback_manager.errors import Blocked, NotFound
+from rollback_manager.rendering import words
 from starters import refusals
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.doors import Doors
@@ -16,12 +17,13 @@ from starters.gateway.pages.rollback import Part
 from starters.gateway.pages.seen import Seen, seen
 
 router = APIRouter(route_class=rendered.PageRoute)
+NOTHING_YET = Sent(token="", id="none")
 
 
 @router.get("/rollback/{env}/{key}/approve")
 async def to_approve(env: Part, key: Part, request: Request, known: Known, person: Who) -> Response:
     """What a yes would do, and what it asks for beside a click."""
-    return _confirming(request, person, await _running(known, env, key), Sent(token="", id="-"), [])
+    return _confirming(request, person, await _running(known, env, key), NOTHING_YET, [])
 
 
 @router.post("/rollback/{env}/{key}/approve")
@@ -29,12 +31,12 @@ async def approve(
     env: Part, key: Part, request: Request, known: Known, person: Who, sent: Form
 ) -> Response:
     """A vote for the plan that was shown; from T2 on, once all that is asked for is there."""
-    found = await _running(known, env, key)
-    assert found.status is not None  # noqa: S101 -- `_running` has looked
-    asked = asking.confirmed(found.status, person)
-    lacking = asking.missing(asked, sent.confirm, sent.incident, sent.reason)
-    if lacking or asked.proof:
-        return _confirming(request, person, found, sent, lacking)
+    found = await seen(known, env, key)
+    if found.status is not None and found.status.outcome is None:
+        asked = asking.confirmed(found.status, person)
+        lacking = asking.missing(asked, sent.confirm, sent.incident, sent.reason)
+        if lacking or asked.proof:
+            return _confirming(request, person, found, sent, lacking)
     return await _decided(known, person, found.id, Deciding.APPROVE, sent)
 
 
@@ -73,10 +75,19 @@ async def _decided(
         nonce=sent.nonce,
         reason=sent.reason,
     )
-    got = await decide(known, person, Channel.WEB, asked)
+    try:
+        got = await decide(known, person, Channel.WEB, asked)
+    except NotFound:
+        got = await _too_late(known, rollback)
     verb = str(deciding).replace("_", " ")
     to = said.back_to(known, person, rollback, verb, got)
     return RedirectResponse(to, 303, dict(rendered.HEADERS))
+
+
+async def _too_late(known: Doors, rollback: str) -> Answered:
+    """What a decision about a rollback is told that takes none any more."""
+    now_is = await known.rollbacks.rollback(rollback).status()
+    return Answered(applied=False, because=f"it has ended as {words.state(now_is)}")
 
 
 async def _running(known: Doors, env: str, key: str) -> Seen:

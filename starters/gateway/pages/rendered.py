@@ -18,6 +18,7 @@ from rollback_manager.rendering.layout import clean
 from starters import refusals
 from starters.gateway import problems
 from starters.gateway.doors import doors
+from starters.gateway.identity import local_operator
 from starters.gateway.pages.forms import new_id, token_for
 
 HEADERS: Mapping[str, str] = {
@@ -84,13 +85,25 @@ def part(template: str, **values: object) -> HTMLResponse:
 def refused(request: Request, error: RollbackError) -> Response:
     """What happened, what it means for production, what to do next; as on every surface."""
     problem = problems.of_error(error)
-    if problem.status == 401 and request.method == "GET" and request.url.path != "/sign-in/back":
-        then = urlencode({"then": request.url.path})
-        return RedirectResponse(f"/sign-in?{then}", 303, dict(HEADERS))
-    rollback = "/".join(request.url.path.strip("/").split("/")[:3])
+    path = request.url.path
+    if problem.status == 401 and request.method == "GET" and not path.endswith(("/back", "/live")):
+        return RedirectResponse(f"/sign-in?{urlencode({'then': path})}", 303, dict(HEADERS))
+    rollback = "/".join(path.strip("/").split("/")[:3])
     away = isinstance(error, Unreachable)
     commands = doors(request).plans.by_hand(rollback) if away else ()
-    return page(request, None, "refused.html", problem.status, problem=problem, commands=commands)
+    who = _who(request)
+    return page(request, who, "refused.html", problem.status, problem=problem, commands=commands)
+
+
+def _who(request: Request) -> Person | None:
+    """Who asks, where that is known: a refusal of the question itself must not ask it again."""
+    known = doors(request)
+    if known.sign_in is not None:
+        found = known.sign_in.signed_in(request)
+        return found.person_at(known.now()) if found else None
+    if request.headers.get("host", "") not in known.binding.hosts:
+        return None  # another site's name for this machine gets no form of ours
+    return local_operator(known)
 
 
 NO_PAGE = NotFound(

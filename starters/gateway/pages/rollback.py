@@ -51,7 +51,7 @@ async def live(env: Part, key: Part, request: Request, known: Known, person: Who
     """What changes by itself, for the script that redraws it."""
     found = await seen(known, env, key)
     shell = rendered.shell(request, person)
-    return rendered.part("live.html", shell=shell, **live_parts(known, found))
+    return rendered.part("again.html", shell=shell, **live_parts(known, found))
 
 
 def live_parts(known: Doors, found: Seen) -> dict[str, object]:

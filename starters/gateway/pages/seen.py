@@ -4,15 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 from rollback_manager.contract import rollback_id
-from rollback_manager.errors import NotFound, RollbackError, Unreachable
+from rollback_manager.errors import NotFound, RollbackError
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackStatus
-from rollback_manager.report import Report, build
-from starters import history
+from rollback_manager.report import Report
 from starters.gateway.doors import Doors
-
-HISTORY_S = 8.0
-"""How long a history may take; a rollback of 200 services has one for each."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +39,7 @@ async def seen(known: Doors, env: str, key: str) -> Seen:
 
 async def told(known: Doors, id: str) -> Report:
     """As its history tells it, up to now."""
-    try:
-        async with asyncio.timeout(HISTORY_S):
-            return build(await history.entries(known.rollbacks.temporal, id))
-    except TimeoutError as error:
-        raise Unreachable(
-            f"the history of {id} was not there within {HISTORY_S:.0f} s",
-            effect="Unchanged by this look. The rollback goes on.",
-            next_step=f"Try again, or: rollback-manager status {id}",
-        ) from error
+    return await known.told.report(known.rollbacks.temporal, id, known.now())
 
 
 async def _asked(known: Doors, id: str) -> RollbackStatus | RollbackError:

@@ -1,7 +1,6 @@
 """The provider's public keys, asked for seldom: also when somebody sends made-up key ids."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import jwt
 
 from rollback_manager.errors import RollbackError
+from starters.gateway.sign_in.web import away
 
 FRESH = timedelta(hours=1)
 """Keys are asked for again after so long: a withdrawn key is not trusted for longer (ours)."""
@@ -17,8 +17,6 @@ STALE = timedelta(hours=24)
 SELDOM = timedelta(seconds=30)
 """Between two questions to the provider, whatever is asked of us: rotation is felt that late."""
 MOST_KEYS = 50
-MOST_UNKNOWN = 1000
-"""Key ids that are remembered as unknown; the oldest is forgotten."""
 
 Keyed = Mapping[str, jwt.PyJWK]
 
@@ -34,44 +32,36 @@ class Keys:
         self._keys: Keyed = {}
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
-        self._unknown: OrderedDict[str, datetime] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
 
     async def key(self, kid: str) -> jwt.PyJWK | None:
-        """The key of that id; None where the provider has none. Raises where nothing is known."""
+        """The key of that id; None where the provider has none. Unreachable where nobody can tell.
+
+        What strangers send costs the provider nothing: it is asked once in SELDOM at most.
+        """
         async with self._one_at_a_time:
             if self._must_ask(kid):
                 await self._ask()
-        found = self._keys.get(kid) if self._age() <= STALE else None
-        if found is None:
-            self._forget_never(kid)
-        return found
+        if self._age() > STALE:
+            raise away("its keys cannot be read")
+        return self._keys.get(kid)
 
     def _must_ask(self, kid: str) -> bool:
         now = self._now()
         if self._asked_at is not None and now - self._asked_at < SELDOM:
             return False
-        known_unknown = kid in self._unknown and now - self._unknown[kid] < FRESH
-        return self._age() > FRESH or (kid not in self._keys and not known_unknown)
+        return self._age() > FRESH or kid not in self._keys
 
     async def _ask(self) -> None:
         self._asked_at = self._now()
         try:
             self._keys = _read(await self._fetch())
         except RollbackError:
-            if self._age() > STALE:
-                raise
-            return
+            return  # what is known already serves for a while
         self._fetched_at = self._now()
-        self._unknown.clear()
 
     def _age(self) -> timedelta:
         return timedelta.max if self._fetched_at is None else self._now() - self._fetched_at
-
-    def _forget_never(self, kid: str) -> None:
-        self._unknown.setdefault(kid, self._now())
-        while len(self._unknown) > MOST_UNKNOWN:
-            self._unknown.popitem(last=False)
 
 
 def _read(document: Mapping[str, Any]) -> Keyed:

@@ -63,7 +63,7 @@ class Provider:
         if secret := self.of.client_secret.get_secret_value():
             fields["client_secret"] = secret
         answer = await self._web.post((await self.endpoints()).token_endpoint, fields)
-        if 400 <= answer.status < 500:
+        if 400 <= answer[0] < 500:
             raise NotSignedIn("the provider refused the code: it was used, or is too old")
         token = document(answer, "the code").get("id_token")
         if not isinstance(token, str):

@@ -5,36 +5,32 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rollback_manager.errors import Unreachable
-from rollback_manager.values import Value
 
-
-class WebAnswer(Value):
-    """An answer of at most 256 kB; a redirect is an answer like any other."""
-
-    status: int
-    body: bytes
+Answer = tuple[int, bytes]
+"""Status and body, at most 256 kB of it; a redirect is an answer like any other."""
 
 
 class Web(Protocol):
     """HTTPS with time-outs and without redirects or proxies. Raises Unreachable."""
 
-    async def get(self, url: str) -> WebAnswer:
+    async def get(self, url: str) -> Answer:
         """One document."""
         ...
 
-    async def post(self, url: str, fields: Mapping[str, str]) -> WebAnswer:
+    async def post(self, url: str, fields: Mapping[str, str]) -> Answer:
         """A form."""
         ...
 
 
-def document(answer: WebAnswer, what: str) -> dict[str, Any]:
+def document(answer: Answer, what: str) -> dict[str, Any]:
     """The JSON object in an answer; Unreachable where there is none."""
+    status, body = answer
     try:
-        found = json.loads(answer.body) if answer.status == 200 else None
+        found = json.loads(body) if status == 200 else None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise away(f"{what} was answered with status {answer.status} and not as agreed")
+        raise away(f"{what} was answered with status {status} and not as agreed")
     return found
 
 

@@ -9,6 +9,11 @@
   let again = false;
   let every = 0;
 
+  const end = () => {
+    source.close();
+    window.clearInterval(every);
+  };
+
   const replace = (fresh) => {
     for (const part of fresh.querySelectorAll("[data-part]")) {
       const old = document.getElementById(part.id);
@@ -35,10 +40,16 @@
     try {
       const answer = await fetch(live.dataset.live, { cache: "no-store", redirect: "error" });
       if (answer.ok) {
-        replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        replace(fresh);
         note.textContent = "live";
+        if (fresh.querySelector("[data-over]")) {
+          note.textContent = "";
+          end();
+        }
       } else {
         note.textContent = "not live: load the page again";
+        if (answer.status === 401) end();
       }
     } catch {
       note.textContent = "not live: the gateway does not answer; the rollback goes on";
@@ -55,7 +66,7 @@
   source.addEventListener("status", look);
   source.onopen = look;
   source.onerror = () => {
-    // The stream is closed for good where it is not offered: then look by the clock.
+    // Closed for good, and it has not ended: somebody between us does not like streams.
     if (source.readyState === EventSource.CLOSED && !every) every = window.setInterval(look, 2000);
   };
 })();
