@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     audit_anchor: Path | None = None
     """File to which heads of the audit chain are added; it should be where nobody who can write the
     records can write. None: one in the data folder, which shows accidents alone."""
+    codec_keys: str = ""
+    """Reference to the keyring with which payloads are encrypted before Temporal sees them; empty:
+    they are not."""
     task_queue: str = TASK_QUEUE
     """Task queue that the worker polls."""
     build_id: BuildId = ""

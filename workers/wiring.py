@@ -42,6 +42,8 @@ from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.client.codec import Keys
+from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.settings import Settings
 from workers.targets import access, reverts, targets
@@ -72,6 +74,16 @@ class Parts:
     audit: Chain | None = None
     """None: nothing is audited, as in tests of other matters; every process has one."""
     secrets: Secrets = field(default_factory=Secrets)
+    codec: Keys | None = None
+    """None: payloads are not encrypted."""
+
+    @property
+    def takes_unbound(self) -> bool:
+        """Whether a page may send what the codec server encrypted, which is for no workflow alone.
+
+        Where decisions are signed nobody decides from Temporal's own pages.
+        """
+        return not any(one.security == "secured" for one in self.catalogue.environments.values())
 
 
 def parts(settings: Settings) -> Parts:
@@ -96,7 +108,13 @@ def parts(settings: Settings) -> Parts:
         reverts(catalogue, client),
         audit(settings, engine, secrets),
         secrets,
+        codec(settings, secrets),
     )
+
+
+def codec(settings: Settings, secrets: Secrets) -> Keys | None:
+    """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
+    return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
 
 
 def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:

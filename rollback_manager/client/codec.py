@@ -6,7 +6,7 @@ encoding that no converter knows: the SDK drops that signal, or refuses that upd
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,8 +14,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import (
     ActivitySerializationContext,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
     SerializationContext,
     WithSerializationContext,
@@ -68,34 +71,39 @@ class Encryption(PayloadCodec, WithSerializationContext):
             case _:
                 return self
 
+    def reading(self) -> "Encryption":
+        """The same for who only looks: of any workflow, and what was never encrypted, too."""
+        return replace(self, workflow=None, reads_plaintext=True)
+
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Each encrypted with the current key."""
-        id, key = await self.keys.current()
-        return [self._encrypted(payload, id, key) for payload in payloads]
+        key_id, key = await self.keys.current()
+        return [self._encrypted(payload, key_id, key) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Each as it was, or as one that no converter reads."""
         return [await self._decrypted(payload) for payload in payloads]
 
-    def _encrypted(self, payload: Payload, id: str, key: bytes) -> Payload:
+    def _encrypted(self, payload: Payload, key_id: str, key: bytes) -> Payload:
         workflow, nonce = self.workflow or UNBOUND, os.urandom(NONCE)
-        sealed = AESGCM(key).encrypt(nonce, payload.SerializeToString(), self._bound(id, workflow))
-        facts = {"encoding": ENCRYPTED, KEY_ID: id.encode(), WORKFLOW: workflow.encode()}
+        bound = self._bound(key_id, workflow)
+        sealed = AESGCM(key).encrypt(nonce, payload.SerializeToString(), bound)
+        facts = {"encoding": ENCRYPTED, KEY_ID: key_id.encode(), WORKFLOW: workflow.encode()}
         return Payload(metadata=facts, data=nonce + sealed)
 
     async def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCRYPTED:
             reads = self.reads_plaintext or self.keys.accepts_plaintext
             return payload if reads else refused("it is not encrypted")
-        id, workflow = (_text(payload.metadata.get(name, b"")) for name in (KEY_ID, WORKFLOW))
+        key_id, workflow = (_text(payload.metadata.get(one, b"")) for one in (KEY_ID, WORKFLOW))
         if not self._takes(workflow):
             return refused("it belongs to another workflow")
-        key = await self.keys.key(id)
+        key = await self.keys.key(key_id)
         if key is None:
             return refused("its key is not known")
         nonce, sealed = payload.data[:NONCE], payload.data[NONCE:]
         try:
-            opened = AESGCM(key).decrypt(nonce, sealed, self._bound(id, workflow))
+            opened = AESGCM(key).decrypt(nonce, sealed, self._bound(key_id, workflow))
             return Payload.FromString(opened)
         except (InvalidTag, ValueError, DecodeError):
             return refused("it was changed, or belongs elsewhere")
@@ -105,20 +113,26 @@ class Encryption(PayloadCodec, WithSerializationContext):
             return True
         return workflow == self.workflow or (workflow == UNBOUND and self.takes_unbound)
 
-    def _bound(self, id: str, workflow: str) -> bytes:
+    def _bound(self, key_id: str, workflow: str) -> bytes:
         """What is authenticated beside the text; each part with its length, so that none moves."""
-        parts = (self.namespace.encode(), workflow.encode(), id.encode())
+        parts = (self.namespace.encode(), workflow.encode(), key_id.encode())
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def converter(keys: Keys | None, namespace: str, *, takes_unbound: bool = False) -> DataConverter:
+    """Pydantic's, encrypting where there are keys: payloads, and the words of failures."""
+    if keys is None:
+        return pydantic_data_converter
+    return replace(
+        pydantic_data_converter,
+        payload_codec=Encryption(keys, namespace, takes_unbound=takes_unbound),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
 
 
 def refused(because: str) -> Payload:
     """A payload that no converter reads, with the reason for who looks."""
     return Payload(metadata={"encoding": REFUSED, "because": because.encode()})
-
-
-def are_refused(payloads: Iterable[Payload]) -> bool:
-    """Whether one of them is such a payload."""
-    return any(payload.metadata.get("encoding") == REFUSED for payload in payloads)
 
 
 def _text(raw: bytes) -> str:
