@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from rollback_manager.client.converter import VEILED
 from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
@@ -51,7 +51,7 @@ def plugin(
     interceptors: Sequence[Interceptor] = (),
     *,
     versioned: bool = False,
-    data_converter: DataConverter = pydantic_data_converter,
+    data_converter: DataConverter = VEILED,
 ) -> SimplePlugin:
     """What every process that runs or replays our workflows has in common.
 

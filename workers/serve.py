@@ -6,7 +6,7 @@ import contextlib
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
-from rollback_manager.client.codec import converter
+from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
 from workers import gateway, wiring, worker

@@ -90,7 +90,8 @@ def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
     catalogue = catalogue_of(settings)
     make_data_folder(settings)
-    engine = engine_for(settings.records_url)
+    secrets = Secrets()
+    engine = engine_for(records_url(settings, secrets))
     try:
         upgrade(engine)
     except Unreachable as error:  # a step would wait for them; a start does not
@@ -99,7 +100,7 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client, records, secrets = http_client(), SqlRecords(engine), Secrets()
+    client, records = http_client(), SqlRecords(engine)
     return Parts(
         catalogue,
         records,
@@ -115,6 +116,12 @@ def parts(settings: Settings) -> Parts:
 def codec(settings: Settings, secrets: Secrets) -> Keys | None:
     """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
     return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
+
+
+def records_url(settings: Settings, secrets: Secrets) -> str:
+    """Where the records are; resolved where the setting is a reference, for it holds a password."""
+    named = settings.records_url
+    return secrets.resolve(named, "records' URL") if secrets.is_reference(named) else named
 
 
 def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:

@@ -14,11 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import (
     ActivitySerializationContext,
-    DataConverter,
-    DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
     SerializationContext,
     WithSerializationContext,
@@ -117,17 +114,6 @@ class Encryption(PayloadCodec, WithSerializationContext):
         """What is authenticated beside the text; each part with its length, so that none moves."""
         parts = (self.namespace.encode(), workflow.encode(), key_id.encode())
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
-def converter(keys: Keys | None, namespace: str, *, takes_unbound: bool = False) -> DataConverter:
-    """Pydantic's, encrypting where there are keys: payloads, and the words of failures."""
-    if keys is None:
-        return pydantic_data_converter
-    return replace(
-        pydantic_data_converter,
-        payload_codec=Encryption(keys, namespace, takes_unbound=takes_unbound),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
-    )
 
 
 def refused(because: str) -> Payload:

@@ -6,7 +6,8 @@ import os
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
-from rollback_manager.client.codec import Keys, converter
+from rollback_manager.client.codec import Keys
+from rollback_manager.client.converter import converter
 from rollback_manager.client.keyring import KeyringByReference
 from rollback_manager.client.refusals import no_temporal
 from rollback_manager.client.secrets import Secrets

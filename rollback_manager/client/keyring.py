@@ -19,6 +19,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rollback_manager.client.secrets import Secrets
+from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError, RollbackError
 from rollback_manager.values import Value
 
@@ -101,7 +102,7 @@ class KeyringByReference:
     def _read(self) -> Keyring:
         text = self._secrets.resolve(self._reference, "codec keyring")
         try:
-            return Keyring.model_validate_json(text, extra="forbid")
+            read = Keyring.model_validate_json(text, extra="forbid")
         except ValidationError as error:
             why = "; ".join(sorted({f"{_place(one['loc'])}{one['msg']}" for one in error.errors()}))
             raise PermanentError(
@@ -109,6 +110,9 @@ class KeyringByReference:
                 effect="Nothing was started; production is unchanged.",
                 next_step=MAKE_ONE,
             ) from None
+        for key in read.keys.values():
+            VEIL.remember(key)
+        return read
 
 
 def _place(path: tuple[int | str, ...]) -> str:

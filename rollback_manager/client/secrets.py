@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError
 
 LONGEST_SECRET = 65_536
@@ -43,6 +44,11 @@ class Secrets:
         ours: dict[str, SecretStore] = {"env": Environment(), "file": Files()}
         self._stores = {**ours, **(stores or {})}
 
+    def is_reference(self, text: str) -> bool:
+        """Whether the text says where something is, by a kind that is known."""
+        kind, colon, _ = text.partition(":")
+        return bool(colon) and kind in self._stores
+
     def resolve(self, reference: str, what: str = "secret") -> str:
         """The secret, without white space around it.
 
@@ -60,7 +66,7 @@ class Secrets:
         if not secret or len(secret) > LONGEST_SECRET:
             why_not = "is too long" if secret else "is empty or not set"
             raise _unusable(f"the {what} at {reference}", why_not)
-        return secret
+        return VEIL.remember(secret)
 
     def _known(self) -> str:
         return "Write where it is: " + ", ".join(f"{kind}:…" for kind in self._stores)

@@ -17,7 +17,8 @@ from activities.audit_key import audit_key, made_at_first_start
 from activities.integrations.anchor_file import AnchorFile
 from activities.integrations.sql import SqlAudit, engine_for
 from activities.secrets import Secrets
-from rollback_manager.client.codec import Encryption, converter
+from rollback_manager.client.codec import Encryption
+from rollback_manager.client.converter import converter
 from rollback_manager.progress import EndState, Result, State
 from starters.gateway.doors import Binding
 from tests import keys, rig

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Replayer
 
-from rollback_manager.client.codec import converter
+from rollback_manager.client.converter import converter
 from rollback_manager.contract import AbortCommand, AbortMode, Vote
 from rollback_manager.progress import Result, State
 from rollback_manager.report import build
