@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
@@ -109,7 +110,8 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    app = app_of(await connect(), settings)
+    client = await connect(wiring.codec(settings, Secrets()))
+    app = app_of(client, settings)
     at = binding(settings)
     async with served(app, at):
         say(SECURITY_LINE)

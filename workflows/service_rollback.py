@@ -12,8 +12,8 @@ from workflows.course import Course
 from workflows.halt import Halt
 from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
-from workflows.reporting import Milestones
 from workflows.proof import Proof
+from workflows.reporting import Milestones
 from workflows.short import FAILED, short
 from workflows.steps import Steps
 from workflows.undo import Undo, seals

@@ -25,9 +25,9 @@ with workflow.unsafe.imports_passed_through():
         Vote,
     )
     from rollback_manager.fleet.budget import Word
-    from rollback_manager.progress import ServiceReport
     from rollback_manager.fleet.tree import Tree
     from rollback_manager.plan import RollbackPlan
+    from rollback_manager.progress import ServiceReport
 
 
 class Steering:
