@@ -2,7 +2,7 @@
 
 from fastapi import Depends, FastAPI
 
-from starters.gateway import api, health, problems
+from starters.gateway import alerts, api, health, openapi, problems
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 
@@ -21,6 +21,7 @@ def make_app(doors: Doors) -> FastAPI:
     app.state.doors = doors
     problems.handle(app)
     health.add(app)
-    for router in (api.router(),):
+    for router in (api.router(), alerts.router(doors)):
         app.include_router(router)
+    openapi.describe(app)
     return app

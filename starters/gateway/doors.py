@@ -1,6 +1,6 @@
 """What every door of the gateway needs, put together once by the process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,9 +8,14 @@ from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from rollback_manager.incidents.alerts import AlertSource
 from starters.gateway.answered import Answers
 from starters.gateway.following import Followings
 from starters.gateway.last_plans import LastPlans
+from starters.gateway.replays import Replays
+
+Secrets = Callable[[], Sequence[str]]
+"""Those that are live now, read anew for each request: they may be replaced at any time."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    replays: Replays | None = None
+    """What remembers signed requests; None: no door is opened that needs it."""
+    alert_secrets: Mapping[AlertSource, Secrets] = field(default_factory=dict)
+    """Of the sources whose alerts are taken."""
     plans: LastPlans = field(default_factory=LastPlans)
     answers: Answers = field(default_factory=Answers)
     following: Followings = field(default_factory=Followings)
