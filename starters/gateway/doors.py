@@ -12,6 +12,7 @@ from rollback_manager.incidents.alerts import AlertSource
 from starters.gateway.answered import Answers
 from starters.gateway.following import Followings
 from starters.gateway.last_plans import LastPlans
+from starters.gateway.pace import Pace
 from starters.gateway.replays import Replays
 
 Secrets = Callable[[], Sequence[str]]
@@ -48,6 +49,7 @@ class Doors:
     """Of the sources whose alerts are taken."""
     plans: LastPlans = field(default_factory=LastPlans)
     answers: Answers = field(default_factory=Answers)
+    pace: Pace = field(default_factory=Pace)
     following: Followings = field(default_factory=Followings)
 
 

@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from rollback_manager.authority.people import Kind, Person
+from starters.gateway import pace
 from starters.gateway.doors import Doors, doors
+from starters.gateway.lanes import DECISIONS, lane_of
 from starters.gateway.problems import Refused
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -14,7 +16,16 @@ GO_THERE = "Open the gateway by the address that it prints when it starts."
 
 async def who(request: Request, known: Annotated[Doors, Depends(doors)]) -> Person:
     """The local operator: whoever can open this port on this machine is this person."""
-    return Person(subject=known.operator, kind=Kind.LOCAL, method="local")
+    person = Person(subject=known.operator, kind=Kind.LOCAL, method="local")
+    within_pace(request, known, person)
+    return person
+
+
+def within_pace(request: Request, known: Doors, person: Person) -> None:
+    """Raise Refused (429) where this person asks too often; decisions have a pace of their own."""
+    if lane_of(request.url.path) is not DECISIONS:
+        kind = pace.Kind.READ if request.method in SAFE else pace.Kind.CHANGE
+        known.pace.allow(person.subject, kind)
 
 
 async def from_here(request: Request, known: Annotated[Doors, Depends(doors)]) -> None:
