@@ -1,10 +1,14 @@
 """The app: every door that is set up, behind the same guards."""
 
-from fastapi import Depends, FastAPI
+from collections.abc import Iterator
 
-from starters.gateway import alerts, api, health, openapi, problems
+from fastapi import APIRouter, Depends, FastAPI
+
+from starters.gateway import alerts, api, health, openapi, pages, problems
+from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
+from starters.gateway.sign_in import routes
 
 
 def make_app(doors: Doors) -> FastAPI:
@@ -21,7 +25,17 @@ def make_app(doors: Doors) -> FastAPI:
     app.state.doors = doors
     problems.handle(app)
     health.add(app)
-    for router in (api.router(), alerts.router(doors)):
+    for router in _routers(doors):
         app.include_router(router)
     openapi.describe(app)
     return app
+
+
+def _routers(doors: Doors) -> Iterator[APIRouter]:
+    yield api.router()
+    yield alerts.router(doors)
+    yield pages.router()
+    if doors.sign_in is not None:
+        yield routes.router
+    if doors.ci is not None:
+        yield credentials.router(doors.ci)
