@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -17,7 +18,9 @@ from starters import naming
 from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
+from starters.gateway.limits import Limits
 from workers import wiring
+from workers.patience import Patience
 from workers.process import of_no_build, run, say
 from workers.settings import Settings
 from workers.worker import stop_on_signals
@@ -76,7 +79,8 @@ class _Server(uvicorn.Server):
 async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
     """Listening within the block; Blocked where the port is taken."""
     config = uvicorn.Config(
-        app,
+        Limits(app, time.monotonic),
+        http=Patience,
         host=at.host,
         port=at.port,
         log_config=None,

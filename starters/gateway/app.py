@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from starters.gateway import api, health, pages, problems
+from starters.gateway import alerts, api, health, openapi, pages, problems
 from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
@@ -27,11 +27,13 @@ def make_app(doors: Doors) -> FastAPI:
     health.add(app)
     for router in _routers(doors):
         app.include_router(router)
+    openapi.describe(app)
     return app
 
 
 def _routers(doors: Doors) -> Iterator[APIRouter]:
     yield api.router()
+    yield alerts.router(doors)
     yield pages.router()
     if doors.sign_in is not None:
         yield routes.router
