@@ -13,6 +13,7 @@ from rollback_manager.metrics.reading import NoReading, Reading, Total
 from rollback_manager.owners import Owner
 from rollback_manager.policy import ApprovalPolicy, Policy
 from rollback_manager.release import Baseline
+from rollback_manager.tier import Tier
 from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
 
 
@@ -267,6 +268,8 @@ class RollbackPlan(Value):
     found: tuple[Found, ...]
     estimate: Estimate
     made_at: datetime
+    tier: Tier | None = None
+    """How much authority it needs; None in plans of older builds."""
     channels: tuple[str, ...] = ()
     """Who is told at each milestone: names of the environment's `notifications`."""
     digest: str = ""

@@ -9,6 +9,7 @@ from rollback_manager.gates import GateResult
 from rollback_manager.metrics.reading import Total
 from rollback_manager.operation import Mark
 from rollback_manager.plan import ActionKind
+from rollback_manager.tier import Tier
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -226,6 +227,9 @@ class RollbackStatus(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     outcome: RollbackOutcome | None = None
     security: str = "local"
+    tier: Tier | None = None
+    nonce: str = ""
+    quorum: str = ""
 
 
 def end_state(found: Found, good: str, bad: str, wrote: bool) -> EndState:

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from starters.gateway.replays import Replays
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    replays: Replays | None = None
+    """What was received already; needed by every door that takes signed requests."""
 
 
 def doors(request: Request) -> Doors:

@@ -152,3 +152,12 @@ frozen = Table(
     Column("content", Text, nullable=False),
 )
 """What a release was when it was recorded, by the digest of its content: written once."""
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("expires_at", Utc, nullable=False),
+    Index("replays_expired", "expires_at"),
+)
+"""What a door has received already; each is forgotten when its signature would be too old."""

@@ -1,0 +1,1 @@
+"""Requests that no honest sender sends, played against a running gateway, and counted."""
