@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from demo.slack import SlackStandIn, signed
-from proof.attack.slack_gate import ANA, PATH, SECRET, SlackGate, slack_gate
+from proof.attack.slack_gate import ANA, PATH, SECRET, T1, SlackGate, slack_gate
 from proof.in_process import Fleet, fleet, quick_looks
 from proof.own_temporal import own_temporal
 from rollback_manager.client import Rollback
@@ -46,7 +46,7 @@ async def measure(clicks: int) -> Clicked:
             client = await own.client()
             for _ in range(0, clicks, BATCH):
                 waits = {"approval": {"required": True, "deadline_s": 120}}
-                opened = fleet(client, own.folder, services=BATCH, policy=waits)
+                opened = fleet(client, own.folder, services=BATCH, policy=waits, decisions=T1)
                 async with opened as made, made.worker(), slack_gate(made, stand_in) as gate:
                     rollbacks = [await _waiting(made, name) for name in made.worlds]
                     for rollback in rollbacks:

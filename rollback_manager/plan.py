@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rollback_manager.authority.keys import VerifyKey
+from rollback_manager.authority.quorum import Quorum
 from rollback_manager.gates import GateResult
 from rollback_manager.metrics.reading import NoReading, Reading, Total
 from rollback_manager.owners import Owner
@@ -247,8 +249,11 @@ class Risk(Value):
     mitigation: str
 
 
-NOT_AGREED_TO = {"digest", "found", "gates", "estimate", "made_at", "channels"}
-"""What may differ between two looks at the same plan: figures and who is told, not intentions."""
+NOT_AGREED_TO = {
+    *("digest", "found", "gates", "estimate", "made_at", "tier_because", "keys", "channels"),
+}
+"""What may differ between two looks at the same plan: figures and who is told, not intentions. Nor
+do keys belong to it: their rotation voids no vote."""
 
 
 class RollbackPlan(Value):
@@ -272,6 +277,11 @@ class RollbackPlan(Value):
     """How much authority it needs; None in plans of older builds."""
     channels: tuple[str, ...] = ()
     """Who is told at each milestone: names of the environment's `notifications`."""
+    tier_because: str = ""
+    quorum: Quorum | None = None
+    """How many agree and who counts; None, as in older builds: the first vote decides."""
+    keys: tuple[VerifyKey, ...] = ()
+    """Whose signatures count, now and next; none at level local."""
     digest: str = ""
     """Of this plan when it was made (`digest_of`). Stored, not computed anew: a later build may
     know more fields, and would arrive at a digest for which nobody has voted."""

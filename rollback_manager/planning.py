@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from rollback_manager import actions, configuration, gates
+from rollback_manager.authority.quorum import Authority
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
@@ -242,9 +243,14 @@ def gates_before(
     plan: ServicePlan,
     request: RollbackRequest,
     security: str,
+    *,
+    asked: bool = False,
     channels: tuple[str, ...] = (),
 ) -> tuple[GateResult, ...]:
-    """The gates before, judged for one service. channels: names of those that are told."""
+    """The gates before, judged for one service.
+
+    asked: somebody must agree, whatever its policy. channels: names of those that are told.
+    """
     rehearsed = [past.finished_at for past in facts.past if past.verified]
     general = gates.before(
         BeforeFacts(
@@ -256,7 +262,7 @@ def gates_before(
             good_error_ratio=plan.baseline.error_ratio if plan.baseline else None,
             requested_by=request.requested_by,
             security=security,
-            approval_required=facts.policy.approval.required or request.needs_approval,
+            approval_required=facts.policy.approval.required or asked,
             told=told_by(channels),
             now=facts.now,
         )
@@ -292,31 +298,44 @@ def assemble(
     waves: together.Waves = (),
     width: int = 1,
     channels: tuple[str, ...] = (),
+    authority: Authority | None = None,
 ) -> RollbackPlan:
-    """The whole plan: all services in the order of their waves; one wave if none are given."""
+    """The whole plan: all services in the order of their waves; one wave if none are given.
+
+    authority: what it needs; None: what policy and request alone ask for.
+    """
     parts = {plan.service: (facts, plan, seen) for facts, plan, seen in services}
     waves = waves or (tuple(sorted(parts)),)
     ordered = [parts[name] for wave in waves for name in wave]
     plans = tuple(plan for _, plan, _ in ordered)
     policies = [facts.policy for facts, _, _ in ordered]
+    asked = request.needs_approval if authority is None else authority.quorum.votes > 0
+    approval = together.approval(policies, asked_for=asked)
     return RollbackPlan(
         env=request.env,
         security=security,
         services=plans,
         waves=waves,
-        approval=together.approval(policies, asked_for=request.needs_approval),
+        approval=approval,
         time_limit_s=max(policy.time_limit_s for policy in policies),
         plan_valid_s=min(policy.plan_valid_s for policy in policies),
         abort_when=together.abort_when(plans, width),
         done_when=together.done_when(plans),
         risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
         gates=together.gates(
-            {p.service: gates_before(f, p, request, security, channels) for f, p, _ in ordered}
+            {
+                p.service: gates_before(f, p, request, security, asked=asked, channels=channels)
+                for f, p, _ in ordered
+            }
         ),
         found=tuple(seen for _, _, seen in ordered),
         estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
         made_at=now,
         channels=channels,
+        tier=authority.tiered.tier if authority else None,
+        tier_because=authority.tiered.because if authority else "",
+        quorum=authority.quorum if authority else None,
+        keys=authority.keys if authority else (),
     ).sealed()
 
 

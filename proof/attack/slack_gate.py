@@ -31,6 +31,8 @@ PEOPLE = {
     "bob@example.com": Accounts(slack="T1/UBOB"),
 }
 PATH = "/slack/buttons"
+T1 = {"tier_up_without_evidence": False}
+"""Decisions of an environment in which a click in chat is a vote: from T2 on it is none."""
 
 
 @dataclass(frozen=True)

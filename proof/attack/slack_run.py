@@ -6,7 +6,7 @@ from temporalio.client import Client
 
 from demo.slack import SlackStandIn
 from proof.attack.slack import Attacked, mutated, play, replay
-from proof.attack.slack_gate import ANA, PATH, SECRET, slack_gate
+from proof.attack.slack_gate import ANA, PATH, SECRET, T1, slack_gate
 from proof.in_process import fleet, quick_looks
 from rollback_manager.client import Rollback
 from rollback_manager.progress import State
@@ -37,7 +37,7 @@ async def attack(client: Client, folder: Path, *, quick: bool = False) -> SlackA
     """Against a rollback that waits for a vote, and ends by the one that counts."""
     waits = {"approval": {"required": True, "deadline_s": 600}}
     with SlackStandIn() as stand_in, quick_looks():
-        opened = fleet(client, folder, services=1, policy=waits)
+        opened = fleet(client, folder, services=1, policy=waits, decisions=T1)
         async with opened as made, made.worker(), slack_gate(made, stand_in) as gate:
             (service,) = made.worlds
             rollback = await made.start(service)

@@ -136,7 +136,7 @@ def _question(status: RollbackStatus, plan: RollbackPlan | None) -> Question | N
         return None
     return Question(
         deadline=status.deadline,
-        votes=status.quorum,
+        votes="" if status.quorum.endswith("of 1") else status.quorum,
         only_elsewhere=status.tier in ONLY_ELSEWHERE,
     )
 
@@ -146,7 +146,8 @@ def _facts(status: RollbackStatus, plan: RollbackPlan) -> Iterator[Fact]:
     yield Fact(label="Why", text=_why(status, plan))
     yield Fact(label="Blast radius", text=_radius(plan))
     if status.tier is not None:
-        yield Fact(label="Tier", text=str(status.tier))
+        because = foreign(status.tier_because, FOREIGN)
+        yield Fact(label="Tier", text=words.joined([str(status.tier), because]))
     yield Fact(label="Capacity floor", text=_floors(plan))
     expected = plan.estimate
     back, well = words.duration(expected.traffic_back_s), words.duration(expected.verified_s)

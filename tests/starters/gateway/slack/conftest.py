@@ -124,7 +124,8 @@ def engine_of(records: SqlRecords) -> Any:
 
 @pytest.fixture
 async def chat(client: Client, tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Chat]:
-    """v1 verified and warm, v2 bad with all the traffic; a person must agree."""
-    asked = rig.rig(client, tmp_path, cached=1000, policy=POLICY)
-    async with asked as made, opened(made, slack) as one:
-        yield one
+    """v1 verified and warm, v2 bad with all the traffic; a person must agree, at T1."""
+    async with rig.rig(client, tmp_path, cached=1000, policy=POLICY, manned=False) as bare:
+        made = replace(bare, decisions={"tier_up_without_evidence": False})
+        async with made.worker(), opened(made, slack) as one:
+            yield one
