@@ -202,6 +202,7 @@ class ServiceReport(Value):
 
     service: str
     waits_for: str
+    word: str = ""
     steps: tuple[StepStatus, ...] = ()
     """Shares and verdicts since the last report, where people are told of them."""
     word: str = ""

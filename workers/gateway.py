@@ -11,6 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from activities.integrations.sql import engine_for, upgrade
+from activities.integrations.sql.replays import SqlReplays
 from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
@@ -19,10 +21,10 @@ from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import wiring
+from workers import slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings
+from workers.settings import Settings, SlackSettings
 from workers.worker import stop_on_signals
 
 GRACE_S = 5
@@ -31,15 +33,24 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    return make_app(
-        Doors(
-            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-            catalogue=wiring.catalogue_of(settings),
-            binding=binding(settings),
-            now=lambda: datetime.now(UTC),
-            operator=naming.operator(),
-        )
+    by_slack = SlackSettings()
+    doors = Doors(
+        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+        catalogue=wiring.catalogue_of(settings),
+        binding=binding(settings),
+        now=lambda: datetime.now(UTC),
+        operator=naming.operator(),
+        replays=replays(settings) if by_slack.is_set_up else None,
     )
+    return make_app(doors, slack.door(by_slack, settings.pages_url))
+
+
+def replays(settings: Settings) -> SqlReplays:
+    """In the records, which are one for all gateways."""
+    wiring.make_data_folder(settings)
+    engine = engine_for(settings.records_url)
+    upgrade(engine)
+    return SqlReplays(engine)
 
 
 def binding(settings: Settings) -> Binding:

@@ -66,6 +66,39 @@ class Settings(BaseSettings):
         return self.audit_anchor or self.data / "anchor" / "audit.jsonl"
 
 
+class SlackSettings(BaseSettings):
+    """Slack's way in, prefix ROLLBACK_GATEWAY_SLACK_. Secrets stand as references; lists by commas.
+
+    Without `signing_secrets` there are no addresses for Slack; without `app_token` no Socket Mode.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_SLACK_", frozen=True, extra="ignore"
+    )
+
+    signing_secrets: str = ""
+    """References such as env:SLACK_SIGNING_SECRET; two while one is replaced."""
+    app_token: str = ""
+    """Reference to the app's token (xapp-…): opens Socket Mode, so it must be kept as a key."""
+    token: str = ""
+    """Reference to the bot's token (xoxb-…): tells one person what became of a click."""
+    teams: str = ""
+    """Ids of the workspaces that may come in, such as T024BE7LD."""
+    apps: str = ""
+    """Ids of the apps that may come in: ours."""
+    enterprises: str = ""
+    """Ids of the organisations of Enterprise Grid that may come in; empty: none."""
+    api: str = "https://slack.com/api"
+    """Slack's Web API, or that of GovSlack or of a stand-in."""
+    hooks: str = "https://hooks.slack.com"
+    """The only place to which a `response_url` may lead."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether anybody can come in by it."""
+        return bool(self.signing_secrets or self.app_token)
+
+
 def load(**overrides: object) -> Settings:
     """The settings, or every mistake at once; `overrides` win where they are not None."""
     given = {name: value for name, value in overrides.items() if value is not None}

@@ -150,10 +150,8 @@ class ServiceRollbackWorkflow:
         parent = workflow.info().parent
         if parent is None:
             return
-        service = self._request.plan.service
-        report = ServiceReport(
-            service=service, waits_for=words, steps=steps, word=self._request.seal.word
-        )
+        service, word = self._request.plan.service, self._request.seal.word
+        report = ServiceReport(service=service, waits_for=words, word=word, steps=steps)
         handle = workflow.get_external_workflow_handle(parent.workflow_id)
         try:
             await self._control.to_the_end(handle.signal("service_reports", report))
