@@ -37,7 +37,7 @@ class Seen:
     def __init__(self) -> None:
         self._keys: set[str] = set()
 
-    def first(self, key: str, until: datetime) -> bool:
+    def first_time(self, key: str, ttl_s: int) -> bool:
         known = key in self._keys
         self._keys.add(key)
         return not known
