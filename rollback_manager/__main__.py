@@ -37,6 +37,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     },
     "Afterwards": {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),
+        "audit": Verb("starters.audit", "show who did what, verify and export the audit chain"),
         "decisions": Verb("starters.decisions", "list, label, measure and replay past verdicts"),
     },
     "Before": {

@@ -41,6 +41,7 @@ from rollback_manager.platforms import (
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
 from rollback_manager.policy_sense import senseless, senseless_decisions
 from rollback_manager.strategies import all_strategies
+from rollback_manager.telling.channels import Channels
 from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
 
@@ -118,6 +119,8 @@ class Environment(Value):
     decisions: DecisionPolicy = DecisionPolicy()
     approvers: tuple[str, ...] = ()
     """Who may agree to a rollback that an incident proposes."""
+    notifications: Channels = ()
+    """Who is told at each milestone of a rollback, and where."""
     freezes: tuple[Window, ...] = ()
     """When nothing may be deployed; a rollback passes, unless the window says otherwise."""
 

@@ -9,6 +9,7 @@ from rollback_manager.gates import GateResult
 from rollback_manager.metrics.reading import Total
 from rollback_manager.operation import Mark
 from rollback_manager.plan import ActionKind
+from rollback_manager.tier import Tier
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict
 
@@ -167,6 +168,8 @@ class RollbackOutcome(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     gates: tuple[GateResult, ...] = ()
     security: str = "local"
+    not_told: tuple[str, ...] = ()
+    """Channels that did not take the last message, each with its reason."""
 
 
 class StepStatus(Value):
@@ -178,6 +181,15 @@ class StepStatus(Value):
     summary: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class ServiceReport(Value):
+    """What a child tells its parent: a person is needed, or no longer; or what it has reached."""
+
+    service: str
+    waits_for: str
+    steps: tuple[StepStatus, ...] = ()
+    """Shares and verdicts since the last report, where people are told of them."""
 
 
 class ServiceStatus(Value):
@@ -215,6 +227,12 @@ class RollbackStatus(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     outcome: RollbackOutcome | None = None
     security: str = "local"
+    tier: Tier | None = None
+    tier_because: str = ""
+    quorum: str = ""
+    """How many of those who must agree have agreed, `1 of 2`; empty where nobody is asked."""
+    nonce: str = ""
+    """Of the question that is open; a vote on an older one does not count."""
 
 
 def end_state(found: Found, good: str, bad: str, wrote: bool) -> EndState:

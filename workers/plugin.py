@@ -11,6 +11,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
+from workflows.audit import AuditWorkflow
 from workflows.budget import BudgetWorkflow
 from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
@@ -36,6 +37,7 @@ WORKFLOWS: Sequence[type] = (
     IncidentWorkflow,
     DecisionsWorkflow,
     CheckupWorkflow,
+    AuditWorkflow,
     StayWorkflow,
     DeploysWorkflow,
 )

@@ -19,12 +19,14 @@ from temporalio.service import RPCError
 
 from rollback_manager import contract
 from rollback_manager.access import ClustersAsked, ClustersChecked
+from rollback_manager.audit.asked import Answer as Audited
+from rollback_manager.audit.asked import AuditRequest
 from rollback_manager.claim import Left, Watched
 from rollback_manager.client import stays, watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
 from rollback_manager.client.incidents import Incidents
-from rollback_manager.client.refusals import explained, from_failure
+from rollback_manager.client.refusals import explained, from_failure, no_temporal
 from rollback_manager.client.rollback import Rollback
 from rollback_manager.contract import (
     AdoptRequest,
@@ -90,6 +92,13 @@ class RollbackClient:
             raise PermanentError("not connected: use `async with RollbackClient()`")
         return self._client
 
+    async def answers(self) -> None:
+        """Whether Temporal answers; raises Unreachable where it does not within two seconds."""
+        try:
+            await self.temporal.service_client.check_health(timeout=timedelta(seconds=2))
+        except RPCError as error:
+            raise no_temporal("the server") from error
+
     async def plan(self, request: RollbackRequest, *, timeout_s: float = 30) -> Planned:
         """What a rollback would do now. Touches nothing."""
         plan_id = contract.plan_id(request.env, request.key)
@@ -107,6 +116,12 @@ class RollbackClient:
         question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
         asked_as = contract.decisions_id(request.ask.env, f"{request.ask.verb}-{question}")
         return await self._ask(contract.DECISIONS_WORKFLOW, request, asked_as, Decisions, timeout_s)
+
+    async def audit(self, request: AuditRequest, *, timeout_s: float = 600) -> Audited:
+        """Show, verify, export or prove by the audit chain."""
+        question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
+        asked_as = contract.audit_id(f"{request.ask.verb}-{question}")
+        return await self._ask(contract.AUDIT_WORKFLOW, request, asked_as, Audited, timeout_s)
 
     async def deploys(self, request: DeployRequest) -> DeployAnswer:
         """Whether something may be deployed; or a freeze said, lifted or listed.

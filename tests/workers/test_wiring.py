@@ -93,6 +93,7 @@ def test_a_catalogue_that_is_not_text_stops_the_start(settings: Settings) -> Non
 def test_every_activity_is_registered_under_its_name_for_good(settings: Settings) -> None:
     names = [_name(one) for one in wiring.activities(wiring.parts(settings), NOBODY)]
     assert sorted(names) == [
+        "ask_audit",
         "ask_budget",
         "ask_decisions",
         "ask_deploys",
