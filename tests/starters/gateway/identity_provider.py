@@ -3,7 +3,9 @@
 It asks for no password: whoever comes is the person that the test has put before it.
 """
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import secrets
 import socket
@@ -15,12 +17,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jwt
+import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-
-from starters.gateway.doors import Binding
-from workers.gateway import served
 
 CLIENT = "rollback-manager"
 SECRET = "client-secret"  # noqa: S105 -- of a stand-in
@@ -125,9 +125,14 @@ class StandInProvider:
 @asynccontextmanager
 async def provider() -> AsyncIterator[StandInProvider]:
     """One that listens on this machine."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    made = StandInProvider(f"http://127.0.0.1:{port}")
-    async with served(made.app(), Binding("127.0.0.1", port, made.issuer, ())):
-        yield made
+    listening = socket.create_server(("127.0.0.1", 0))
+    made = StandInProvider(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    config = uvicorn.Config(made.app(), log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign] # pytest has its own
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield made
+    server.should_exit = True
+    await serving
