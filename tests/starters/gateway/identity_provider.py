@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -122,14 +122,20 @@ class StandInProvider:
         return app
 
 
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Pytest has handlers of its own."""
+        yield
+
+
 @asynccontextmanager
 async def provider() -> AsyncIterator[StandInProvider]:
     """One that listens on this machine."""
     listening = socket.create_server(("127.0.0.1", 0))
     made = StandInProvider(f"http://127.0.0.1:{listening.getsockname()[1]}")
     config = uvicorn.Config(made.app(), log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign] # pytest has its own
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         await asyncio.sleep(0.01)
