@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rollback_manager.authority.keys import VerifyKey
+from rollback_manager.authority.quorum import Quorum
 from rollback_manager.errors import PermanentError
 from rollback_manager.metrics.reading import Total
 from rollback_manager.plan import Part, RollbackPlan, ServicePlan
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.release import Release, Standing
-from rollback_manager.values import Value
+from rollback_manager.tier import Tier
+from rollback_manager.values import Count, Value
 from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 TASK_QUEUE = "rollback"
@@ -28,7 +31,9 @@ INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
 CHECKUP_WORKFLOW = "CheckupWorkflow"
+AUDIT_WORKFLOW = "AuditWorkflow"
 STAY_WORKFLOW = "StayWorkflow"
+DEPLOYS_WORKFLOW = "DeploysWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -119,6 +124,16 @@ def checkup_id(env: str) -> str:
     return f"checkup/{checked('environment', env) if env else 'all'}"
 
 
+def audit_id(question: str) -> str:
+    """Workflow id of a question about the audit chain; `question` tells it from all others."""
+    return f"audit/{checked('question', question)}"
+
+
+def deploys_id(env: str, question: str) -> str:
+    """Workflow id of a question about deploys, or of a freeze that is said or lifted."""
+    return f"deploys/{checked('environment', env)}/{checked('question', question)}"
+
+
 class EvidencePoint(Value):
     """One second of what the requester saw: answers and failures by version."""
 
@@ -132,7 +147,9 @@ class RollbackRequest(Value):
 
     adopts: id of an ended rollback whose claim this one goes on from. needs_approval: a person must
     agree whatever the policy of the environment says: the decision behind it asks for that.
-    trace: what the test saw whose alarm is behind it.
+    votes: how many should, where one vote proves one person. trace: what the test saw whose alarm
+    is behind it. confirmed: the service that was typed out, empty if none was; None from a door
+    that asks in its own way.
     """
 
     env: str
@@ -148,6 +165,8 @@ class RollbackRequest(Value):
     adopts: str = ""
     needs_approval: bool = False
     trace: EvidenceTrace = EvidenceTrace()
+    votes: Count = 0
+    confirmed: str | None = None
 
 
 class AdoptRequest(Value):
@@ -244,7 +263,10 @@ class Planned(Value):
     """Instead of a plan, where there are more services than one may have."""
     digest: str = ""
     approval: ApprovalPolicy | None = None
-    """Of a part's plan, which itself stays with the part."""
+    """Of a part's plan, which itself stays with the part; so are tier, quorum and keys."""
+    tier: Tier | None = None
+    quorum: Quorum | None = None
+    keys: tuple[VerifyKey, ...] = ()
     width: int = 10
     blocked_because: str = ""
     effect: str = ""
@@ -265,13 +287,8 @@ class ServiceRollback(Value):
     plan: ServicePlan
     go: bool
     counted: Total | None = None
-
-
-class ServiceReport(Value):
-    """What a child tells its parent when a person is needed, or no longer."""
-
-    service: str
-    waits_for: str
+    tells: bool = False
+    """Whether its parent is to hear of each share and each verdict, because people are told."""
 
 
 class RecordRelease(Value):

@@ -8,15 +8,18 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.targets import VersionState
 from rollback_manager.client import Rollback
 from rollback_manager.contract import (
     SEARCH_ATTRIBUTES,
@@ -48,6 +51,7 @@ from tests.workflows.holding import held_in
 from tests.workflows.owned import owned
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
+from workflows.short import AT_ONCE
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -132,6 +136,23 @@ async def _second_thoughts(made: Rig) -> Rollback:
     return await made.start()
 
 
+async def _look_timed_out(made: Rig) -> Rollback:
+    """Cold, so the first step looks whether it is ready by now; and that look takes too long."""
+    made.world.running["v1"] = 0
+    rollback = await made.start()
+    status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+    seen, looks = made.world.versions, count()
+
+    def slow() -> dict[str, VersionState]:
+        if next(looks) == 0:
+            time.sleep(1.5 * AT_ONCE.total_seconds())
+        return seen()
+
+    vars(made.world)["versions"] = slow
+    await rollback.vote(Decision.APPROVE, Vote(plan=status.digest, by="anna"), vote_id="1")
+    return rollback
+
+
 async def _stays(made: Rig) -> Rollback:
     owned(made.world).agreed = True
     rollback = await made.start()
@@ -154,6 +175,7 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "slices": (_verified, {}),
     "slice_fell_back": (_slice_fell_back, {}),
     "second_thoughts": (_second_thoughts, {"further_attempts": 1}),
+    "look_timed_out": (_look_timed_out, ASKED),
     "stays": (_stays, {"stay_checks_s": (0.3, 0.6, 0.9)}),
 }
 """Name of the files → what happens, and under which policy."""

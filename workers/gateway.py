@@ -95,6 +95,7 @@ async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        app.state.doors.following.end()  # whoever follows a rollback would keep it up to the end
         server.should_exit = True
         await serving
 

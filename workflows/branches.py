@@ -62,7 +62,7 @@ class Branches:
         if refused:
             return refused[0]
         whole = [part.model_copy(update={"digest": planned.digest}) for part, planned in made]
-        self.tree = sealed(whole, [p.approval for _, p in made if p.approval is not None])
+        self.tree = sealed(whole, [planned for _, planned in made])
         return None
 
     async def _sealed(self, part: Part) -> Planned:
@@ -131,6 +131,7 @@ class Branches:
 
     def _of(self, part: Part) -> RollbackRequest:
         more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}
+        more["confirmed"] = None  # it was for the whole
         return self._request.model_copy(update=more)
 
 

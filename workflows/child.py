@@ -49,6 +49,7 @@ class ServiceChild:
                 plan=service,
                 go=go,
                 counted=seen.counted if seen else None,
+                tells=bool(plan.channels),
             ),
             id=service_id(plan.env, service.service),
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,

@@ -10,14 +10,22 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    FailureError,
+    TimeoutError,  # noqa: A004 -- Temporal's own
+    is_cancelled_exception,
+)
 
 from workflows.options import RETRY
 
 T = TypeVar("T")
 
-FAILED = (ActivityError, ApplicationError)
-"""A local activity's own error arrives as it is, without the ActivityError around it."""
+FAILED = (ActivityError, ApplicationError, CancelledError, TimeoutError)
+"""A local activity's own error arrives as it is, without the ActivityError around it. So does its
+time-out, but only when it is replayed: the first time it is the cause of an ActivityError."""
 
 ONCE = RetryPolicy(maximum_attempts=1)
 AT_ONCE = timedelta(seconds=5)
@@ -48,6 +56,6 @@ async def short(work: Callable[..., T], argument: Any, *, patience: timedelta, s
     return result
 
 
-def _for_good(error: ActivityError | ApplicationError) -> bool:
+def _for_good(error: FailureError) -> bool:
     cause = error.cause if isinstance(error, ActivityError) else error
     return isinstance(cause, ApplicationError) and cause.non_retryable

@@ -17,11 +17,11 @@ with workflow.unsafe.imports_passed_through():
         Decision,
         PauseCommand,
         RollbackRequest,
-        ServiceReport,
         StepCommand,
         Vote,
     )
     from rollback_manager.fleet.budget import Word
+    from rollback_manager.progress import ServiceReport
 
 
 class Steering:

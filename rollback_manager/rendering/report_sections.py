@@ -268,12 +268,20 @@ def _appendix(r: Report) -> Section:
         "those of the machine that looked. The error of either clock is unknown.",
         *(f"{p.plan.from_version}: {p.plan.from_digest or UNKNOWN}." for p in r.services),
         *(f"{p.plan.to_version}: {p.plan.to_digest or UNKNOWN}." for p in r.services),
+        *_audit(r),
         "Made from Temporal's history alone. The same history gives the same report.",
         "The same by hand, if there is no Temporal:",
     )
     found = r.plan.found if r.plan else ()
     shell = tuple(line for service in found for line in service.by_hand)
     return Section("Appendix", lines, shell=shell or ("# unknown: the plan names no commands",))
+
+
+def _audit(r: Report) -> tuple[str, ...]:
+    if r.audit is not None:
+        return (str(r.audit),)
+    because = r.no_audit_because
+    return (f"Not held against the audit chain: {because}.",) if because else ()
 
 
 def _ratio(part: int, whole: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rollback_manager.authority.quorum import Quorum
 from rollback_manager.gates import GateAnswer
 from rollback_manager.metrics.reading import NoReading
 from rollback_manager.plan import (
@@ -21,6 +22,7 @@ from rollback_manager.plan import (
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
+from rollback_manager.tier import Tier
 
 A_ROW = 4
 """Names of services in a row of a command."""
@@ -43,6 +45,11 @@ def plan(made: RollbackPlan) -> str:
         lines += ["", *_service(service, seen_of(made, service.service))]
     lines += ["", *_agreement(made), "", *_next(made)]
     return page(lines)
+
+
+def is_typed_out(made: RollbackPlan) -> bool:
+    """Whether a service is typed out to start it: there is no second person (security.md §2)."""
+    return made.security == "local" and made.tier is not None and made.tier >= Tier.T2
 
 
 def by_hand(made: RollbackPlan) -> str:
@@ -142,7 +149,9 @@ def _agreement(made: RollbackPlan) -> Iterator[str]:
     risks = [f"{foreign(risk.risk)}: {foreign(risk.mitigation)}" for risk in made.risks]
     yield from labelled("RISKS", risks or ["none is known to the strategy"])
     yield f"POINT OF NO RETURN  {', '.join(no_returns(made)) or 'none'}"
-    yield from labelled("APPROVAL", [approval(made.approval)])
+    if made.tier is not None:
+        yield from labelled("TIER", [f"{made.tier}: {foreign(made.tier_because)}"])
+    yield from labelled("APPROVAL", list(approval(made.approval, made.quorum)))
 
 
 def no_returns(made: RollbackPlan) -> list[str]:
@@ -181,18 +190,25 @@ def doubts(made: RollbackPlan) -> list[str]:
     return [*unclear, *unread] or ["nothing is known that speaks against it"]
 
 
-def approval(policy: ApprovalPolicy) -> str:
-    """Whether a person must agree, until when, and what silence means."""
+def approval(policy: ApprovalPolicy, quorum: Quorum | None) -> Iterator[str]:
+    """Whether people must agree, until when, and what silence means."""
     if not policy.required:
-        return "policy asks for none: it starts at once"
-    until = words.duration(policy.deadline_s)
-    return f"a person must agree within {until}; unanswered: {policy.on_expiry}"
+        yield "policy asks for none: it starts at once"
+    else:
+        people = "a person" if quorum is None or quorum.votes < 2 else f"{quorum.votes} people"
+        until = words.duration(policy.deadline_s)
+        yield f"{people} must agree within {until}; unanswered: {policy.on_expiry}"
+    if quorum is not None and quorum.because:
+        yield foreign(quorum.because)
+    if policy.required and quorum is not None and 0 < quorum.escalate_s < policy.deadline_s:
+        yield f"unanswered after {words.duration(quorum.escalate_s)}: more people are told"
 
 
 def _next(made: RollbackPlan) -> Iterator[str]:
     names = [service.service for service in made.services]
     env, expected = f"--env {made.env}", f"--expect-plan {words.quoted(made.digest)}"
-    yield from command("next:  ", *_called("start", names, env), expected)
+    typed = [f"--confirm {names[0]}"] if is_typed_out(made) else []
+    yield from command("next:  ", *_called("start", names, env), expected, *typed)
     yield "no Temporal?"
     yield from command("  ", *_called("plan", names, env), "--as-commands")
 

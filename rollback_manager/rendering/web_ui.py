@@ -26,7 +26,10 @@ FEW = 3
 MANY = 80
 """Rows of a table: those that need somebody come first, and all of it stays under 20 kB."""
 
-SECURITY = "local – one operator, decisions are not authenticated"
+SECURITY = {
+    "local": "local – one operator, decisions are not authenticated",
+    "secured": "secured – decisions are signed by the gateway; what is sent here is ignored",
+}
 
 
 def target_of(action: Action) -> str:
@@ -93,8 +96,10 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
         f"### {_word(status.state)} · {_moves(plan) or status.rollback}",
         f"- **Waits for** {cell(status.waits_for) or 'nobody'}",
         f"- **Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
-        f"- **Security** {SECURITY}",
+        f"- **Security** {SECURITY.get(status.security, status.security)}",
     ]
+    if plan is not None and plan.tier is not None:
+        lines += [f"- **Tier** {plan.tier}: {cell(plan.tier_because)}"]
     if status.state is State.WAITING_FOR_APPROVAL and plan is not None:
         lines += ["", *_to_approve(plan, status)]
     if plan is not None:

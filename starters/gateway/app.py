@@ -1,8 +1,11 @@
 """The app: every door that is set up, behind the same guards."""
 
-from fastapi import Depends, FastAPI
+from collections.abc import Iterator
 
-from starters.gateway import api, pages, problems
+from fastapi import APIRouter, Depends, FastAPI
+
+from starters.gateway import api, health, pages, problems
+from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 from starters.gateway.sign_in import routes
@@ -17,10 +20,20 @@ def make_app(doors: Doors) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(from_here)],
+        generate_unique_id_function=lambda route: route.name,  # links name operations by it
     )
     app.state.doors = doors
     problems.handle(app)
-    signing_in = () if doors.sign_in is None else (routes.router,)
-    for router in (api.router(), pages.router(), *signing_in):
+    health.add(app)
+    for router in _routers(doors):
         app.include_router(router)
     return app
+
+
+def _routers(doors: Doors) -> Iterator[APIRouter]:
+    yield api.router()
+    yield pages.router()
+    if doors.sign_in is not None:
+        yield routes.router
+    if doors.ci is not None:
+        yield credentials.router(doors.ci)

@@ -8,6 +8,9 @@ from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from starters.gateway.answered import Answers
+from starters.gateway.ci.door import CiDoor
+from starters.gateway.following import Followings
 from starters.gateway.last_plans import LastPlans
 from starters.gateway.pictures import Pictures
 from starters.gateway.seal import Seal
@@ -39,9 +42,13 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    plans: LastPlans = field(default_factory=LastPlans)
+    answers: Answers = field(default_factory=Answers)
+    following: Followings = field(default_factory=Followings)
+    ci: CiDoor | None = None
+    """How CI jobs sign in; None: they cannot."""
     seal: Seal = field(default_factory=Seal)
     """Of what goes to a browser and must come back unchanged."""
-    plans: LastPlans = field(default_factory=LastPlans)
     pictures: Pictures = field(default_factory=Pictures)
     told: Told = field(default_factory=Told)
     sign_in: SignIn | None = None

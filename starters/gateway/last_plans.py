@@ -21,6 +21,11 @@ class LastPlans:
         while len(self._commands) > MOST:
             self._commands.popitem(last=False)
 
+    def begun(self, rollback: str, shown_as: str) -> None:
+        """The plan that was shown under another name is this rollback's."""
+        if shown_as in self._commands:
+            self._commands[rollback] = self._commands[shown_as]
+
     def by_hand(self, rollback: str) -> tuple[str, ...]:
         """Its commands; nothing where its plan was not seen here."""
         return self._commands.get(rollback, ())

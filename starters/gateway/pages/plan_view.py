@@ -119,7 +119,7 @@ def _limits(made: RollbackPlan) -> Iterator[str]:
     yield f"Abort if: {' · '.join(made.abort_when) or words.UNKNOWN}."
     yield f"Done when: {' · '.join(made.done_when) or words.UNKNOWN}."
     yield f"Point of no return: {', '.join(terminal_plan.no_returns(made)) or 'none'}."
-    yield f"Approval: {terminal_plan.approval(made.approval)}."
+    yield f"Approval: {'; '.join(terminal_plan.approval(made.approval, made.quorum))}."
 
 
 def _stays(made: RollbackPlan) -> Iterator[str]:
