@@ -149,12 +149,19 @@ def test_a_rejection_says_that_the_bad_release_stays() -> None:
 def test_the_tier_says_what_a_yes_needs_beside_the_click(
     tier: Tier | None, person: Person, needs: tuple[str, bool, int, bool]
 ) -> None:
-    assert asking.confirmed(status(tier=tier), person) == needs
+    assert asking.confirmed(status(tier=tier), None, person) == needs
     assert asking.question(status(tier=tier), b.plan()).twice is bool(needs[0])
 
 
+def test_the_plan_says_the_tier_where_the_rollback_does_not() -> None:
+    plan = b.plan(tier=Tier.T2, tier_because="no fresh rehearsal")
+    asked = asking.question(status(), plan)
+    assert (asked.tier, asked.tier_because, asked.twice) == ("T2", "no fresh rehearsal", True)
+    assert "Tier T2: no fresh rehearsal." in plan_view.sections(plan)[0].lines
+
+
 def test_what_is_missing_is_said_in_sentences() -> None:
-    asked = asking.confirmed(status(tier=Tier.T3), OPERATOR)
+    asked = asking.confirmed(status(tier=Tier.T3), None, OPERATOR)
     assert asking.missing(asked, "", "", "short") == [
         "Type the name of the service to confirm: shop.",
         "Name the incident that this belongs to.",
@@ -218,7 +225,8 @@ def test_the_plan_on_a_page_says_all_that_the_terminal_says() -> None:
         " ".join((*one.lines, *(cell for t in one.tables for row in t.rows for cell in row)))
         for one in plan_view.sections(plan)
     )
-    for doubt in (*terminal_plan.doubts(plan), terminal_plan.approval(plan.approval)):
+    agreed = terminal_plan.approval(plan.approval, plan.quorum)
+    for doubt in (*terminal_plan.doubts(plan), *agreed):
         assert doubt in page
     for action in plan.services[0].actions:
         assert action.name in page

@@ -55,15 +55,21 @@ async def test_a_link_to_a_rollback_leads_through_the_provider_to_a_vote_in_ones
         page = await context.new_page()
         await page.goto(f"/{rollback.id}")
         await expect(page.get_by_text("signed in, web (pwd)")).to_be_visible()
+        await page.get_by_role("link", name="Approve…").click()
+        ids.amr = ("pwd", "otp")
+        await page.get_by_role("link", name="Prove it again").click()
+        await expect(page.get_by_text("signed in, web+mfa (pwd, otp)")).to_be_visible()
         assert await violations(page) == []
         ids.is_down = True  # who is signed in needs it no more
+        await page.get_by_label("to confirm").fill(signed.rig.service)
         await page.get_by_role("button", name="Approve: ").click()
         await expect(page.locator("#said")).to_contain_text("approve: applied")
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out here")
         assert await violations(page) == []
-        await page.goto(f"/{rollback.id}")
-        await expect(page.get_by_role("main")).to_contain_text("the identity provider does not")
+        assert not [one for one in await context.cookies() if "session" in one["name"]]
     outcome = await rollback.result()
     assert outcome.result is Result.VERIFIED
-    assert [(vote.by, vote.method) for vote in outcome.decisions] == [("ana@example.com", "web")]
+    assert [(vote.by, vote.method) for vote in outcome.decisions] == [
+        ("ana@example.com", "web+mfa")
+    ]
