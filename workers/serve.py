@@ -55,10 +55,9 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
     keeping = asyncio.create_task(server.keep_alive(say))
-    at = gateway.binding(settings)
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        async with gateway.served(gateway.app_of(client, settings), at):
+        async with gateway.opened(client, settings) as at:
             say(f"gateway: {at.origin}")
             say("ready; Ctrl-C stops all, and what runs goes on at the next start")
             async with anchoring(parts.audit):

@@ -4,7 +4,7 @@ Temporal's own settings (TEMPORAL_ADDRESS and kin) are read by `temporalio.envco
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -97,6 +97,38 @@ class SlackSettings(BaseSettings):
     def is_set_up(self) -> bool:
         """Whether anybody can come in by it."""
         return bool(self.signing_secrets or self.app_token)
+
+
+class SignInSettings(BaseSettings):
+    """How people sign in to the gateway, prefix ROLLBACK_GATEWAY_SIGN_IN_.
+
+    Without `issuer` nobody does: there is one local operator, and it listens on loopback alone.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_SIGN_IN_", frozen=True, extra="ignore"
+    )
+
+    issuer: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
+    """The identity provider (OpenID Connect), such as https://id.example.com; exactly as it calls
+    itself."""
+    client_id: str = ""
+    """How the provider knows us."""
+    client_secret: str = ""
+    """Reference to our secret there; empty: a public client, which PKCE alone protects."""
+    algorithm: Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"] = "RS256"
+    """The one that its words are signed with; another one is refused."""
+    scopes: str = "openid profile email"
+    """What is asked for; add the provider's own for groups, if it has one."""
+    subject_claim: str = "email"
+    """Which claim is somebody's subject in the catalogue's `people`."""
+    groups_claim: str = "groups"
+    """Which claim has the groups."""
+    acr: str = ""
+    """What the provider calls a sign-in with a second factor, if it has a name for it."""
+    key: str = ""
+    """Reference to at least 32 characters that seal cookies and forms, one for all gateways; empty:
+    made at the start, so that a restart signs everybody out."""
 
 
 def load(**overrides: object) -> Settings:
