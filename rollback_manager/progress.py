@@ -205,8 +205,6 @@ class ServiceReport(Value):
     word: str = ""
     steps: tuple[StepStatus, ...] = ()
     """Shares and verdicts since the last report, where people are told of them."""
-    word: str = ""
-    """The one that the parent gave to its child alone: a stray report does not know it."""
 
 
 class ServiceStatus(Value):
