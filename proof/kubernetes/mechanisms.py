@@ -22,5 +22,5 @@ def take_out(name: str) -> None:
         vars(writes)["_refuse_if_stale"] = lambda *_: None
 
 
-def _same_object_alone(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _same_object_alone(seen: Mapping[str, Any], _key: str) -> list[dict[str, Any]]:
     return [{"op": "test", "path": "/metadata/uid", "value": seen["metadata"]["uid"]}]
