@@ -221,7 +221,7 @@ def _glass(verb: Verb, facts: Facts) -> str:
 
 
 def _unconfirmed(verb: Verb, tier: Tier, facts: Facts) -> str:
-    if facts.level is not SecurityLevel.LOCAL or verb not in {Verb.START, Verb.APPROVE}:
+    if facts.level is not SecurityLevel.LOCAL or verb is not Verb.START:
         return ""
     return unconfirmed(tier, facts)
 
