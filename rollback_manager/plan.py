@@ -249,9 +249,12 @@ class Risk(Value):
     mitigation: str
 
 
-NOT_AGREED_TO = {"digest", "found", "gates", "estimate", "made_at", "tier_because", "keys"}
-"""What may differ between two looks at the same plan: figures, not intentions. Nor do keys belong
-to it: their rotation voids no vote."""
+NOT_AGREED_TO = {
+    *("digest", "found", "gates", "estimate", "made_at"),
+    *("tier_because", "keys", "channels"),
+}
+"""What may differ between two looks at the same plan: figures and who is told, not intentions. Nor
+do keys belong to it: their rotation voids no vote."""
 
 
 class RollbackPlan(Value):
@@ -278,6 +281,8 @@ class RollbackPlan(Value):
     """How many agree and who counts; None, as in older builds: the first vote decides."""
     keys: tuple[VerifyKey, ...] = ()
     """Whose signatures count, now and next; none at level local."""
+    channels: tuple[str, ...] = ()
+    """Who is told at each milestone: names of the environment's `notifications`."""
     digest: str = ""
     """Of this plan when it was made (`digest_of`). Stored, not computed anew: a later build may
     know more fields, and would arrive at a digest for which nobody has voted."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rollback_manager import actions, configuration, gates
+from rollback_manager import actions, configuration, freezes, gates
 from rollback_manager.authority.quorum import Authority
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
@@ -14,6 +14,7 @@ from rollback_manager.contract import RollbackRequest
 from rollback_manager.drift import Drift
 from rollback_manager.errors import Blocked
 from rollback_manager.fleet import together
+from rollback_manager.freezes import Freeze
 from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
@@ -23,6 +24,7 @@ from rollback_manager.plan import Estimate, Found, Phase, Risk, RollbackPlan, Se
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
+from rollback_manager.telling.channels import told_by
 from rollback_manager.values import Seconds, Value
 
 
@@ -65,6 +67,8 @@ class PlanningFacts(Value):
     preconditions: tuple[GateResult, ...] = ()
     """Of the platform on which it runs."""
     owners: tuple[Owner, ...] | None = None
+    frozen: tuple[Freeze, ...] = ()
+    """What holds for the service now; the way back passes, unless one of them says otherwise."""
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -242,10 +246,14 @@ def gates_before(
     plan: ServicePlan,
     request: RollbackRequest,
     security: str,
+    channels: tuple[str, ...] = (),
     *,
     asked: bool = False,
 ) -> tuple[GateResult, ...]:
-    """The gates before, judged for one service. asked: somebody must agree, whatever its policy."""
+    """The gates before, judged for one service.
+
+    channels: names of those that are told. asked: somebody must agree, whatever its policy.
+    """
     rehearsed = [past.finished_at for past in facts.past if past.verified]
     general = gates.before(
         BeforeFacts(
@@ -258,11 +266,16 @@ def gates_before(
             requested_by=request.requested_by,
             security=security,
             approval_required=facts.policy.approval.required or asked,
-            told="",
+            told=told_by(channels),
             now=facts.now,
         )
     )
-    return (*general, *facts.preconditions)
+    return (*general, *freezes.gates(facts.frozen), *facts.preconditions)
+
+
+def must_be_asked(request: RollbackRequest, facts: PlanningFacts) -> bool:
+    """Whether a person must agree whatever the policy says."""
+    return request.needs_approval or bool(freezes.stops_rollbacks(facts.frozen))
 
 
 def estimate(facts: PlanningFacts) -> Estimate:
@@ -293,6 +306,7 @@ def assemble(
     waves: together.Waves = (),
     width: int = 1,
     authority: Authority | None = None,
+    channels: tuple[str, ...] = (),
 ) -> RollbackPlan:
     """The whole plan: all services in the order of their waves; one wave if none are given.
 
@@ -303,7 +317,8 @@ def assemble(
     ordered = [parts[name] for wave in waves for name in wave]
     plans = tuple(plan for _, plan, _ in ordered)
     policies = [facts.policy for facts, _, _ in ordered]
-    asked = request.needs_approval if authority is None else authority.quorum.votes > 0
+    asked = any(must_be_asked(request, facts) for facts, _, _ in ordered)
+    asked = asked if authority is None else authority.quorum.votes > 0
     approval = together.approval(policies, asked_for=asked)
     return RollbackPlan(
         env=request.env,
@@ -317,7 +332,10 @@ def assemble(
         done_when=together.done_when(plans),
         risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
         gates=together.gates(
-            {p.service: gates_before(f, p, request, security, asked=asked) for f, p, _ in ordered}
+            {
+                p.service: gates_before(f, p, request, security, channels, asked=asked)
+                for f, p, _ in ordered
+            }
         ),
         found=tuple(seen for _, _, seen in ordered),
         estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
@@ -326,6 +344,7 @@ def assemble(
         tier_because=authority.tiered.because if authority else "",
         quorum=authority.quorum if authority else None,
         keys=authority.keys if authority else (),
+        channels=channels,
     ).sealed()
 
 

@@ -181,6 +181,8 @@ class RollbackOutcome(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     gates: tuple[GateResult, ...] = ()
     security: str = "local"
+    not_told: tuple[str, ...] = ()
+    """Channels that did not take the last message, each with its reason."""
     ignored: tuple[Ignored, ...] = ()
 
 
@@ -193,6 +195,16 @@ class StepStatus(Value):
     summary: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class ServiceReport(Value):
+    """What a child tells its parent: a person is needed, or no longer; or what it has reached."""
+
+    service: str
+    waits_for: str
+    word: str = ""
+    steps: tuple[StepStatus, ...] = ()
+    """Shares and verdicts since the last report, where people are told of them."""
 
 
 class ServiceStatus(Value):

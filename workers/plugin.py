@@ -3,17 +3,20 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from rollback_manager.client.converter import VEILED
 from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
+from workflows.audit import AuditWorkflow
 from workflows.budget import BudgetWorkflow
 from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
+from workflows.deploys import DeploysWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
@@ -35,7 +38,9 @@ WORKFLOWS: Sequence[type] = (
     IncidentWorkflow,
     DecisionsWorkflow,
     CheckupWorkflow,
+    AuditWorkflow,
     StayWorkflow,
+    DeploysWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows", "jwt", "cryptography")
@@ -48,11 +53,15 @@ def plugin(
     interceptors: Sequence[Interceptor] = (),
     *,
     versioned: bool = False,
+    data_converter: DataConverter = VEILED,
 ) -> SimplePlugin:
-    """What every process that runs or replays our workflows has in common."""
+    """What every process that runs or replays our workflows has in common.
+
+    data_converter: of who replays; a worker has that of its client.
+    """
     return SimplePlugin(
         "rollback-manager",
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         interceptors=[Failures(), *interceptors],
         activities=list(activities),
         workflows=list(WORKFLOWS),

@@ -6,21 +6,28 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
+from sqlalchemy import Engine
 from temporalio.client import Client
 
+from activities.audit import AuditActivities, Chain
+from activities.audit_key import audit_key, made_at_first_start
 from activities.budget import BudgetActivities
-from activities.claims import Claims, Holders, Runs
+from activities.claims import Claims, Holders
 from activities.clusters import Access, ClusterActivities
 from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.deploys import DeployActivities, Underway
+from activities.freezes import FreezesKept
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
-from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.sql import SqlAudit, SqlRecords, engine_for, upgrade
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
+from activities.notifications import Channels, NotificationActivities
 from activities.orphans import OrphanActivities
 from activities.owners import OwnerActivities
 from activities.past import Models, Past, PastAlarms
@@ -28,6 +35,7 @@ from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
+from activities.secrets import Secrets
 from activities.slices import SliceActivities
 from activities.stays import StayActivities
 from activities.targets import Targets
@@ -37,7 +45,10 @@ from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.client.codec import Keys
+from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
+from workers.channels import channels, no_channels
 from workers.settings import Settings
 from workers.targets import access, reverts, targets
 
@@ -48,7 +59,16 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 class Store(
-    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+    Records,
+    Claims,
+    Ledger,
+    PastAlarms,
+    Models,
+    WarmUps,
+    Numbers,
+    FrozenContents,
+    FreezesKept,
+    Protocol,
 ):
     """All roles that one database plays."""
 
@@ -64,13 +84,31 @@ class Parts:
     """By the name of the cluster."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
+    audit: Chain | None = None
+    """None: nothing is audited, as in tests of other matters; every process has one."""
+    secrets: Secrets = field(default_factory=Secrets)
+    channels: Channels = no_channels
+    """Environment and name → where people are told."""
+    page: Callable[[str], str] = lambda rollback: ""
+    """A rollback's id → the address of its page; empty where none is served."""
+    codec: Keys | None = None
+    """None: payloads are not encrypted."""
+
+    @property
+    def takes_unbound(self) -> bool:
+        """Whether a page may send what the codec server encrypted, which is for no workflow alone.
+
+        Where decisions are signed nobody decides from Temporal's own pages.
+        """
+        return not any(one.security == "secured" for one in self.catalogue.environments.values())
 
 
 def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
     catalogue = catalogue_of(settings)
     make_data_folder(settings)
-    engine = engine_for(settings.records_url)
+    secrets = Secrets()
+    engine = engine_for(records_url(settings, secrets))
     try:
         upgrade(engine)
     except Unreachable as error:  # a step would wait for them; a start does not
@@ -84,9 +122,31 @@ def parts(settings: Settings) -> Parts:
         catalogue,
         records,
         targets(catalogue, client, records),
-        access(catalogue),
-        reverts(catalogue, client),
+        access=access(catalogue),
+        reverts=reverts(catalogue, client),
+        audit=audit(settings, engine, secrets),
+        secrets=secrets,
+        channels=channels(catalogue, client),
+        page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
+        codec=codec(settings, secrets),
     )
+
+
+def codec(settings: Settings, secrets: Secrets) -> Keys | None:
+    """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
+    return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
+
+
+def records_url(settings: Settings, secrets: Secrets) -> str:
+    """Where the records are; resolved where the setting is a reference, for it holds a password."""
+    named = settings.records_url
+    return secrets.resolve(named, "records' URL") if secrets.is_reference(named) else named
+
+
+def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:
+    """The audit chain; its key is made where none is named."""
+    key = settings.audit_key or made_at_first_start(settings.data / "audit.pem")
+    return SqlAudit(engine, audit_key(secrets, key), AnchorFile(settings.anchor_file))
 
 
 def http_client() -> httpx.Client:
@@ -129,7 +189,7 @@ def make_data_folder(settings: Settings) -> None:
 class OfTemporal:
     """What activities ask of the Temporal of their worker, and tell it."""
 
-    runs: Runs
+    runs: Underway
     incidents: Incidents
 
 
@@ -180,6 +240,9 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
+        AuditActivities(parts.audit).ask_audit,
+        NotificationActivities(parts.channels, parts.page).tell_people,
+        DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

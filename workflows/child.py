@@ -55,6 +55,7 @@ class ServiceChild:
                 plan=service,
                 go=go,
                 counted=seen.counted if seen else None,
+                tells=bool(plan.channels),
                 seal=seal,
             ),
             id=service_id(plan.env, service.service),

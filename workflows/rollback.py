@@ -13,6 +13,7 @@ from workflows.service_rollback import STATE
 from workflows.short import short
 from workflows.staying import look_after
 from workflows.steering import Steering
+from workflows.telling import Telling
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
@@ -30,8 +31,10 @@ with workflow.unsafe.imports_passed_through():
         Result,
         RollbackOutcome,
         RollbackStatus,
+        ServiceReport,
         ServiceStatus,
         State,
+        StepStatus,
     )
     from rollback_manager.rendering import web_ui
 
@@ -51,6 +54,8 @@ class RollbackWorkflow(Steering):
         self._state = State.PLANNING
         self._waits_for = ""
         self._waiting: dict[str, str] = {}
+        self._reached: dict[str, list[StepStatus]] = {}
+        self._telling = Telling(self._control, self.status)
         self._outcome: RollbackOutcome | None = None
 
     @workflow.run
@@ -68,6 +73,7 @@ class RollbackWorkflow(Steering):
         else:
             self._outcome = refused or await self._carry_out(planned)
         self._move(State.FINISHED)
+        self._outcome = await self._telling.end(self._outcome)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._outcome
 
@@ -178,12 +184,16 @@ class RollbackWorkflow(Steering):
                     raise
             await self._fleet.pass_on()
             while self._reports:
-                report = self._reports.pop(0)
-                self._hear(report.service, report.waits_for)
+                self._take_report(self._reports.pop(0))
             if (asked := await self._waves.go_on()) is not None:
                 self._hear("", asked)
             if not self._fleet.done() and (gone := self._gone()):
                 self._hear(gone[0], "")
+
+    def _take_report(self, report: ServiceReport) -> None:
+        self._reached.setdefault(report.service, []).extend(report.steps)
+        if report.waits_for or report.service in self._waiting or not report.steps:
+            self._hear(report.service, report.waits_for)
 
     def _has_news(self) -> bool:
         told = bool(self._reports) or self._fleet.is_to_be_told()
@@ -263,6 +273,8 @@ class RollbackWorkflow(Steering):
 
     def _show(self) -> None:
         workflow.set_current_details(web_ui.rollback_details(self.status(), self._plan))
+        if self._plan is not None:
+            self._telling.begin(self._plan, self._request.incident)
 
     @workflow.query
     def status(self) -> RollbackStatus:
@@ -326,6 +338,6 @@ class RollbackWorkflow(Steering):
             state=state,
             from_version=service.from_version,
             to_version=service.to_version,
-            steps=(),
+            steps=tuple(self._reached.get(service.service, ())),
             waits_for=waits_for,
         )

@@ -1,5 +1,6 @@
 """One service goes back. The plan is data; this interprets it. Its workflow id is the lock."""
 
+import asyncio
 from datetime import datetime
 
 from temporalio import workflow
@@ -12,6 +13,7 @@ from workflows.halt import Halt
 from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
 from workflows.proof import Proof
+from workflows.reporting import Milestones
 from workflows.short import FAILED, short
 from workflows.steps import Steps
 from workflows.undo import Undo, seals
@@ -28,17 +30,18 @@ with workflow.unsafe.imports_passed_through():
         AbortMode,
         Answered,
         PauseCommand,
-        ServiceReport,
         ServiceRollback,
         StepCommand,
     )
     from rollback_manager.progress import (
         Found,
         ServiceOutcome,
+        ServiceReport,
         ServiceStatus,
         State,
         StepRecord,
         StepState,
+        StepStatus,
     )
     from rollback_manager.rendering import web_ui
 
@@ -74,6 +77,7 @@ class ServiceRollbackWorkflow:
             self._ask,
             self._halted.note,
         )
+        self._milestones = Milestones(self._steps.statuses, tells=request.tells)
 
     @workflow.run
     async def run(self, request: ServiceRollback) -> ServiceOutcome:
@@ -118,6 +122,8 @@ class ServiceRollbackWorkflow:
         await self._control.checkpoint()
         self._went_at = self._went_at or workflow.now()
         self._move(State.RUNNING, "")
+        if reached := self._milestones.new():
+            self._reporting = asyncio.create_task(self._report("", reached))  # nothing waits for it
 
     async def _ask(self, number: int, record: StepRecord) -> str:
         """Halt until a person says retry or skip; an abort ends it at the next checkpoint."""
@@ -129,7 +135,7 @@ class ServiceRollbackWorkflow:
         words = self._halted.open(self._steps.actions[number].name, record)
         self._move(State.NEEDS_HUMAN, words)
         workflow.upsert_search_attributes([STATE.value_set(str(State.NEEDS_HUMAN))])
-        await self._report(words)
+        await self._report(words, self._milestones.new())
         await self._seal()  # a person may take minutes
 
     async def _answered(self) -> str:
@@ -139,14 +145,13 @@ class ServiceRollbackWorkflow:
         await self._report("")
         return verb
 
-    async def _report(self, words: str) -> None:
+    async def _report(self, words: str, steps: tuple[StepStatus, ...] = ()) -> None:
         """Tell the parent, so that its own page and search attribute say so too."""
         parent = workflow.info().parent
         if parent is None:
             return
-        report = ServiceReport(
-            service=self._request.plan.service, waits_for=words, word=self._request.seal.word
-        )
+        service, word = self._request.plan.service, self._request.seal.word
+        report = ServiceReport(service=service, waits_for=words, word=word, steps=steps)
         handle = workflow.get_external_workflow_handle(parent.workflow_id)
         try:
             await self._control.to_the_end(handle.signal("service_reports", report))

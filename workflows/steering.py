@@ -21,13 +21,13 @@ with workflow.unsafe.imports_passed_through():
         Decision,
         PauseCommand,
         RollbackRequest,
-        ServiceReport,
         StepCommand,
         Vote,
     )
     from rollback_manager.fleet.budget import Word
     from rollback_manager.fleet.tree import Tree
     from rollback_manager.plan import RollbackPlan
+    from rollback_manager.progress import ServiceReport
 
 
 class Steering:

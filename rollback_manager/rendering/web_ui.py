@@ -112,6 +112,7 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     if status.outcome is not None:
         lines += ["", f"- **Ended** {status.outcome.result}: {cell(status.outcome.because)}"]
         lines += [f"- **Production** {status.outcome.effect}"]
+        lines += [f"- **Not told** {cell(one)}" for one in status.outcome.not_told]
     return "\n".join(lines)
 
 

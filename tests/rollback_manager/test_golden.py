@@ -39,6 +39,7 @@ from rollback_manager.incidents import (
     triggers,
 )
 from rollback_manager.metrics import reading
+from rollback_manager.telling import card, notices
 from rollback_manager.values import Value
 from rollback_manager.watch import evidence_trace, watching
 
@@ -50,6 +51,7 @@ WHOLE_MODULES = (
     *(alarms, analysis, deviation, evidence_trace, incident, incident_status, indicators),
     *(tier, triggers, watching),
     *(keys, owners, quorum, stays),
+    *(card, notices),
     *(calibration, caps, engine, facts, factors, ledger, model_module),
 )
 NOT_IN_HISTORY = {
@@ -74,6 +76,8 @@ INPUTS_OF_ACTIVITIES = {
     "activities.step.Step",
     "activities.judgement.Conclusion",
     "activities.judgement.TreeConclusion",
+    "activities.notifications.Receipt",
+    "activities.notifications.Telling",
     "activities.records.Opening",
     "activities.records.Claimed",
     "activities.records.Closing",
