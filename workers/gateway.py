@@ -11,14 +11,16 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
 from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import wiring
+from workers import gateway_parts, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
 from workers.settings import Settings
@@ -30,15 +32,25 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings) -> FastAPI:
     """The app over this Temporal, as the settings say."""
+    catalogue, secrets = wiring.catalogue_of(settings), Secrets()
+    records = gateway_parts.engine(settings)
     return make_app(
         Doors(
             rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-            catalogue=wiring.catalogue_of(settings),
+            catalogue=catalogue,
             binding=binding(settings),
-            now=lambda: datetime.now(UTC),
+            now=now,
             operator=naming.operator(),
+            alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+            auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+            signer=gateway_parts.signer(settings, catalogue, secrets),
         )
     )
+
+
+def now() -> datetime:
+    """The one clock of the process: for windows, signatures and the chain alike."""
+    return datetime.now(UTC)
 
 
 def binding(settings: Settings) -> Binding:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter, Depends, FastAPI
 
 from starters.gateway import alerts, api, health, openapi, pages, problems
+from starters.gateway.auditing import Refusals
 from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
@@ -28,6 +29,7 @@ def make_app(doors: Doors) -> FastAPI:
     for router in _routers(doors):
         app.include_router(router)
     openapi.describe(app)
+    app.add_middleware(Refusals, auditing=doors.auditing)
     return app
 
 
