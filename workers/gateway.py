@@ -12,7 +12,6 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
 from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
@@ -20,9 +19,10 @@ from rollback_manager.errors import Blocked
 from starters import naming
 from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import slack, wiring
+from workers import gateway_parts, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
 from workers.settings import Settings, SignInSettings, SlackSettings
@@ -35,26 +35,27 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    by_slack = SlackSettings()
+    catalogue, secrets, by_slack = wiring.catalogue_of(settings), Secrets(), SlackSettings()
+    records = gateway_parts.engine(settings)
     doors = Doors(
         rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-        catalogue=wiring.catalogue_of(settings),
+        catalogue=catalogue,
         binding=binding(settings, SignInSettings()),
-        now=lambda: datetime.now(UTC),
+        now=now,
         operator=naming.operator(),
-        replays=replays(settings) if by_slack.is_set_up else None,
+        replays=SqlReplays(records),
+        alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+        auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+        signer=gateway_parts.signer(settings, catalogue, secrets),
         seal=people.seal,
         sign_in=people.sign_in,
     )
     return make_app(doors, slack.door(by_slack, settings.pages_url))
 
 
-def replays(settings: Settings) -> SqlReplays:
-    """In the records, which are one for all gateways."""
-    wiring.make_data_folder(settings)
-    engine = engine_for(settings.records_url)
-    upgrade(engine)
-    return SqlReplays(engine)
+def now() -> datetime:
+    """The one clock of the process: for windows, signatures and the chain alike."""
+    return datetime.now(UTC)
 
 
 def binding(settings: Settings, sign_in: SignInSettings) -> Binding:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, Depends, FastAPI
 
 from starters.gateway import alerts, api, health, openapi, pages, problems
+from starters.gateway.auditing import Refusals
 from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
@@ -33,6 +34,7 @@ def make_app(doors: Doors, slack_door: SlackDoor | None = None) -> FastAPI:
     for router in _routers(doors, slack_door):
         app.include_router(router)
     openapi.describe(app)
+    app.add_middleware(Refusals, auditing=doors.auditing)
     return app
 
 

@@ -74,6 +74,8 @@ async def _decided(
         plan=sent.plan,
         nonce=sent.nonce,
         reason=sent.reason,
+        confirm=sent.confirm,
+        incident=sent.incident,
     )
     try:
         got = await decide(known, person, Channel.WEB, asked)
