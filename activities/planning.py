@@ -6,6 +6,7 @@ from contextvars import copy_context
 from temporalio import activity
 
 from activities.claims import Holders
+from activities.freezes import Freezes
 from activities.frozen import Store
 from activities.look import READERS, Look, Looks
 from activities.step import now
@@ -57,6 +58,7 @@ class PlanningActivities:
         self, catalogue: Catalogue, records: Store, targets: Targets, holders: Holders
     ) -> None:
         self._catalogue = catalogue
+        self._freezes = Freezes(catalogue, records)
         self._records = records
         self._targets = targets
         self._holders = holders
@@ -107,8 +109,8 @@ class PlanningActivities:
             looks[0][0].now,
             waves=order,
             width=width,
-            channels=tuple(one.name for one in environment.notifications),
             authority=self._authority(request, looks),
+            channels=tuple(one.name for one in environment.notifications),
         )
         _must_be_expected(whole, request.expect_plan)
         _must_not_fail(whole)
@@ -176,6 +178,7 @@ class PlanningActivities:
         past = READERS.submit(self._records.past, env, service)
         releases = READERS.submit(self._records.releases, env, service)
         place = READERS.submit(target.place.name) if target.place else None
+        frozen = READERS.submit(self._freezes.in_force, env, service)
         look: Look = Looks(target).take()
         facts = PlanningFacts(
             service=service,
@@ -195,6 +198,7 @@ class PlanningActivities:
             adopted=adopted,
             place=place.result() if place else "",
             owners=target.owners.found() if target.owners else None,
+            frozen=frozen.result(),
         )
         return facts, target
 

@@ -37,11 +37,15 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     },
     "Afterwards": {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),
+        "audit": Verb("starters.audit", "show who did what, verify and export the audit chain"),
         "decisions": Verb("starters.decisions", "list, label, measure and replay past verdicts"),
     },
     "Before": {
         "watch-releases": Verb("starters.watch_releases", "show which releases are watched"),
         "releases": Verb("starters.releases", "list the releases, and which are known good"),
+        "may-deploy": Verb("starters.may_deploy", "say whether a service may be deployed now"),
+        "freeze": Verb("starters.freeze", "let nothing be deployed for a while; rollbacks pass"),
+        "unfreeze": Verb("starters.freeze", "end a freeze before its time"),
         "catalogue": Verb("starters.catalogue", "check the catalogue, each mistake with its line"),
     },
     "Set-up": {

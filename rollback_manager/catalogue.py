@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import written
+from rollback_manager.authority.ci_rules import CiRule
 from rollback_manager.authority.keys import VerifyKey
 from rollback_manager.authority.level import SecurityLevel as SecurityLevel
 from rollback_manager.authority.people import Accounts, Directory, Subject
@@ -23,6 +24,7 @@ from rollback_manager.authority.sense import senseless_level, senseless_people
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
+from rollback_manager.freezes import Window
 from rollback_manager.git_source import GitSource
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
@@ -101,6 +103,8 @@ class Service(Value):
     """Services whose data it reads; they go back before it."""
     pair_tested: bool = False
     """Its pipeline tests each version beside the one before it (N/N-1 evidence)."""
+    ci: tuple[CiRule, ...] = ()
+    """Jobs that may ask for its way back through the gateway; they never approve one."""
 
 
 class Environment(Value):
@@ -117,6 +121,8 @@ class Environment(Value):
     """Who may agree to a rollback that an incident proposes."""
     notifications: Channels = ()
     """Who is told at each milestone of a rollback, and where."""
+    freezes: tuple[Window, ...] = ()
+    """When nothing may be deployed; a rollback passes, unless the window says otherwise."""
 
 
 class Catalogue(Value):
@@ -187,7 +193,7 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         raise _refused(mistaken.lines) from None
     finders = (
         *(_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties),
-        *(_wrong_people, _wrong_security),
+        *(_wrong_people, _wrong_security, _wrong_jobs),
     )
     if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
@@ -250,6 +256,16 @@ def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator
     if not nobody and (found := waves.cycle(catalogue.links)):
         where = ("services", found.services[0])
         yield f"{name}:{written.at(tree, where)}: {found}"
+
+
+def _wrong_jobs(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    """A job that acts where its service does not run would never be let in: it is a slip."""
+    for service, described in catalogue.services.items():
+        for index, rule in enumerate(described.ci):
+            for env in rule.environments:
+                if env not in described.environments:
+                    place = written.at(tree, ("services", service, "ci", index))
+                    yield f"{name}:{place}: {service} does not run in {env}: name it in acts_in"
 
 
 def _wrong_people(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:

@@ -31,7 +31,9 @@ INCIDENT_WORKFLOW = "IncidentWorkflow"
 WATCH_WORKFLOW = "WatchWorkflow"
 DECISIONS_WORKFLOW = "DecisionsWorkflow"
 CHECKUP_WORKFLOW = "CheckupWorkflow"
+AUDIT_WORKFLOW = "AuditWorkflow"
 STAY_WORKFLOW = "StayWorkflow"
+DEPLOYS_WORKFLOW = "DeploysWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -120,6 +122,16 @@ def decisions_id(env: str, question: str) -> str:
 def checkup_id(env: str) -> str:
     """Workflow id of a look at the clusters of an environment, or of all where it is empty."""
     return f"checkup/{checked('environment', env) if env else 'all'}"
+
+
+def audit_id(question: str) -> str:
+    """Workflow id of a question about the audit chain; `question` tells it from all others."""
+    return f"audit/{checked('question', question)}"
+
+
+def deploys_id(env: str, question: str) -> str:
+    """Workflow id of a question about deploys, or of a freeze that is said or lifted."""
+    return f"deploys/{checked('environment', env)}/{checked('question', question)}"
 
 
 class EvidencePoint(Value):

@@ -250,7 +250,8 @@ class Risk(Value):
 
 
 NOT_AGREED_TO = {
-    *("digest", "found", "gates", "estimate", "made_at", "tier_because", "keys", "channels"),
+    *("digest", "found", "gates", "estimate", "made_at"),
+    *("tier_because", "keys", "channels"),
 }
 """What may differ between two looks at the same plan: figures and who is told, not intentions. Nor
 do keys belong to it: their rotation voids no vote."""
@@ -275,13 +276,13 @@ class RollbackPlan(Value):
     made_at: datetime
     tier: Tier | None = None
     """How much authority it needs; None in plans of older builds."""
-    channels: tuple[str, ...] = ()
-    """Who is told at each milestone: names of the environment's `notifications`."""
     tier_because: str = ""
     quorum: Quorum | None = None
     """How many agree and who counts; None, as in older builds: the first vote decides."""
     keys: tuple[VerifyKey, ...] = ()
     """Whose signatures count, now and next; none at level local."""
+    channels: tuple[str, ...] = ()
+    """Who is told at each milestone: names of the environment's `notifications`."""
     digest: str = ""
     """Of this plan when it was made (`digest_of`). Stored, not computed anew: a later build may
     know more fields, and would arrive at a digest for which nobody has voted."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rollback_manager import actions, configuration, gates
+from rollback_manager import actions, configuration, freezes, gates
 from rollback_manager.authority.quorum import Authority
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
@@ -14,6 +14,7 @@ from rollback_manager.contract import RollbackRequest
 from rollback_manager.drift import Drift
 from rollback_manager.errors import Blocked
 from rollback_manager.fleet import together
+from rollback_manager.freezes import Freeze
 from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
@@ -66,6 +67,8 @@ class PlanningFacts(Value):
     preconditions: tuple[GateResult, ...] = ()
     """Of the platform on which it runs."""
     owners: tuple[Owner, ...] | None = None
+    frozen: tuple[Freeze, ...] = ()
+    """What holds for the service now; the way back passes, unless one of them says otherwise."""
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -243,13 +246,13 @@ def gates_before(
     plan: ServicePlan,
     request: RollbackRequest,
     security: str,
+    channels: tuple[str, ...] = (),
     *,
     asked: bool = False,
-    channels: tuple[str, ...] = (),
 ) -> tuple[GateResult, ...]:
     """The gates before, judged for one service.
 
-    asked: somebody must agree, whatever its policy. channels: names of those that are told.
+    channels: names of those that are told. asked: somebody must agree, whatever its policy.
     """
     rehearsed = [past.finished_at for past in facts.past if past.verified]
     general = gates.before(
@@ -267,7 +270,12 @@ def gates_before(
             now=facts.now,
         )
     )
-    return (*general, *facts.preconditions)
+    return (*general, *freezes.gates(facts.frozen), *facts.preconditions)
+
+
+def must_be_asked(request: RollbackRequest, facts: PlanningFacts) -> bool:
+    """Whether a person must agree whatever the policy says."""
+    return request.needs_approval or bool(freezes.stops_rollbacks(facts.frozen))
 
 
 def estimate(facts: PlanningFacts) -> Estimate:
@@ -297,8 +305,8 @@ def assemble(
     *,
     waves: together.Waves = (),
     width: int = 1,
-    channels: tuple[str, ...] = (),
     authority: Authority | None = None,
+    channels: tuple[str, ...] = (),
 ) -> RollbackPlan:
     """The whole plan: all services in the order of their waves; one wave if none are given.
 
@@ -309,7 +317,8 @@ def assemble(
     ordered = [parts[name] for wave in waves for name in wave]
     plans = tuple(plan for _, plan, _ in ordered)
     policies = [facts.policy for facts, _, _ in ordered]
-    asked = request.needs_approval if authority is None else authority.quorum.votes > 0
+    asked = any(must_be_asked(request, facts) for facts, _, _ in ordered)
+    asked = asked if authority is None else authority.quorum.votes > 0
     approval = together.approval(policies, asked_for=asked)
     return RollbackPlan(
         env=request.env,
@@ -324,18 +333,18 @@ def assemble(
         risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
         gates=together.gates(
             {
-                p.service: gates_before(f, p, request, security, asked=asked, channels=channels)
+                p.service: gates_before(f, p, request, security, channels, asked=asked)
                 for f, p, _ in ordered
             }
         ),
         found=tuple(seen for _, _, seen in ordered),
         estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
         made_at=now,
-        channels=channels,
         tier=authority.tiered.tier if authority else None,
         tier_because=authority.tiered.because if authority else "",
         quorum=authority.quorum if authority else None,
         keys=authority.keys if authority else (),
+        channels=channels,
     ).sealed()
 
 

@@ -11,7 +11,7 @@ from rollback_manager.incidents.analysis import deployment_type
 from rollback_manager.incidents.indicators import Changed
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.plan import ServicePlan
-from rollback_manager.planning import PlanningFacts
+from rollback_manager.planning import PlanningFacts, must_be_asked
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.tier import TierFacts, highest, tier_of
 from rollback_manager.values import Seconds, Value
@@ -41,6 +41,7 @@ def authority(
 ) -> Authority:
     """The tier of all services together and the quorum that follows."""
     several = len(parts) > 1
+    asked = any(must_be_asked(request, facts) for facts, _ in parts.values())
     tiers = {
         name: tier_of(_facts(request, facts, plan, rules, several=several))
         for name, (facts, plan) in parts.items()
@@ -51,7 +52,7 @@ def authority(
             level=rules.level,
             tier=tiered.tier,
             policy=policy,
-            asked=max(request.votes, int(request.needs_approval)),
+            asked=max(request.votes, int(asked)),
             automatic=is_automatic(request),
             owners=tuple(sorted({name for part in parts for name in rules.owners[part]})),
             approvers=rules.approvers,

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollback_manager.errors import RollbackError
 from starters import console, naming
 from starters.console import Answer
 from starters.options import Folder, Json, Rollback
 from starters.refusals import UNCHANGED, UsageError
 
+PROOF_S = 5.0
+"""For the entries since the anchor before the rollback: some thousands a second."""
+
 if TYPE_CHECKING:
+    from rollback_manager.client import RollbackClient
     from rollback_manager.report import Report
 
 
@@ -50,7 +55,20 @@ async def _made(rollback: str) -> Report:
     from starters.history import entries
 
     async with connected() as client:
-        return build(await entries(client.temporal, rollback))
+        made = build(await entries(client.temporal, rollback))
+        return made.model_copy(update=await _proof(client, rollback))
+
+
+async def _proof(client: RollbackClient, rollback: str) -> dict[str, object]:
+    """What the audit chain says; the report is complete without it where no worker answers."""
+    from rollback_manager.audit.asked import AuditRequest, ProveRollback
+
+    try:
+        ask = AuditRequest(ask=ProveRollback(rollback=rollback))
+        answer = await client.audit(ask, timeout_s=PROOF_S)
+    except RollbackError as error:
+        return {"no_audit_because": error.what}
+    return {"audit": answer.proof}
 
 
 def written(made: Report, output: Output) -> str:

@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
 from temporalio.workflow import ChildWorkflowHandle
 
+from activities.audit import Chain
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from proof.stand_ins import StandInService
 from rollback_manager import contract
@@ -112,6 +113,7 @@ class Rig:
     cached: int
     strategy: str = "blue_green"
     decisions: dict[str, object] = field(default_factory=dict)
+    audit: Chain | None = None
     fit: Callable[[wiring.Parts], wiring.Parts] = lambda parts: parts
     """What a test adds to the parts."""
 
@@ -127,6 +129,7 @@ class Rig:
             catalogue(self.service, self.policy, self.strategy, self.decisions),
             self.records,
             lambda _env, _s: self.world.target(),
+            audit=self.audit,
         )
         return self.fit(parts)
 
@@ -429,6 +432,7 @@ async def rig(
     cached: int,
     policy: dict[str, object] | None = None,
     manned: bool = True,
+    audit: Chain | None = None,
 ) -> AsyncIterator[Rig]:
     """v1 verified and warm, v2 bad with all the traffic; a worker runs, unless not `manned`."""
     service = f"s{uuid.uuid4().hex[:8]}"
@@ -441,7 +445,8 @@ async def rig(
     settings = Settings(data=folder, task_queue=f"q-{service}")
     if not cached:
         client = quick(client)
-    made = Rig(client, service, world, records, settings, {**POLICY, **(policy or {})}, cached)
+    rules = {**POLICY, **(policy or {})}
+    made = Rig(client, service, world, records, settings, rules, cached, audit=audit)
     async with made.worker() if manned else contextlib.nullcontext():
         yield made
     engine.dispose()

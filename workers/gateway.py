@@ -37,8 +37,9 @@ def app_of(client: Client, settings: Settings) -> FastAPI:
         now=lambda: datetime.now(UTC),
         operator=naming.operator(),
         replays=replays(settings) if by_slack.is_set_up else None,
+        slack=slack.door(by_slack, settings.pages_url),
     )
-    return make_app(doors, slack.door(by_slack, settings.pages_url))
+    return make_app(doors)
 
 
 def replays(settings: Settings) -> SqlReplays:
@@ -106,6 +107,7 @@ async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        app.state.doors.following.end()  # whoever follows a rollback would keep it up to the end
         server.should_exit = True
         await serving
 

@@ -11,9 +11,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
+from workflows.audit import AuditWorkflow
 from workflows.budget import BudgetWorkflow
 from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
+from workflows.deploys import DeploysWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
@@ -35,7 +37,9 @@ WORKFLOWS: Sequence[type] = (
     IncidentWorkflow,
     DecisionsWorkflow,
     CheckupWorkflow,
+    AuditWorkflow,
     StayWorkflow,
+    DeploysWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows", "jwt", "cryptography")

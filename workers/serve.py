@@ -10,6 +10,7 @@ from temporalio.envconfig import ClientConfig
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
 from workers import gateway, wiring, worker
+from workers.anchoring import anchoring
 from workers.process import run, say
 from workers.settings import Settings
 from workers.telemetry import set_up
@@ -59,7 +60,8 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
         async with gateway.served(gateway.app_of(client, settings), at):
             say(f"gateway: {at.origin}")
             say("ready; Ctrl-C stops all, and what runs goes on at the next start")
-            await worker.run_until(stop, ours, parts.catalogue.environments)
+            async with anchoring(parts.audit):
+                await worker.run_until(stop, ours, parts.catalogue.environments)
     finally:
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     """Folder for what must survive a restart on this machine: Temporal's database, the records."""
     records: str = ""
     """SQLAlchemy URL of the records; empty: SQLite in the data folder."""
+    audit_key: str = ""
+    """Reference to the key that signs the audit chain (Ed25519, PEM), such as `file:/run/key.pem`;
+    empty: one that is made at first start, in the data folder."""
+    audit_anchor: Path | None = None
+    """File to which heads of the audit chain are added; it should be where nobody who can write the
+    records can write. None: one in the data folder, which shows accidents alone."""
     task_queue: str = TASK_QUEUE
     """Task queue that the worker polls."""
     build_id: BuildId = ""
@@ -50,6 +56,11 @@ class Settings(BaseSettings):
     def records_url(self) -> str:
         """Where the records are."""
         return self.records or f"sqlite:///{self.data / 'records.sqlite'}"
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where heads of the audit chain are added."""
+        return self.audit_anchor or self.data / "anchor" / "audit.jsonl"
 
 
 class SlackSettings(BaseSettings):

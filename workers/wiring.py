@@ -6,17 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
+from sqlalchemy import Engine
 from temporalio.client import Client
 
+from activities.audit import AuditActivities, Chain
+from activities.audit_key import audit_key, made_at_first_start
 from activities.budget import BudgetActivities
-from activities.claims import Claims, Holders, Runs
+from activities.claims import Claims, Holders
 from activities.clusters import Access, ClusterActivities
 from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.deploys import DeployActivities, Underway
+from activities.freezes import FreezesKept
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
-from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.sql import SqlAudit, SqlRecords, engine_for, upgrade
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
@@ -29,6 +35,7 @@ from activities.planning import PlanningActivities
 from activities.records import RecordActivities, Records
 from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
+from activities.secrets import Secrets
 from activities.slices import SliceActivities
 from activities.stays import StayActivities
 from activities.targets import Targets
@@ -50,7 +57,16 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 class Store(
-    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+    Records,
+    Claims,
+    Ledger,
+    PastAlarms,
+    Models,
+    WarmUps,
+    Numbers,
+    FrozenContents,
+    FreezesKept,
+    Protocol,
 ):
     """All roles that one database plays."""
 
@@ -66,6 +82,9 @@ class Parts:
     """By the name of the cluster."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
+    audit: Chain | None = None
+    """None: nothing is audited, as in tests of other matters; every process has one."""
+    secrets: Secrets = field(default_factory=Secrets)
     channels: Channels = no_channels
     """Environment and name → where people are told."""
     page: Callable[[str], str] = lambda rollback: ""
@@ -85,16 +104,24 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client, records = http_client(), SqlRecords(engine)
+    client, records, secrets = http_client(), SqlRecords(engine), Secrets()
     return Parts(
         catalogue,
         records,
         targets(catalogue, client, records),
-        access(catalogue),
-        reverts(catalogue, client),
-        channels(catalogue, client),
-        lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
+        access=access(catalogue),
+        reverts=reverts(catalogue, client),
+        audit=audit(settings, engine, secrets),
+        secrets=secrets,
+        channels=channels(catalogue, client),
+        page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
     )
+
+
+def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:
+    """The audit chain; its key is made where none is named."""
+    key = settings.audit_key or made_at_first_start(settings.data / "audit.pem")
+    return SqlAudit(engine, audit_key(secrets, key), AnchorFile(settings.anchor_file))
 
 
 def http_client() -> httpx.Client:
@@ -137,7 +164,7 @@ def make_data_folder(settings: Settings) -> None:
 class OfTemporal:
     """What activities ask of the Temporal of their worker, and tell it."""
 
-    runs: Runs
+    runs: Underway
     incidents: Incidents
 
 
@@ -188,7 +215,9 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
+        AuditActivities(parts.audit).ask_audit,
         NotificationActivities(parts.channels, parts.page).tell_people,
+        DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

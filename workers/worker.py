@@ -13,6 +13,8 @@ from temporalio.worker import Interceptor, Worker
 from rollback_manager.client import connect
 from rollback_manager.errors import PermanentError
 from workers import wiring
+from workers.anchoring import anchoring
+from workers.audited import Audits
 from workers.failures import LONGEST
 from workers.plugin import plugin
 from workers.process import run_build, say
@@ -68,11 +70,16 @@ def make_worker(
         plugins=[
             plugin(
                 wiring.activities(parts, wiring.temporal(client, settings.task_queue)),
-                interceptors,
+                [*audits(parts), *interceptors],
                 versioned=bool(build_id),
             )
         ],
     )
+
+
+def audits(parts: Parts) -> Sequence[Interceptor]:
+    """What keeps a change from being made without its entry; none where there is no chain."""
+    return [Audits(parts.audit)] if parts.audit else []
 
 
 async def run_until(stop: asyncio.Event, worker: Worker, envs: Iterable[str] = ()) -> None:
@@ -112,7 +119,8 @@ async def work(settings: Settings) -> None:
         say(line)
     ours = make_worker(client, settings, ready, telemetry.interceptors, build_id=settings.build_id)
     try:
-        await run_until(stop, ours, ready.catalogue.environments)
+        async with anchoring(ready.audit):
+            await run_until(stop, ours, ready.catalogue.environments)
     finally:
         telemetry.flush()
 

@@ -1,1 +1,1 @@
-"""Requests that no honest sender sends, played against a running gateway, and counted."""
+"""Attacks on the gateway's doors: forged, bent and repeated requests, of which none may count."""

@@ -81,9 +81,10 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
             binding=at,
             now=lambda: datetime.now(UTC),
             replays=SqlReplays(engine),
+            slack=door,
         )
         async with (
-            served(make_app(doors, door), at),
+            served(make_app(doors), at),
             httpx.AsyncClient(base_url=at.origin, trust_env=False) as http,
         ):
             yield SlackGate(at.origin, doors, door, stand_in, http)

@@ -21,6 +21,11 @@ GROUPS = {
 }
 PICTURE = "Picture in words"
 """The section that pages with pictures draw."""
+DEGRADED = "Timeline: deploy degraded"
+ROLLBACK = "Timeline: rollback"
+DECISIONS = "Decisions and commands"
+BELIEVED = "Why we believed it"
+"""Sections that pages show while it runs."""
 
 
 def sections(r: Report) -> tuple[Section, ...]:
@@ -29,10 +34,10 @@ def sections(r: Report) -> tuple[Section, ...]:
         _changed(r),
         Section(PICTURE, tuple(in_words(r).splitlines())),
         *evidence_words.section(r.request.trace),
-        Section("Timeline: deploy degraded", tables=(_timeline("Until the decision", r.before),)),
-        Section("Timeline: rollback", _hinge(r), (_timeline("From the decision on", r.after),)),
+        Section(DEGRADED, tables=(_timeline("Until the decision", r.before),)),
+        Section(ROLLBACK, _hinge(r), (_timeline("From the decision on", r.after),)),
         _steps(r),
-        Section("Decisions and commands", _security(r), (_decisions(r), _commands(r))),
+        Section(DECISIONS, _security(r), (_decisions(r), _commands(r))),
         _believed(r),
         Section("Gates", tables=tuple(_gates(r, group) for group in Group)),
         Section("What will not be undone", _not_undone(r)),
@@ -210,7 +215,7 @@ def _believed(r: Report) -> Section:
         *judged,
         *targets,
     )
-    return Section("Why we believed it", lines, (_evidence(r),) if seen else ())
+    return Section(BELIEVED, lines, (_evidence(r),) if seen else ())
 
 
 def _evidence(r: Report) -> Table:
@@ -263,12 +268,20 @@ def _appendix(r: Report) -> Section:
         "those of the machine that looked. The error of either clock is unknown.",
         *(f"{p.plan.from_version}: {p.plan.from_digest or UNKNOWN}." for p in r.services),
         *(f"{p.plan.to_version}: {p.plan.to_digest or UNKNOWN}." for p in r.services),
+        *_audit(r),
         "Made from Temporal's history alone. The same history gives the same report.",
         "The same by hand, if there is no Temporal:",
     )
     found = r.plan.found if r.plan else ()
     shell = tuple(line for service in found for line in service.by_hand)
     return Section("Appendix", lines, shell=shell or ("# unknown: the plan names no commands",))
+
+
+def _audit(r: Report) -> tuple[str, ...]:
+    if r.audit is not None:
+        return (str(r.audit),)
+    because = r.no_audit_because
+    return (f"Not held against the audit chain: {because}.",) if because else ()
 
 
 def _ratio(part: int, whole: int) -> str:

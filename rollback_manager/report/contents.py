@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from rollback_manager.audit import Proof
 from rollback_manager.contract import Planned, RollbackRequest
 from rollback_manager.gates import GateResult
 from rollback_manager.plan import ActionKind, RollbackPlan, ServicePlan
@@ -194,6 +195,9 @@ class Report(Value):
     unread: tuple[str, ...]
     release_at: datetime | None
     impact: Impact | None
+    audit: Proof | None = None
+    no_audit_because: str = ""
+    """Why there is no proof by the audit chain; empty where nobody asked for one."""
 
     @property
     def plan(self) -> RollbackPlan | None:

@@ -1,14 +1,23 @@
 """What every door of the gateway needs, put together once by the process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from starters.gateway.answered import Answers
+from starters.gateway.ci.door import CiDoor
+from starters.gateway.following import Followings
+from starters.gateway.last_plans import LastPlans
+from starters.gateway.pictures import Pictures
 from starters.gateway.replays import Replays
+from starters.gateway.seal import Seal
+from starters.gateway.sign_in.flow import SignIn
+from starters.gateway.slack.door import SlackDoor
+from starters.gateway.told import Told
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,21 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    plans: LastPlans = field(default_factory=LastPlans)
+    answers: Answers = field(default_factory=Answers)
+    following: Followings = field(default_factory=Followings)
+    ci: CiDoor | None = None
+    """How CI jobs sign in; None: they cannot."""
+    seal: Seal = field(default_factory=Seal)
+    """Of what goes to a browser and must come back unchanged."""
+    pictures: Pictures = field(default_factory=Pictures)
+    told: Told = field(default_factory=Told)
+    sign_in: SignIn | None = None
+    """How people sign in; None at level `local`."""
     replays: Replays | None = None
     """What was received already; needed by every door that takes signed requests."""
+    slack: SlackDoor | None = None
+    """Slack's way in; None: there is none."""
 
 
 def doors(request: Request) -> Doors:

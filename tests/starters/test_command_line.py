@@ -26,7 +26,7 @@ from tests import builders as b
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted(verb for verb, where in VERBS.items() if where.module.startswith("starters."))
-GROUPS = ("budget", "catalogue", "catalogue import", "decisions", "incident", "releases")
+GROUPS = ("audit", "budget", "catalogue", "catalogue import", "decisions", "incident", "releases")
 TALKING = (
     ["plan", "shop", "--env", "demo"],
     ["start", "shop", "--env", "demo", "--yes"],
@@ -44,6 +44,8 @@ TALKING = (
     ["incident", "show", "shop", "v2", "--env", "demo"],
     ["watch-releases", "--env", "demo"],
     ["decisions", "list", "--env", "demo"],
+    ["audit", "show"],
+    ["audit", "verify"],
 )
 BROKEN = """\
 version: 1

@@ -93,8 +93,10 @@ def test_a_catalogue_that_is_not_text_stops_the_start(settings: Settings) -> Non
 def test_every_activity_is_registered_under_its_name_for_good(settings: Settings) -> None:
     names = [_name(one) for one in wiring.activities(wiring.parts(settings), NOBODY)]
     assert sorted(names) == [
+        "ask_audit",
         "ask_budget",
         "ask_decisions",
+        "ask_deploys",
         "check_clusters",
         "check_slice",
         "check_stays",
@@ -138,6 +140,9 @@ class NobodyAsks:
 
     def started_by(self, workflow_id: str) -> str | None:
         raise AssertionError(workflow_id)
+
+    def rollbacks(self, env: str, service: str) -> tuple[str, ...]:
+        raise AssertionError(env, service)
 
     def alarm(self, alarm: Alarm) -> None:
         raise AssertionError(alarm)

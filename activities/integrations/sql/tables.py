@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -161,3 +162,44 @@ replays = Table(
     Index("replays_expired", "expires_at"),
 )
 """What a door has received already; each is forgotten when its signature would be too old."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("actor", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("plan_digest", Text, nullable=False),
+    Column("decision_jws", Text, nullable=False),
+    Column("evidence_hash", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("ts_server", Text, nullable=False),
+    Column("ts_source", Text),
+    Column("key_id", Text, nullable=False),
+    Column("sig", Text, nullable=False),
+    Index("audit_object", "object", "seq"),
+)
+"""The audit chain. Times are texts, for the very text is hashed. Triggers keep rows from being
+changed or taken away (migration 0009)."""
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("env", String(63), nullable=False),
+    Column("service", String(63), nullable=False),
+    Column("begins", Utc, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("said_at", Utc, nullable=False),
+    Column("lifted_at", Utc),
+    Column("lifted_by", Text, nullable=False),
+    Index("freezes_to_come", "env", "until"),
+)
+"""None is deleted: one that was lifted says when and by whom."""

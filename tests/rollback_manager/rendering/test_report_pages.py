@@ -8,6 +8,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from markdown_it import MarkdownIt
 
+from rollback_manager.audit import Proof
 from rollback_manager.plan import ActionKind
 from rollback_manager.progress import Sample
 from rollback_manager.rendering import figures, html, markdown, picture
@@ -48,6 +49,18 @@ def test_the_outcome_comes_first_with_its_numbers(good: Report) -> None:
     assert first == "# VERIFIED: shop v2 → v1 in demo"
     assert second.startswith("Decision → traffic back 5.2 s; decision → verified 67.0 s; ")
     assert "failed by our own doing: 0; impact: 1.1 min" in second
+
+
+def test_the_proof_by_the_audit_chain_is_told_where_it_was_asked_for(good: Report) -> None:
+    assert "udit chain" not in markdown.report(good)
+    proof = Proof(entries=9, since=2, head_seq=40, head="ab" * 32, anchored=38, holds=True)
+    proven = good.model_copy(update={"audit": proof})
+    assert "9 entries about this rollback; it holds" in markdown.report(proven)
+    broken = proof.model_copy(update={"holds": False, "because": "entry 7 is edited"})
+    wrong = good.model_copy(update={"audit": broken})
+    assert "DOES NOT HOLD: entry 7 is edited" in html.report(wrong)
+    alone = good.model_copy(update={"no_audit_because": "no worker answered"})
+    assert "Not held against the audit chain: no worker answered." in markdown.report(alone)
 
 
 def test_a_second_attempt_is_shown_on_both_pages(good: Report) -> None:
