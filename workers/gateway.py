@@ -10,7 +10,6 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
@@ -109,7 +108,7 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    client = await connect(wiring.codec(settings, Secrets()))
+    client = await connect(wiring.codec(settings, wiring.secrets_of(wiring.catalogue_of(settings))))
     app = app_of(client, settings)
     at = binding(settings)
     async with served(app, at):
