@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
+from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
@@ -29,23 +30,24 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    by_slack = SlackSettings()
+    by_slack, catalogue = SlackSettings(), wiring.catalogue_of(settings)
+    secrets = wiring.secrets_of(catalogue)
     doors = Doors(
         rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-        catalogue=wiring.catalogue_of(settings),
+        catalogue=catalogue,
         binding=binding(settings),
         now=lambda: datetime.now(UTC),
         operator=naming.operator(),
-        replays=replays(settings) if by_slack.is_set_up else None,
-        slack=slack.door(by_slack, settings.pages_url),
+        replays=replays(settings, secrets) if by_slack.is_set_up else None,
+        slack=slack.door(by_slack, secrets.resolve, settings.pages_url),
     )
     return make_app(doors)
 
 
-def replays(settings: Settings) -> SqlReplays:
+def replays(settings: Settings, secrets: Secrets) -> SqlReplays:
     """In the records, which are one for all gateways."""
     wiring.make_data_folder(settings)
-    engine = engine_for(settings.records_url)
+    engine = engine_for(wiring.records_url(settings, secrets))
     upgrade(engine)
     return SqlReplays(engine)
 
@@ -121,7 +123,8 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    app = app_of(await connect(), settings)
+    client = await connect(wiring.codec(settings, wiring.secrets_of(wiring.catalogue_of(settings))))
+    app = app_of(client, settings)
     at = binding(settings)
     async with served(app, at):
         say(SECURITY_LINE)

@@ -27,13 +27,16 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("rollback-manager")))
     """Folder for what must survive a restart on this machine: Temporal's database, the records."""
     records: str = ""
-    """SQLAlchemy URL of the records; empty: SQLite in the data folder."""
+    """SQLAlchemy URL of the records, or a reference to it; empty: SQLite in the data folder."""
     audit_key: str = ""
     """Reference to the key that signs the audit chain (Ed25519, PEM), such as `file:/run/key.pem`;
     empty: one that is made at first start, in the data folder."""
     audit_anchor: Path | None = None
     """File to which heads of the audit chain are added; it should be where nobody who can write the
     records can write. None: one in the data folder, which shows accidents alone."""
+    codec_keys: str = ""
+    """Reference to the keyring with which payloads are encrypted before Temporal sees them; empty:
+    they are not."""
     task_queue: str = TASK_QUEUE
     """Task queue that the worker polls."""
     build_id: BuildId = ""

@@ -22,6 +22,7 @@ from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.secret_aws import AwsSecrets
 from activities.integrations.sql import SqlAudit, SqlRecords, engine_for, upgrade
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
@@ -45,10 +46,12 @@ from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.client.codec import Keys
+from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.channels import channels, no_channels
 from workers.settings import Settings
-from workers.targets import access, reverts, targets
+from workers.targets import access, kubernetes_secrets, reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -89,13 +92,24 @@ class Parts:
     """Environment and name → where people are told."""
     page: Callable[[str], str] = lambda rollback: ""
     """A rollback's id → the address of its page; empty where none is served."""
+    codec: Keys | None = None
+    """None: payloads are not encrypted."""
+
+    @property
+    def takes_unbound(self) -> bool:
+        """Whether a page may send what the codec server encrypted, which is for no workflow alone.
+
+        Where decisions are signed nobody decides from Temporal's own pages.
+        """
+        return not any(one.security == "secured" for one in self.catalogue.environments.values())
 
 
 def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
     catalogue = catalogue_of(settings)
     make_data_folder(settings)
-    engine = engine_for(settings.records_url)
+    secrets = secrets_of(catalogue)
+    engine = engine_for(records_url(settings, secrets))
     try:
         upgrade(engine)
     except Unreachable as error:  # a step would wait for them; a start does not
@@ -104,7 +118,7 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client, records, secrets = http_client(), SqlRecords(engine), Secrets()
+    client, records = http_client(), SqlRecords(engine)
     return Parts(
         catalogue,
         records,
@@ -113,9 +127,26 @@ def parts(settings: Settings) -> Parts:
         reverts=reverts(catalogue, client),
         audit=audit(settings, engine, secrets),
         secrets=secrets,
-        channels=channels(catalogue, client),
+        channels=channels(catalogue, client, secrets.resolve),
         page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
+        codec=codec(settings, secrets),
     )
+
+
+def codec(settings: Settings, secrets: Secrets) -> Keys | None:
+    """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
+    return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
+
+
+def secrets_of(catalogue: Catalogue) -> Secrets:
+    """All kinds of references; nobody is asked before a secret is needed."""
+    return Secrets({"aws": AwsSecrets(), "kubernetes": kubernetes_secrets(catalogue)})
+
+
+def records_url(settings: Settings, secrets: Secrets) -> str:
+    """Where the records are; resolved where the setting is a reference, for it holds a password."""
+    named = settings.records_url
+    return secrets.resolve(named, "records' URL") if secrets.is_reference(named) else named
 
 
 def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
@@ -19,7 +19,6 @@ from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.slack.door import SlackDoor
 from workers import wiring
-from workers.channels import channels
 from workers.gateway import served
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 -- the one of Slack's own documentation
@@ -49,15 +48,6 @@ class SlackGate:
 def peopled(catalogue: Catalogue) -> Catalogue:
     """The same catalogue, with two people who have accounts in the stand-in."""
     return catalogue.model_copy(update={"people": PEOPLE})
-
-
-def told(made: Fleet, stand_in: SlackStandIn, token: str) -> Fleet:
-    """The same fleet, whose rollbacks are told to the stand-in. token: a reference."""
-    tree = made.catalogue.model_dump(mode="json")
-    slack = {"kind": "slack", "channel": "C0OPS", "token": token, "api": stand_in.api}
-    tree["environments"][made.env]["notifications"] = [slack]
-    known = peopled(Catalogue.model_validate(tree))
-    return replace(made, catalogue=known, channels=channels(known, wiring.http_client()))
 
 
 @asynccontextmanager
