@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from activities.integrations.sql.replays import SqlReplays
-from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
@@ -35,22 +34,25 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    catalogue, secrets, by_slack = wiring.catalogue_of(settings), Secrets(), SlackSettings()
-    records = gateway_parts.engine(settings)
-    doors = Doors(
-        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-        catalogue=catalogue,
-        binding=binding(settings, SignInSettings()),
-        now=now,
-        operator=naming.operator(),
-        replays=SqlReplays(records),
-        alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
-        auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
-        signer=gateway_parts.signer(settings, catalogue, secrets),
-        seal=people.seal,
-        sign_in=people.sign_in,
+    catalogue, by_slack = wiring.catalogue_of(settings), SlackSettings()
+    secrets = wiring.secrets_of(catalogue)
+    records = gateway_parts.engine(settings, secrets)
+    return make_app(
+        Doors(
+            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+            catalogue=catalogue,
+            binding=binding(settings, SignInSettings()),
+            now=now,
+            operator=naming.operator(),
+            replays=SqlReplays(records),
+            alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+            auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+            signer=gateway_parts.signer(settings, catalogue, secrets),
+            seal=people.seal,
+            sign_in=people.sign_in,
+            slack=slack.door(by_slack, secrets.resolve, settings.pages_url),
+        )
     )
-    return make_app(doors, slack.door(by_slack, settings.pages_url))
 
 
 def now() -> datetime:
@@ -142,8 +144,9 @@ async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
     """The gateway, answering within the block."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
     async with (
-        people(sign_in, Secrets(), at.origin) as known,
+        people(sign_in, secrets, at.origin) as known,
         served(app_of(client, settings, known), at),
     ):
         yield at
@@ -153,7 +156,8 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    client = await connect(wiring.codec(settings, Secrets()))
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    client = await connect(wiring.codec(settings, secrets))
     issuer = SignInSettings().issuer
     async with opened(client, settings) as at:
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
