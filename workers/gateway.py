@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from activities.integrations.sql import engine_for, upgrade
+from activities.integrations.sql.replays import SqlReplays
 from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
@@ -18,9 +21,11 @@ from starters import naming
 from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
-from workers import wiring
+from starters.gateway.limits import Limits
+from workers import slack, wiring
+from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings, SignInSettings
+from workers.settings import Settings, SignInSettings, SlackSettings
 from workers.sign_in import People, people
 from workers.worker import stop_on_signals
 
@@ -30,17 +35,26 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    return make_app(
-        Doors(
-            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-            catalogue=wiring.catalogue_of(settings),
-            binding=binding(settings, SignInSettings()),
-            now=lambda: datetime.now(UTC),
-            operator=naming.operator(),
-            seal=people.seal,
-            sign_in=people.sign_in,
-        )
+    by_slack = SlackSettings()
+    doors = Doors(
+        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+        catalogue=wiring.catalogue_of(settings),
+        binding=binding(settings, SignInSettings()),
+        now=lambda: datetime.now(UTC),
+        operator=naming.operator(),
+        replays=replays(settings) if by_slack.is_set_up else None,
+        seal=people.seal,
+        sign_in=people.sign_in,
     )
+    return make_app(doors, slack.door(by_slack, settings.pages_url))
+
+
+def replays(settings: Settings) -> SqlReplays:
+    """In the records, which are one for all gateways."""
+    wiring.make_data_folder(settings)
+    engine = engine_for(settings.records_url)
+    upgrade(engine)
+    return SqlReplays(engine)
 
 
 def binding(settings: Settings, sign_in: SignInSettings) -> Binding:
@@ -91,7 +105,8 @@ class _Server(uvicorn.Server):
 async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
     """Listening within the block; Blocked where the port is taken."""
     config = uvicorn.Config(
-        app,
+        Limits(app, time.monotonic),
+        http=Patience,
         host=at.host,
         port=at.port,
         log_config=None,
@@ -137,8 +152,9 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
+    client = await connect(wiring.codec(settings, Secrets()))
     issuer = SignInSettings().issuer
-    async with opened(await connect(), settings) as at:
+    async with opened(client, settings) as at:
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
         say(f"gateway: {at.origin}")
         await stop.wait()
