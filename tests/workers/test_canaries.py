@@ -5,6 +5,7 @@ a person pastes. The ways out are all that is left of a rollback; chat and pages
 own.
 """
 
+import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -69,7 +70,7 @@ def raised(what: Exception, cause: Exception | None = None) -> Exception:
     """With a stack and a cause, as it comes out of a library."""
     try:
         raise what from cause
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- whatever it is
         return error
 
 
@@ -114,19 +115,24 @@ WHERE = (
     "statement in an exception", "header in our error", "effect of our error",
     "next step of our error", "webhook URL", "exception of a library", "its cause",
     "label of a metric", "reason of a request", "who requested it", "who paused",
-    "reason of a vote", "who voted", "reason of a pause", "because of a release", "log of a stack", "its own cause",
+    "reason of a vote", "who voted", "reason of a pause", "because of a release",
+    "log of a stack", "its own cause",
 )  # fmt: skip
 
 
 @pytest.fixture
-def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+def logged() -> Iterator[io.StringIO]:
     """What the product's own logging says; pytest's is back afterwards."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     for handler in before:
         root.removeHandler(handler)
     set_up_logs(as_json=True)
-    yield capfd
+    (ours,) = root.handlers
+    assert isinstance(ours, logging.StreamHandler)
+    told = io.StringIO()
+    ours.setStream(told)
+    yield told
     root.handlers[:] = before
     root.setLevel(level)
 
@@ -226,7 +232,8 @@ async def test_of_25_planted_secrets_none_is_found_anywhere(
     postgres_url: str,
     planted: Canaries,
     chain: SqlAudit,
-    logged: pytest.CaptureFixture[str],
+    logged: io.StringIO,
+    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = client.config(active_config=True)
@@ -238,9 +245,10 @@ async def test_of_25_planted_secrets_none_is_found_anywhere(
         await site.roll_back(chain, telemetry)
         telemetry.flush()
     log_a_stack(planted)
-    told = logged.readouterr()
+    printed = capfd.readouterr()
     site.surfaces |= {path: b"".join(bodies) for path, bodies in receiver.bodies.items()}
-    site.surfaces |= {"log": told.err, "stdout": told.out, "dump": dump(postgres_url)}
+    site.surfaces |= {"log": logged.getvalue(), "dump": dump(postgres_url)}
+    site.surfaces |= {"stdout": printed.out, "stderr": printed.err}
     site.surfaces["export of the chain"] = "".join(map(line_of, chain.entries()))
     site.surfaces |= of_folder(tmp_path)
     assert len(planted.planted) == 25
