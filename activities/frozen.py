@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from activities.freezes import FreezesKept
 from activities.records import Records
 from rollback_manager.errors import TemporaryError
 from rollback_manager.frozen import Frozen
@@ -26,8 +27,8 @@ class FrozenContents(Protocol):
         """What has that digest; None where nothing is kept of it."""
 
 
-class Store(Records, FrozenContents, Protocol):
-    """Both, as the records play them."""
+class Store(Records, FrozenContents, FreezesKept, Protocol):
+    """All three, as the records play them."""
 
 
 class FrozenReleases:

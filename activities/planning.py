@@ -6,14 +6,19 @@ from contextvars import copy_context
 from temporalio import activity
 
 from activities.claims import Holders
+from activities.freezes import Freezes
 from activities.frozen import Store
 from activities.look import READERS, Look, Looks
 from activities.step import now
 from activities.targets import Target, Targets
 from activities.way_back import Point, way_back
+from rollback_manager.authority.level import SecurityLevel
+from rollback_manager.authority.may import Facts, unconfirmed
+from rollback_manager.authority.quorum import Authority
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RollbackRequest, checked
 from rollback_manager.errors import Blocked, PermanentError, StalePlan, TemporaryError
+from rollback_manager.fleet import together
 from rollback_manager.fleet.budget import MANUAL
 from rollback_manager.fleet.tree import cut
 from rollback_manager.fleet.waves import waves
@@ -31,6 +36,8 @@ from rollback_manager.plan import (
 )
 from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
 from rollback_manager.strategies import strategy_named
+from rollback_manager.tier import Tier
+from rollback_manager.tiering import Rules, authority
 
 TRIES = 3
 """How often a server that does not answer is asked before the plan says so."""
@@ -51,6 +58,7 @@ class PlanningActivities:
         self, catalogue: Catalogue, records: Store, targets: Targets, holders: Holders
     ) -> None:
         self._catalogue = catalogue
+        self._freezes = Freezes(catalogue, records)
         self._records = records
         self._targets = targets
         self._holders = holders
@@ -73,7 +81,14 @@ class PlanningActivities:
         planned = self.plan_rollback(request)
         if planned.plan is None:
             return planned
-        return Planned(digest=planned.plan.digest, approval=planned.plan.approval)
+        plan = planned.plan
+        return Planned(
+            digest=plan.digest,
+            approval=plan.approval,
+            tier=plan.tier,
+            quorum=plan.quorum,
+            keys=plan.keys,
+        )
 
     def _plan(self, request: RollbackRequest) -> Planned:
         services = _named(request)
@@ -83,16 +98,43 @@ class PlanningActivities:
         order = waves(services, self._catalogue.links)
         if len(services) > environment.fleet.tree_above:
             _must_be_by_hand(request)
+            _must_be_confirmed(request, environment.security, Tier.T2)  # several services
             return Planned(parts=cut(order, environment.fleet.tree_above, request.key))
         looks = self._looks(request, services)
         width = environment.fleet.width
         whole = assemble(
-            request, str(environment.security), looks, looks[0][0].now, waves=order, width=width
+            request,
+            str(environment.security),
+            looks,
+            looks[0][0].now,
+            waves=order,
+            width=width,
+            authority=self._authority(request, looks),
+            channels=tuple(one.name for one in environment.notifications),
         )
         _must_be_expected(whole, request.expect_plan)
         _must_not_fail(whole)
+        _must_be_confirmed(request, environment.security, whole.tier)
         _must_fit(whole)
         return Planned(plan=whole, width=width)
+
+    def _authority(self, request: RollbackRequest, looks: tuple[Looked, ...]) -> Authority:
+        """What the catalogue asks of those who decide about just these services."""
+        parts = {plan.service: (facts, plan) for facts, plan, _ in looks}
+        environment = self._catalogue.environments[request.env]
+        services = {name: self._catalogue.services[name] for name in parts}
+        rules = Rules(
+            level=environment.security,
+            roles=environment.roles,
+            approvers=environment.approvers,
+            keys=environment.signing_keys,
+            owners={name: one.owners for name, one in services.items()},
+            pair_tested={name: one.pair_tested for name, one in services.items()},
+            tier_up=environment.decisions.tier_up_without_evidence,
+            cool_down_s=environment.decisions.cool_down_s,
+        )
+        policy = together.approval([facts.policy for facts, _, _ in looks])
+        return authority(request, parts, policy, rules)
 
     def _looks(self, request: RollbackRequest, services: tuple[str, ...]) -> tuple[Looked, ...]:
         """All services, each planned by itself; what blocks one blocks all, and all are named."""
@@ -136,6 +178,7 @@ class PlanningActivities:
         past = READERS.submit(self._records.past, env, service)
         releases = READERS.submit(self._records.releases, env, service)
         place = READERS.submit(target.place.name) if target.place else None
+        frozen = READERS.submit(self._freezes.in_force, env, service)
         look: Look = Looks(target).take()
         facts = PlanningFacts(
             service=service,
@@ -155,6 +198,7 @@ class PlanningActivities:
             adopted=adopted,
             place=place.result() if place else "",
             owners=target.owners.found() if target.owners else None,
+            frozen=frozen.result(),
         )
         return facts, target
 
@@ -216,6 +260,19 @@ def _must_be_expected(plan: RollbackPlan, expected: str | None) -> None:
         effect="Production is unchanged: nothing is recomputed behind your back.",
         next_step="Look again: rollback-manager plan SERVICE --env ENV",
     )
+
+
+def _must_be_confirmed(request: RollbackRequest, level: SecurityLevel, tier: Tier | None) -> None:
+    """Where there is no second person, the first one types the service out (security.md §2)."""
+    if request.confirmed is None or level is not SecurityLevel.LOCAL or tier is None:
+        return
+    known = request.model_dump(include={"services", "confirmed", "incident", "reason"})
+    if because := unconfirmed(tier, Facts(level=level, **known)):
+        raise Blocked(
+            f"it is {tier} and level local has no second person who would look at it",
+            effect="Production is unchanged.",
+            next_step=because[0].upper() + because[1:],
+        )
 
 
 def _must_not_fail(plan: RollbackPlan) -> None:

@@ -43,6 +43,9 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     "Before": {
         "watch-releases": Verb("starters.watch_releases", "show which releases are watched"),
         "releases": Verb("starters.releases", "list the releases, and which are known good"),
+        "may-deploy": Verb("starters.may_deploy", "say whether a service may be deployed now"),
+        "freeze": Verb("starters.freeze", "let nothing be deployed for a while; rollbacks pass"),
+        "unfreeze": Verb("starters.freeze", "end a freeze before its time"),
         "catalogue": Verb("starters.catalogue", "check the catalogue, each mistake with its line"),
     },
     "Set-up": {
@@ -57,7 +60,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
 VERBS = {name: verb for verbs in VERBS_BY_GROUP.values() for name, verb in verbs.items()}
 
 
-EXTRAS = {"demo": "demo", "prove": "demo", "serve": "serve", "gateway": "gateway"}
+EXTRAS = {"demo": "demo", "prove": "demo", "serve": "serve", "gateway": "serve"}
 """Verb → what has to be installed for it, where that is not `worker`."""
 
 

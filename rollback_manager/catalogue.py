@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from rollback_manager import written
+from rollback_manager.authority.ci_rules import CiRule
 from rollback_manager.authority.keys import VerifyKey
 from rollback_manager.authority.level import SecurityLevel as SecurityLevel
 from rollback_manager.authority.people import Accounts, Directory, Subject
@@ -23,7 +24,9 @@ from rollback_manager.authority.sense import senseless_level, senseless_people
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
+from rollback_manager.freezes import Window
 from rollback_manager.git_source import GitSource
+from rollback_manager.incidents.alerts import Alerts, nameless
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.platforms import (
@@ -39,6 +42,7 @@ from rollback_manager.platforms import (
 from rollback_manager.policy import DecisionPolicy, FleetPolicy, Policy
 from rollback_manager.policy_sense import senseless, senseless_decisions
 from rollback_manager.strategies import all_strategies
+from rollback_manager.telling.channels import Channels
 from rollback_manager.values import Timeout, Value
 from rollback_manager.watch.judges import Judges
 
@@ -100,6 +104,8 @@ class Service(Value):
     """Services whose data it reads; they go back before it."""
     pair_tested: bool = False
     """Its pipeline tests each version beside the one before it (N/N-1 evidence)."""
+    ci: tuple[CiRule, ...] = ()
+    """Jobs that may ask for its way back through the gateway; they never approve one."""
 
 
 class Environment(Value):
@@ -114,6 +120,10 @@ class Environment(Value):
     decisions: DecisionPolicy = DecisionPolicy()
     approvers: tuple[str, ...] = ()
     """Who may agree to a rollback that an incident proposes."""
+    notifications: Channels = ()
+    """Who is told at each milestone of a rollback, and where."""
+    freezes: tuple[Window, ...] = ()
+    """When nothing may be deployed; a rollback passes, unless the window says otherwise."""
 
 
 class Catalogue(Value):
@@ -126,6 +136,8 @@ class Catalogue(Value):
     services: dict[Name, Service]
     people: dict[Subject, Accounts] = Field(default_factory=dict)
     """Who somebody is whatever the account, by their subject in the directory."""
+    alerts: Alerts = Alerts()
+    """Monitoring systems that may tell of bad releases."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalogue:
@@ -184,7 +196,7 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         raise _refused(mistaken.lines) from None
     finders = (
         *(_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties),
-        *(_wrong_people, _wrong_security),
+        *(_wrong_people, _wrong_security, _wrong_jobs, _wrong_alerts),
     )
     if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
@@ -249,6 +261,16 @@ def _wrong_ties(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator
         yield f"{name}:{written.at(tree, where)}: {found}"
 
 
+def _wrong_jobs(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    """A job that acts where its service does not run would never be let in: it is a slip."""
+    for service, described in catalogue.services.items():
+        for index, rule in enumerate(described.ci):
+            for env in rule.environments:
+                if env not in described.environments:
+                    place = written.at(tree, ("services", service, "ci", index))
+                    yield f"{name}:{place}: {service} does not run in {env}: name it in acts_in"
+
+
 def _wrong_people(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
     for path, said in senseless_people(catalogue.people):
         yield f"{name}:{written.at(tree, ('people', *path))}: {said}"
@@ -260,6 +282,11 @@ def _wrong_security(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iter
         owners = {s: d.owners for s, d in catalogue.services.items() if env in d.environments}
         for path, said in senseless_level(env, one.security, one.signing_keys, one.roles, owners):
             yield f"{name}:{written.at(tree, path)}: {said}"
+
+
+def _wrong_alerts(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    for path, said in nameless(catalogue):
+        yield f"{name}:{written.at(tree, path)}: {said}"
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

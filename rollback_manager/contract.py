@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rollback_manager.authority.keys import Seal, VerifyKey
+from rollback_manager.authority.quorum import Quorum
 from rollback_manager.errors import PermanentError
 from rollback_manager.metrics.reading import Total
 from rollback_manager.plan import Part, RollbackPlan, ServicePlan
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.release import Release, Standing
-from rollback_manager.values import Value
+from rollback_manager.tier import Tier
+from rollback_manager.values import Count, Value
 from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 TASK_QUEUE = "rollback"
@@ -30,6 +33,7 @@ DECISIONS_WORKFLOW = "DecisionsWorkflow"
 CHECKUP_WORKFLOW = "CheckupWorkflow"
 AUDIT_WORKFLOW = "AuditWorkflow"
 STAY_WORKFLOW = "StayWorkflow"
+DEPLOYS_WORKFLOW = "DeploysWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -125,6 +129,11 @@ def audit_id(question: str) -> str:
     return f"audit/{checked('question', question)}"
 
 
+def deploys_id(env: str, question: str) -> str:
+    """Workflow id of a question about deploys, or of a freeze that is said or lifted."""
+    return f"deploys/{checked('environment', env)}/{checked('question', question)}"
+
+
 class EvidencePoint(Value):
     """One second of what the requester saw: answers and failures by version."""
 
@@ -138,7 +147,10 @@ class RollbackRequest(Value):
 
     adopts: id of an ended rollback whose claim this one goes on from. needs_approval: a person must
     agree whatever the policy of the environment says: the decision behind it asks for that.
-    trace: what the test saw whose alarm is behind it.
+    votes: how many should, where one vote proves one person. trace: what the test saw whose alarm
+    is behind it. confirmed: the service that was typed out, empty if none was; None from a door
+    that asks in its own way. behind: people behind a machine that asks; they do not approve it
+    either. word: of the rollback that this one is a part of.
     """
 
     env: str
@@ -154,6 +166,10 @@ class RollbackRequest(Value):
     adopts: str = ""
     needs_approval: bool = False
     trace: EvidenceTrace = EvidenceTrace()
+    votes: Count = 0
+    confirmed: str | None = None
+    behind: tuple[str, ...] = ()
+    word: str = ""
 
 
 class AdoptRequest(Value):
@@ -177,13 +193,14 @@ class AbortCommand(Value):
     """Stop at the next safe point; with `restore`, then put back what was there before.
 
     token: of the gateway, here and below (authority/token.py). Where the plan pins keys, it alone
-    says who decided what.
+    says who decided what. word: of the rollback that passes it on to what it has started.
     """
 
     mode: AbortMode = AbortMode.HOLD
     by: str = "unknown"
     reason: str = ""
     token: str = ""
+    word: str = ""
 
 
 class PauseCommand(Value):
@@ -192,6 +209,7 @@ class PauseCommand(Value):
     by: str = "unknown"
     reason: str = ""
     token: str = ""
+    word: str = ""
 
 
 class Decision(StrEnum):
@@ -250,7 +268,10 @@ class Planned(Value):
     """Instead of a plan, where there are more services than one may have."""
     digest: str = ""
     approval: ApprovalPolicy | None = None
-    """Of a part's plan, which itself stays with the part."""
+    """Of a part's plan, which itself stays with the part; so are tier, quorum and keys."""
+    tier: Tier | None = None
+    quorum: Quorum | None = None
+    keys: tuple[VerifyKey, ...] = ()
     width: int = 10
     blocked_because: str = ""
     effect: str = ""
@@ -262,7 +283,7 @@ class ServiceRollback(Value):
     """What a parent asks of the child that carries out one service's plan.
 
     go: whether it may begin at once; otherwise it waits for the signal `go`.
-    counted: requests of all versions at planning.
+    counted: requests of all versions at planning. seal: what those must prove who steer it.
     """
 
     env: str
@@ -271,13 +292,9 @@ class ServiceRollback(Value):
     plan: ServicePlan
     go: bool
     counted: Total | None = None
-
-
-class ServiceReport(Value):
-    """What a child tells its parent when a person is needed, or no longer."""
-
-    service: str
-    waits_for: str
+    tells: bool = False
+    """Whether its parent is to hear of each share and each verdict, because people are told."""
+    seal: Seal = Seal()
 
 
 class RecordRelease(Value):

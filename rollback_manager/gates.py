@@ -103,8 +103,9 @@ def _impact(facts: BeforeFacts) -> GateResult:
 
 
 def _authorization(facts: BeforeFacts) -> GateResult:
-    who = f"asked for by {facts.requested_by}, {facts.security} operator"
-    proof = ", not authenticated" if facts.security == "local" else ""
+    local = facts.security == "local"
+    proof = ", local operator, not authenticated" if local else "; only signed decisions count"
+    who = f"asked for by {facts.requested_by}"
     rule = "a person must approve" if facts.approval_required else "policy asks for no approval"
     if not facts.requested_by:
         because = "nobody is named as the requester"

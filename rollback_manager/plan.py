@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rollback_manager.authority.keys import VerifyKey
+from rollback_manager.authority.quorum import Quorum
 from rollback_manager.gates import GateResult
 from rollback_manager.metrics.reading import NoReading, Reading, Total
 from rollback_manager.owners import Owner
 from rollback_manager.policy import ApprovalPolicy, Policy
 from rollback_manager.release import Baseline
+from rollback_manager.tier import Tier
 from rollback_manager.values import Percent, Ratio, Seconds, Shares, Value
 
 
@@ -246,8 +249,12 @@ class Risk(Value):
     mitigation: str
 
 
-NOT_AGREED_TO = {"digest", "found", "gates", "estimate", "made_at"}
-"""What may differ between two looks at the same plan: figures, not intentions."""
+NOT_AGREED_TO = {
+    *("digest", "found", "gates", "estimate", "made_at"),
+    *("tier_because", "keys", "channels"),
+}
+"""What may differ between two looks at the same plan: figures and who is told, not intentions. Nor
+do keys belong to it: their rotation voids no vote."""
 
 
 class RollbackPlan(Value):
@@ -267,6 +274,15 @@ class RollbackPlan(Value):
     found: tuple[Found, ...]
     estimate: Estimate
     made_at: datetime
+    tier: Tier | None = None
+    """How much authority it needs; None in plans of older builds."""
+    tier_because: str = ""
+    quorum: Quorum | None = None
+    """How many agree and who counts; None, as in older builds: the first vote decides."""
+    keys: tuple[VerifyKey, ...] = ()
+    """Whose signatures count, now and next; none at level local."""
+    channels: tuple[str, ...] = ()
+    """Who is told at each milestone: names of the environment's `notifications`."""
     digest: str = ""
     """Of this plan when it was made (`digest_of`). Stored, not computed anew: a later build may
     know more fields, and would arrive at a digest for which nobody has voted."""

@@ -6,13 +6,15 @@ from datetime import datetime
 
 from pydantic import Field
 
-from rollback_manager import actions, configuration, gates
+from rollback_manager import actions, configuration, freezes, gates
+from rollback_manager.authority.quorum import Authority
 from rollback_manager.candidates import alternatives, usable
 from rollback_manager.claim import Claim, purpose_of, target_of
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.drift import Drift
 from rollback_manager.errors import Blocked
 from rollback_manager.fleet import together
+from rollback_manager.freezes import Freeze
 from rollback_manager.gates import BeforeFacts, GateResult
 from rollback_manager.guard import floor_for, fraction_for
 from rollback_manager.metrics.reading import NoReading, Reading, Snapshot, total
@@ -22,6 +24,7 @@ from rollback_manager.plan import Estimate, Found, Phase, Risk, RollbackPlan, Se
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing, Target, known_good
 from rollback_manager.strategies import ServiceFacts, Strategy
+from rollback_manager.telling.channels import told_by
 from rollback_manager.values import Seconds, Value
 
 
@@ -64,6 +67,8 @@ class PlanningFacts(Value):
     preconditions: tuple[GateResult, ...] = ()
     """Of the platform on which it runs."""
     owners: tuple[Owner, ...] | None = None
+    frozen: tuple[Freeze, ...] = ()
+    """What holds for the service now; the way back passes, unless one of them says otherwise."""
 
 
 def bad_version(facts: PlanningFacts) -> str:
@@ -237,9 +242,18 @@ def since_release(facts: PlanningFacts, version: str) -> Reading | NoReading:
 
 
 def gates_before(
-    facts: PlanningFacts, plan: ServicePlan, request: RollbackRequest, security: str
+    facts: PlanningFacts,
+    plan: ServicePlan,
+    request: RollbackRequest,
+    security: str,
+    channels: tuple[str, ...] = (),
+    *,
+    asked: bool = False,
 ) -> tuple[GateResult, ...]:
-    """The gates before, judged for one service."""
+    """The gates before, judged for one service.
+
+    channels: names of those that are told. asked: somebody must agree, whatever its policy.
+    """
     rehearsed = [past.finished_at for past in facts.past if past.verified]
     general = gates.before(
         BeforeFacts(
@@ -251,12 +265,17 @@ def gates_before(
             good_error_ratio=plan.baseline.error_ratio if plan.baseline else None,
             requested_by=request.requested_by,
             security=security,
-            approval_required=facts.policy.approval.required or request.needs_approval,
-            told="",
+            approval_required=facts.policy.approval.required or asked,
+            told=told_by(channels),
             now=facts.now,
         )
     )
-    return (*general, *facts.preconditions)
+    return (*general, *freezes.gates(facts.frozen), *facts.preconditions)
+
+
+def must_be_asked(request: RollbackRequest, facts: PlanningFacts) -> bool:
+    """Whether a person must agree whatever the policy says."""
+    return request.needs_approval or bool(freezes.stops_rollbacks(facts.frozen))
 
 
 def estimate(facts: PlanningFacts) -> Estimate:
@@ -286,30 +305,46 @@ def assemble(
     *,
     waves: together.Waves = (),
     width: int = 1,
+    authority: Authority | None = None,
+    channels: tuple[str, ...] = (),
 ) -> RollbackPlan:
-    """The whole plan: all services in the order of their waves; one wave if none are given."""
+    """The whole plan: all services in the order of their waves; one wave if none are given.
+
+    authority: what it needs; None: what policy and request alone ask for.
+    """
     parts = {plan.service: (facts, plan, seen) for facts, plan, seen in services}
     waves = waves or (tuple(sorted(parts)),)
     ordered = [parts[name] for wave in waves for name in wave]
     plans = tuple(plan for _, plan, _ in ordered)
     policies = [facts.policy for facts, _, _ in ordered]
+    asked = any(must_be_asked(request, facts) for facts, _, _ in ordered)
+    asked = asked if authority is None else authority.quorum.votes > 0
+    approval = together.approval(policies, asked_for=asked)
     return RollbackPlan(
         env=request.env,
         security=security,
         services=plans,
         waves=waves,
-        approval=together.approval(policies, asked_for=request.needs_approval),
+        approval=approval,
         time_limit_s=max(policy.time_limit_s for policy in policies),
         plan_valid_s=min(policy.plan_valid_s for policy in policies),
         abort_when=together.abort_when(plans, width),
         done_when=together.done_when(plans),
         risks=together.risks({p.service: _risks(f.strategy, p) for f, p, _ in ordered}),
         gates=together.gates(
-            {p.service: gates_before(f, p, request, security) for f, p, _ in ordered}
+            {
+                p.service: gates_before(f, p, request, security, channels, asked=asked)
+                for f, p, _ in ordered
+            }
         ),
         found=tuple(seen for _, _, seen in ordered),
         estimate=together.estimate({p.service: estimate(f) for f, p, _ in ordered}, waves, width),
         made_at=now,
+        tier=authority.tiered.tier if authority else None,
+        tier_because=authority.tiered.because if authority else "",
+        quorum=authority.quorum if authority else None,
+        keys=authority.keys if authority else (),
+        channels=channels,
     ).sealed()
 
 

@@ -19,11 +19,16 @@ class OnExpiry(StrEnum):
 
 
 class ApprovalPolicy(Value):
-    """Whether a person must agree, and until when."""
+    """Whether a person must agree, and until when. Minutes of the clock, at night as by day."""
 
     required: bool = True
-    deadline_s: Seconds = 900
-    """Time for the first answer: 15 minutes (reliability R15)."""
+    """At least one, whatever the tier; at level secured the tier may ask for more."""
+    escalate_s: Seconds = 900
+    """Time for the first answer, then more people are told: 15 minutes (reliability R15)."""
+    remind_s: Seconds = 600
+    """Between two reminders while nobody has decided: ten minutes (ours); 0: none."""
+    deadline_s: Seconds = 3600
+    """When silence becomes what `on_expiry` says: an hour (reliability R15)."""
     on_expiry: OnExpiry = OnExpiry.HOLD
 
 

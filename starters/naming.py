@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -117,6 +118,20 @@ def services(typed: Sequence[str]) -> tuple[str, ...]:
             next_step="Name each service once; their order is the catalogue's to say.",
         )
     return names
+
+
+def moment(option: str, typed: str) -> datetime:
+    """An absolute time with its zone; whatever else is typed is a usage error."""
+    read: datetime | None = None
+    with suppress(ValueError):
+        read = datetime.fromisoformat(typed)
+    if read is None or read.tzinfo is None:
+        raise UsageError(
+            f"{option} {typed[:80]!r} is no time with a zone",
+            effect=UNCHANGED,
+            next_step=f"Write day, time and zone: {option} 2026-12-24T18:00:00Z",
+        )
+    return read.astimezone(UTC)
 
 
 def new_key(*services: str) -> str:

@@ -114,6 +114,8 @@ class Rig:
     strategy: str = "blue_green"
     decisions: dict[str, object] = field(default_factory=dict)
     audit: Chain | None = None
+    fit: Callable[[wiring.Parts], wiring.Parts] = lambda parts: parts
+    """What a test adds to the parts."""
 
     @property
     def rollbacks(self) -> RollbackClient:
@@ -123,12 +125,13 @@ class Rig:
     @property
     def parts(self) -> wiring.Parts:
         """What activities work with."""
-        return wiring.Parts(
+        parts = wiring.Parts(
             catalogue(self.service, self.policy, self.strategy, self.decisions),
             self.records,
             lambda _env, _s: self.world.target(),
             audit=self.audit,
         )
+        return self.fit(parts)
 
     def worker(self) -> Worker:
         """A worker; several may run at once."""

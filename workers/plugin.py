@@ -16,6 +16,7 @@ from workflows.audit import AuditWorkflow
 from workflows.budget import BudgetWorkflow
 from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
+from workflows.deploys import DeploysWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
@@ -39,6 +40,7 @@ WORKFLOWS: Sequence[type] = (
     CheckupWorkflow,
     AuditWorkflow,
     StayWorkflow,
+    DeploysWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows", "jwt", "cryptography")

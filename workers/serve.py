@@ -9,7 +9,7 @@ from temporalio.envconfig import ClientConfig
 from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
-from workers import gateway, wiring, worker
+from workers import codec_server, gateway, wiring, worker
 from workers.anchoring import anchoring
 from workers.process import run, say
 from workers.settings import Settings
@@ -45,6 +45,9 @@ async def temporal(settings: Settings) -> TemporalServer:
         settings.ui_port,
         settings.data / "temporal.log",
         search_attributes=SEARCH_ATTRIBUTES,
+        ui_codec=f"{gateway.binding(settings).origin}{codec_server.PATH}"
+        if settings.codec_keys
+        else "",
     )
 
 
@@ -55,10 +58,9 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
     keeping = asyncio.create_task(server.keep_alive(say))
-    at = gateway.binding(settings)
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        async with gateway.served(gateway.app_of(client, settings), at):
+        async with gateway.opened(client, settings) as at:
             say(f"gateway: {at.origin}")
             say("ready; Ctrl-C stops all, and what runs goes on at the next start")
             async with anchoring(parts.audit):

@@ -12,10 +12,12 @@ from temporalio.client import Client
 from activities.audit import AuditActivities, Chain
 from activities.audit_key import audit_key, made_at_first_start
 from activities.budget import BudgetActivities
-from activities.claims import Claims, Holders, Runs
+from activities.claims import Claims, Holders
 from activities.clusters import Access, ClusterActivities
 from activities.configuration import ConfigurationActivities
 from activities.decisions import DecisionActivities
+from activities.deploys import DeployActivities, Underway
+from activities.freezes import FreezesKept
 from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
@@ -26,6 +28,7 @@ from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
 from activities.metrics import MetricsActivities
+from activities.notifications import Channels, NotificationActivities
 from activities.orphans import OrphanActivities
 from activities.owners import OwnerActivities
 from activities.past import Models, Past, PastAlarms
@@ -46,6 +49,7 @@ from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.client.codec import Keys
 from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
+from workers.channels import channels, no_channels
 from workers.settings import Settings
 from workers.targets import access, kubernetes_secrets, reverts, targets
 
@@ -56,7 +60,16 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 class Store(
-    Records, Claims, Ledger, PastAlarms, Models, WarmUps, Numbers, FrozenContents, Protocol
+    Records,
+    Claims,
+    Ledger,
+    PastAlarms,
+    Models,
+    WarmUps,
+    Numbers,
+    FrozenContents,
+    FreezesKept,
+    Protocol,
 ):
     """All roles that one database plays."""
 
@@ -75,6 +88,10 @@ class Parts:
     audit: Chain | None = None
     """None: nothing is audited, as in tests of other matters; every process has one."""
     secrets: Secrets = field(default_factory=Secrets)
+    channels: Channels = no_channels
+    """Environment and name → where people are told."""
+    page: Callable[[str], str] = lambda rollback: ""
+    """A rollback's id → the address of its page; empty where none is served."""
     codec: Keys | None = None
     """None: payloads are not encrypted."""
 
@@ -106,11 +123,13 @@ def parts(settings: Settings) -> Parts:
         catalogue,
         records,
         targets(catalogue, client, records),
-        access(catalogue),
-        reverts(catalogue, client),
-        audit(settings, engine, secrets),
-        secrets,
-        codec(settings, secrets),
+        access=access(catalogue),
+        reverts=reverts(catalogue, client),
+        audit=audit(settings, engine, secrets),
+        secrets=secrets,
+        channels=channels(catalogue, client),
+        page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
+        codec=codec(settings, secrets),
     )
 
 
@@ -176,7 +195,7 @@ def make_data_folder(settings: Settings) -> None:
 class OfTemporal:
     """What activities ask of the Temporal of their worker, and tell it."""
 
-    runs: Runs
+    runs: Underway
     incidents: Incidents
 
 
@@ -228,6 +247,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
         AuditActivities(parts.audit).ask_audit,
+        NotificationActivities(parts.channels, parts.page).tell_people,
+        DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

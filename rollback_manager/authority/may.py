@@ -222,12 +222,19 @@ def _glass(verb: Verb, facts: Facts) -> str:
 
 
 def _unconfirmed(verb: Verb, tier: Tier, facts: Facts) -> str:
-    """What stands for the second person where there is only one (security.md §2)."""
-    asked = verb in {Verb.START, Verb.APPROVE} and tier >= Tier.T2
-    if facts.level is not SecurityLevel.LOCAL or not asked:
+    if facts.level is not SecurityLevel.LOCAL or verb not in {Verb.START, Verb.APPROVE}:
         return ""
-    typed = _not_typed(facts)
-    return typed or (_not_explained(facts) if tier is Tier.T3 else "")
+    return unconfirmed(tier, facts)
+
+
+def unconfirmed(tier: Tier, facts: Facts) -> str:
+    """What is missing that stands for the second person where there is only one (security.md §2).
+
+    Empty: nothing is.
+    """
+    if tier < Tier.T2:
+        return ""
+    return _not_typed(facts) or (_not_explained(facts) if tier is Tier.T3 else "")
 
 
 def _not_typed(facts: Facts) -> str:

@@ -14,6 +14,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
 from rollback_manager import contract
@@ -23,6 +24,7 @@ from rollback_manager.contract import (
     Answered,
     Decision,
     PauseCommand,
+    RollbackRequest,
     StepCommand,
     Vote,
 )
@@ -146,6 +148,20 @@ class Rollback:
         except RPCError as error:
             raise explained(error, handle.id) from error
         return answer
+
+    async def request(self) -> RollbackRequest:
+        """What it was started with, as the first event of its history keeps it."""
+        context = WorkflowSerializationContext(self._client.namespace, self.id)
+        converter = self._client.data_converter.with_context(context)
+        try:
+            events = self._handle.fetch_history_events(page_size=1)
+            async for event in events:
+                given = event.workflow_execution_started_event_attributes.input.payloads
+                asked: list[RollbackRequest] = await converter.decode(given, [RollbackRequest])
+                return asked[0]
+        except RPCError as error:
+            raise explained(error, self.id) from error
+        raise NotFound(f"Temporal has no history of {self.id}")
 
     async def history(self) -> WorkflowHistory:
         """The events as Temporal keeps them: the evidence."""

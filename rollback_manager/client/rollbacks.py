@@ -26,7 +26,7 @@ from rollback_manager.client import stays, watch, watchdogs
 from rollback_manager.client.budget import FleetBudget
 from rollback_manager.client.connection import connect
 from rollback_manager.client.incidents import Incidents
-from rollback_manager.client.refusals import explained, from_failure
+from rollback_manager.client.refusals import explained, from_failure, no_temporal
 from rollback_manager.client.rollback import Rollback
 from rollback_manager.contract import (
     AdoptRequest,
@@ -37,6 +37,7 @@ from rollback_manager.contract import (
     RollbackRequest,
 )
 from rollback_manager.decision.asked import Decisions, DecisionsRequest
+from rollback_manager.deploys import DeployAnswer, DeployRequest
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import RollbackStatus, State
 from rollback_manager.stays import StayStatus
@@ -45,6 +46,8 @@ from rollback_manager.watch.watching import SeenWatch
 
 T = TypeVar("T", bound=Value)
 
+DEPLOYS_WITHIN_S = 30.0
+"""A pipeline that waits for its gate: longer than two tries of a database that comes back."""
 MOST_OF_ONE = 1900
 """Bytes of one search attribute; Temporal refuses a start with more than 2,048."""
 OF_EACH = 4
@@ -89,6 +92,13 @@ class RollbackClient:
             raise PermanentError("not connected: use `async with RollbackClient()`")
         return self._client
 
+    async def answers(self) -> None:
+        """Whether Temporal answers; raises Unreachable where it does not within two seconds."""
+        try:
+            await self.temporal.service_client.check_health(timeout=timedelta(seconds=2))
+        except RPCError as error:
+            raise no_temporal("the server") from error
+
     async def plan(self, request: RollbackRequest, *, timeout_s: float = 30) -> Planned:
         """What a rollback would do now. Touches nothing."""
         plan_id = contract.plan_id(request.env, request.key)
@@ -112,6 +122,17 @@ class RollbackClient:
         question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
         asked_as = contract.audit_id(f"{request.ask.verb}-{question}")
         return await self._ask(contract.AUDIT_WORKFLOW, request, asked_as, Audited, timeout_s)
+
+    async def deploys(self, request: DeployRequest) -> DeployAnswer:
+        """Whether something may be deployed; or a freeze said, lifted or listed.
+
+        Raises Unreachable where no worker, no Temporal or no records answer: never a yes.
+        """
+        question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
+        asked_as = contract.deploys_id(request.ask.env, f"{request.ask.verb}-{question}")
+        return await self._ask(
+            contract.DEPLOYS_WORKFLOW, request, asked_as, DeployAnswer, DEPLOYS_WITHIN_S
+        )
 
     async def checkup(self, asked: ClustersAsked, *, timeout_s: float = 60) -> ClustersChecked:
         """How the clusters of the catalogue stand, as the worker sees them."""

@@ -33,6 +33,8 @@ def approval(policies: Sequence[Policy], *, asked_for: bool = False) -> Approval
     rejects = any(one.on_expiry is OnExpiry.REJECT for one in asked)
     return ApprovalPolicy(
         required=asked_for or any(one.required for one in asked),
+        escalate_s=min(one.escalate_s for one in asked),
+        remind_s=min(one.remind_s for one in asked),
         deadline_s=min(one.deadline_s for one in asked),
         on_expiry=OnExpiry.REJECT if rejects else OnExpiry.HOLD,
     )

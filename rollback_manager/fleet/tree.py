@@ -8,10 +8,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from rollback_manager.authority.keys import VerifyKey
+from rollback_manager.authority.quorum import Quorum, strictest
+from rollback_manager.contract import Planned
 from rollback_manager.fleet.together import some
 from rollback_manager.plan import Part
 from rollback_manager.policy import ApprovalPolicy, OnExpiry
 from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
+from rollback_manager.tier import Tier
 from rollback_manager.values import Value
 
 KEY_ROOM = 56
@@ -24,6 +28,9 @@ class Tree(Value):
     parts: tuple[Part, ...]
     approval: ApprovalPolicy
     digest: str
+    tier: Tier | None = None
+    quorum: Quorum | None = None
+    keys: tuple[VerifyKey, ...] = ()
 
 
 def cut(waves: Sequence[Sequence[str]], most: int, key: str) -> tuple[Part, ...]:
@@ -39,17 +46,27 @@ def cut(waves: Sequence[Sequence[str]], most: int, key: str) -> tuple[Part, ...]
     )
 
 
-def sealed(parts: Sequence[Part], approvals: Sequence[ApprovalPolicy]) -> Tree:
+def sealed(parts: Sequence[Part], made: Sequence[Planned]) -> Tree:
     """The tree with its digest. The strictest approval of all parts is asked for, once."""
     text = json.dumps([[part.wave, part.services, part.digest] for part in parts])
+    approvals = [one.approval for one in made if one.approval is not None]
     rejects = any(one.on_expiry is OnExpiry.REJECT for one in approvals)
     approval = ApprovalPolicy(
         required=any(one.required for one in approvals),
+        escalate_s=min(one.escalate_s for one in approvals),
+        remind_s=min(one.remind_s for one in approvals),
         deadline_s=min(one.deadline_s for one in approvals),
         on_expiry=OnExpiry.REJECT if rejects else OnExpiry.HOLD,
     )
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Tree(parts=tuple(parts), approval=approval, digest=digest)
+    quorums = [one.quorum for one in made if one.quorum is not None]
+    return Tree(
+        parts=tuple(parts),
+        approval=approval,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        tier=max((one.tier for one in made if one.tier is not None), default=None),
+        quorum=strictest(quorums) if quorums else None,
+        keys=made[0].keys,
+    )
 
 
 def light(outcome: RollbackOutcome) -> RollbackOutcome:

@@ -99,6 +99,7 @@ def request_for(status: IncidentStatus, by: str, key: str) -> RollbackRequest:
         trigger=str(fired) if by_itself else MANUAL,
         incident=incident.id,
         needs_approval=own is not None and own.requires_approval,
+        votes=own.votes_needed if own else 0,
         trace=status.trace,
     )
 

@@ -21,6 +21,11 @@ GROUPS = {
 }
 PICTURE = "Picture in words"
 """The section that pages with pictures draw."""
+DEGRADED = "Timeline: deploy degraded"
+ROLLBACK = "Timeline: rollback"
+DECISIONS = "Decisions and commands"
+BELIEVED = "Why we believed it"
+"""Sections that pages show while it runs."""
 
 
 def sections(r: Report) -> tuple[Section, ...]:
@@ -29,10 +34,10 @@ def sections(r: Report) -> tuple[Section, ...]:
         _changed(r),
         Section(PICTURE, tuple(in_words(r).splitlines())),
         *evidence_words.section(r.request.trace),
-        Section("Timeline: deploy degraded", tables=(_timeline("Until the decision", r.before),)),
-        Section("Timeline: rollback", _hinge(r), (_timeline("From the decision on", r.after),)),
+        Section(DEGRADED, tables=(_timeline("Until the decision", r.before),)),
+        Section(ROLLBACK, _hinge(r), (_timeline("From the decision on", r.after),)),
         _steps(r),
-        Section("Decisions and commands", _security(r), (_decisions(r), _commands(r))),
+        Section(DECISIONS, _security(r), (_decisions(r), _commands(r))),
         _believed(r),
         Section("Gates", tables=tuple(_gates(r, group) for group in Group)),
         Section("What will not be undone", _not_undone(r)),
@@ -176,7 +181,7 @@ def _decisions(r: Report) -> Table:
             utc(d.at),
             d.decision,
             d.by or UNKNOWN,
-            f"{d.method or UNKNOWN}{proof}",
+            f"{d.method or UNKNOWN}{'' if d.signed else ', not authenticated'}",
             short(d.plan) if d.plan else UNKNOWN,
             d.counted or UNKNOWN,
             d.reason or NONE,
@@ -210,7 +215,7 @@ def _believed(r: Report) -> Section:
         *judged,
         *targets,
     )
-    return Section("Why we believed it", lines, (_evidence(r),) if seen else ())
+    return Section(BELIEVED, lines, (_evidence(r),) if seen else ())
 
 
 def _evidence(r: Report) -> Table:

@@ -29,7 +29,7 @@ def planned(made: RollbackPlan) -> Iterator[str]:
         for name in wave:
             yield from _line(plans[name], seen.get(name), names)
     yield ""
-    yield from labelled("STEPS", _by_steps(made.services))
+    yield from labelled("STEPS", by_steps(made.services))
     yield from labelled("NOT UNDONE", _not_undone(made.services))
 
 
@@ -53,7 +53,8 @@ def _failing(seen: Found | None) -> str:
     return f"{failed} in {words.duration(bad.window_s)}"
 
 
-def _by_steps(services: Iterable[ServicePlan]) -> list[str]:
+def by_steps(services: Iterable[ServicePlan]) -> list[str]:
+    """The steps of each service, said once for all that share them."""
     steps = _alike(
         services, lambda one: " → ".join(action.name for action in one.actions) or words.UNKNOWN
     )

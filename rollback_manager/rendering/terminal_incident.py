@@ -33,7 +33,7 @@ def incident(seen: SeenIncident) -> str:
     lines += labelled("refused:", refused)
     if status.rollback:
         lines += labelled("rollback:", [status.rollback])
-    return page([*lines, *labelled("next:", _next(seen), indent=7)])
+    return page([*lines, *labelled("next:", next_steps(seen), indent=7)])
 
 
 def listed(runs: Sequence[ListedIncident]) -> str:
@@ -100,7 +100,7 @@ def _decision(made: Decision) -> Iterator[str]:
         yield from labelled("may agree:", [", ".join(map(foreign, made.approvers))])
 
 
-def _next(seen: SeenIncident) -> Iterator[str]:
+def next_steps(seen: SeenIncident) -> Iterator[str]:
     """What fits the moment."""
     known = seen.status.incident
     named = f"{known.service} {known.version} --env {known.env}"

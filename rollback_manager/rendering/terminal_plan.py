@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rollback_manager.authority.quorum import Quorum
 from rollback_manager.gates import GateAnswer
 from rollback_manager.metrics.reading import NoReading
 from rollback_manager.plan import (
@@ -21,6 +22,7 @@ from rollback_manager.plan import (
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, pad, page
+from rollback_manager.tier import Tier
 
 A_ROW = 4
 """Names of services in a row of a command."""
@@ -40,9 +42,14 @@ def plan(made: RollbackPlan) -> str:
     if not alone:
         lines += ["", *terminal_fleet.planned(made)]
     for service in made.services if alone else ():
-        lines += ["", *_service(service, _seen(made, service.service))]
+        lines += ["", *_service(service, seen_of(made, service.service))]
     lines += ["", *_agreement(made), "", *_next(made)]
     return page(lines)
+
+
+def is_typed_out(made: RollbackPlan) -> bool:
+    """Whether a service is typed out to start it: there is no second person (security.md §2)."""
+    return made.security == "local" and made.tier is not None and made.tier >= Tier.T2
 
 
 def by_hand(made: RollbackPlan) -> str:
@@ -51,7 +58,8 @@ def by_hand(made: RollbackPlan) -> str:
     return page(commands, columns=100_000) if commands else "# unknown: the plan has no commands"
 
 
-def _seen(made: RollbackPlan, service: str) -> Found | None:
+def seen_of(made: RollbackPlan, service: str) -> Found | None:
+    """What planning saw of the service, if it looked."""
     return next((seen for seen in made.found if seen.service == service), None)
 
 
@@ -65,7 +73,7 @@ def _service(service: ServicePlan, seen: Found | None) -> Iterator[str]:
         yield from labelled("WHERE", [foreign(service.place)])
     yield from labelled("TARGET", [f"{service.to_version}: {foreign(service.target_because)}"])
     yield from labelled("WHY", [words.failing(seen.bad_reading) if seen else words.UNKNOWN])
-    yield from labelled("NOW", _now(seen, service.floor))
+    yield from labelled("NOW", standing(seen, service.floor))
     if service.owners:
         yield from labelled("OWNERS", [foreign(one) for one in service.owners])
     yield from labelled("STEPS", [LEGEND])
@@ -86,7 +94,8 @@ def _told(sentences: tuple[str, ...], otherwise: str) -> list[str]:
     return [foreign(one) for one in sentences] or [otherwise]
 
 
-def _now(seen: Found | None, floor: int) -> list[str]:
+def standing(seen: Found | None, floor: int) -> list[str]:
+    """Who has the traffic, and what is ready, as planning saw it."""
     if seen is None:
         return [words.UNKNOWN]
     traffic, ready = words.by_version(seen.shares, "%"), words.by_version(seen.ready)
@@ -95,14 +104,15 @@ def _now(seen: Found | None, floor: int) -> list[str]:
 
 def _action(action: Action, seen: Found | None) -> Iterator[str]:
     within = f"within {words.duration(action.timeout_s)}"
-    yield f"  {_symbol(action.wanted)} {pad(action.name, 17)} {_change(action.wanted, seen)}"
+    yield f"  {symbol(action.wanted)} {pad(action.name, 17)} {change(action.wanted, seen)}"
     yield pad("", 22) + f"{within} · check: {foreign(action.check)}"
-    yield pad("", 22) + _undo(action)
+    yield pad("", 22) + undo(action)
     if action.point_of_no_return:
         yield pad("", 22) + "POINT OF NO RETURN: what follows cannot be undone"
 
 
-def _symbol(wanted: Wanted) -> str:
+def symbol(wanted: Wanted) -> str:
+    """The mark of LEGEND for what an action does."""
     match wanted:
         case Removed() | Reduced():
             return "-"
@@ -112,14 +122,16 @@ def _symbol(wanted: Wanted) -> str:
             return "~"
 
 
-def _change(wanted: Wanted, seen: Found | None) -> str:
+def change(wanted: Wanted, seen: Found | None) -> str:
+    """What an action brings about; of traffic also what was there before."""
     if isinstance(wanted, Split) and seen is not None:
         before = seen.shares.get(wanted.version, 0)
         return f"{wanted.version} gets {before} → {wanted.shares.get(wanted.version, 0)} %"
     return words.wanted(wanted)
 
 
-def _undo(action: Action) -> str:
+def undo(action: Action) -> str:
+    """How it is put back, or why it is not."""
     if action.undo is not None:
         return f"undo: {words.wanted(action.undo)}"
     return f"no undo: {action.no_undo_because or words.UNKNOWN}"
@@ -129,18 +141,21 @@ def _agreement(made: RollbackPlan) -> Iterator[str]:
     expected = made.estimate
     back, well = words.duration(expected.traffic_back_s), words.duration(expected.verified_s)
     time = f"traffic back in {back}, verified in {well}"
-    yield from labelled("TIME", [time, f"source: {expected.source}", _limit(made.time_limit_s)])
+    yield from labelled("TIME", [time, f"source: {expected.source}", limit(made.time_limit_s)])
     yield from labelled("GATES", [_gate(made, index) for index in range(len(made.gates))])
-    yield from labelled("MAY BE WRONG", _doubts(made), indent=15)
+    yield from labelled("MAY BE WRONG", doubts(made), indent=15)
     yield from labelled("ABORT IF", [" · ".join(made.abort_when) or words.UNKNOWN])
     yield from labelled("DONE WHEN", [" · ".join(made.done_when) or words.UNKNOWN])
     risks = [f"{foreign(risk.risk)}: {foreign(risk.mitigation)}" for risk in made.risks]
     yield from labelled("RISKS", risks or ["none is known to the strategy"])
-    yield f"POINT OF NO RETURN  {', '.join(_no_return(made)) or 'none'}"
-    yield from labelled("APPROVAL", [_approval(made.approval)])
+    yield f"POINT OF NO RETURN  {', '.join(no_returns(made)) or 'none'}"
+    if made.tier is not None:
+        yield from labelled("TIER", [f"{made.tier}: {foreign(made.tier_because)}"])
+    yield from labelled("APPROVAL", list(approval(made.approval, made.quorum)))
 
 
-def _no_return(made: RollbackPlan) -> list[str]:
+def no_returns(made: RollbackPlan) -> list[str]:
+    """The actions after which there is no way back."""
     several = len(made.services) > 1
     return [
         f"{service.service}: {action.name}" if several else action.name
@@ -150,7 +165,8 @@ def _no_return(made: RollbackPlan) -> list[str]:
     ]
 
 
-def _limit(seconds: float) -> str:
+def limit(seconds: float) -> str:
+    """How long all of it may take."""
     return f"limit for all: {words.duration(seconds)}"
 
 
@@ -159,7 +175,7 @@ def _gate(made: RollbackPlan, index: int) -> str:
     return f"{pad(words.GATES[gate.answer], 7)}  {gate.gate}: {foreign(gate.because)}"
 
 
-def _doubts(made: RollbackPlan) -> list[str]:
+def doubts(made: RollbackPlan) -> list[str]:
     """What the decision rests on without proof; never left out, so that silence means none."""
     unclear = [
         f"{gate.gate} is {gate.answer}"
@@ -174,17 +190,25 @@ def _doubts(made: RollbackPlan) -> list[str]:
     return [*unclear, *unread] or ["nothing is known that speaks against it"]
 
 
-def _approval(policy: ApprovalPolicy) -> str:
+def approval(policy: ApprovalPolicy, quorum: Quorum | None) -> Iterator[str]:
+    """Whether people must agree, until when, and what silence means."""
     if not policy.required:
-        return "policy asks for none: it starts at once"
-    until = words.duration(policy.deadline_s)
-    return f"a person must agree within {until}; unanswered: {policy.on_expiry}"
+        yield "policy asks for none: it starts at once"
+    else:
+        people = "a person" if quorum is None or quorum.votes < 2 else f"{quorum.votes} people"
+        until = words.duration(policy.deadline_s)
+        yield f"{people} must agree within {until}; unanswered: {policy.on_expiry}"
+    if quorum is not None and quorum.because:
+        yield foreign(quorum.because)
+    if policy.required and quorum is not None and 0 < quorum.escalate_s < policy.deadline_s:
+        yield f"unanswered after {words.duration(quorum.escalate_s)}: more people are told"
 
 
 def _next(made: RollbackPlan) -> Iterator[str]:
     names = [service.service for service in made.services]
     env, expected = f"--env {made.env}", f"--expect-plan {words.quoted(made.digest)}"
-    yield from command("next:  ", *_called("start", names, env), expected)
+    typed = [f"--confirm {names[0]}"] if is_typed_out(made) else []
+    yield from command("next:  ", *_called("start", names, env), expected, *typed)
     yield "no Temporal?"
     yield from command("  ", *_called("plan", names, env), "--as-commands")
 

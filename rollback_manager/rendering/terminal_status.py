@@ -24,16 +24,17 @@ AT_REST = {StepState.DONE, StepState.SKIPPED, StepState.UNDONE}
 
 def status(now_is: RollbackStatus, now: datetime) -> str:
     """What is live, what happens next, what it waits for, how it is stopped."""
-    lines = [f"{now_is.rollback}   {words.state(now_is)}   {_age(now_is, now)}".rstrip()]
+    lines = [f"{now_is.rollback}   {words.state(now_is)}   {age(now_is, now)}".rstrip()]
     if now_is.digest:
         lines.append(f"plan {short(now_is.digest)} · asked for by {foreign(now_is.requested_by)}")
     if now_is.state is not State.FINISHED:  # then the outcome says it, from what was found
         told, rest = terminal_fleet.status(now_is) if _several(now_is) else (now_is.services, [])
         for service in told:
             lines += ["", *_service(service, now)]
-        lines += ["", *rest, *_waits(now_is, now)]
+        lines += ["", *rest, *waits(now_is, now)]
     lines += map(words.decision, now_is.decisions)
-    return page([*lines, *_steering(now_is)])
+    lines += map(words.ignored, now_is.ignored)
+    return page([*lines, *steering(now_is)])
 
 
 def changes(before: RollbackStatus | None, after: RollbackStatus, now: datetime) -> list[str]:
@@ -49,7 +50,7 @@ def heartbeat(now_is: RollbackStatus | None, now: datetime) -> str:
     if now_is is None:
         return page([f"{words.clock(now)} no answer yet: is a worker running?"])
     doing = [
-        words.joined([f"{step.name} {_took(step, now)}", foreign(step.summary)])
+        words.joined([f"{step.name} {took(step, now)}", foreign(step.summary)])
         for service in now_is.services
         for step in service.steps
         if step.state is StepState.RUNNING
@@ -57,7 +58,8 @@ def heartbeat(now_is: RollbackStatus | None, now: datetime) -> str:
     return page([words.joined([f"{words.clock(now)} still {words.state(now_is)}", *doing])])
 
 
-def _age(now_is: RollbackStatus, now: datetime) -> str:
+def age(now_is: RollbackStatus, now: datetime) -> str:
+    """How long the first step is ago; empty before it and after the end."""
     begun = [s.started_at for each in now_is.services for s in each.steps if s.started_at]
     if not begun or now_is.state is State.FINISHED:
         return ""
@@ -69,7 +71,7 @@ def _service(service: ServiceStatus, now: datetime) -> Iterator[str]:
     versions = f"{service.from_version} → {service.to_version}"
     yield f"{service.service}   {versions}   {words.STATES[service.state]}   ready {ready}"
     yield _traffic(service)
-    done = [f"{s.name} {_took(s, now)}{_odd(s)}" for s in service.steps if s.state in AT_REST]
+    done = [f"{s.name} {took(s, now)}{_odd(s)}" for s in service.steps if s.state in AT_REST]
     under_way = [s for s in service.steps if s.state not in {*AT_REST, StepState.PLANNED}]
     still = [step.name for step in service.steps if step.state is StepState.PLANNED]
     yield from labelled(" done", [" · ".join(done) or "nothing yet"], indent=7)
@@ -89,20 +91,22 @@ def _traffic(service: ServiceStatus) -> str:
 
 
 def _step(step: StepStatus, now: datetime) -> str:
-    return words.joined([f"{step.name} {step.state} {_took(step, now)}", foreign(step.summary)])
+    return words.joined([f"{step.name} {step.state} {took(step, now)}", foreign(step.summary)])
 
 
 def _odd(step: StepStatus) -> str:
     return "" if step.state is StepState.DONE else f" ({step.state})"
 
 
-def _took(step: StepStatus, now: datetime) -> str:
+def took(step: StepStatus, now: datetime) -> str:
+    """How long the step takes or took; empty before it began."""
     if step.started_at is None:
         return ""
     return words.duration(((step.finished_at or now) - step.started_at).total_seconds())
 
 
-def _waits(now_is: RollbackStatus, now: datetime) -> Iterator[str]:
+def waits(now_is: RollbackStatus, now: datetime) -> Iterator[str]:
+    """For whom it waits, and until when; nothing after the end."""
     if now_is.state is State.FINISHED:
         return
     left = ""
@@ -110,10 +114,13 @@ def _waits(now_is: RollbackStatus, now: datetime) -> Iterator[str]:
         rest = (now_is.deadline - now).total_seconds()
         in_time = f"in {words.duration(rest)}" if rest >= 0 else "passed"
         left = f"deadline {words.clock(now_is.deadline)} ({in_time})"
-    yield "waits for: " + words.joined([foreign(now_is.waits_for) or "nobody", left])
+    waits = [foreign(now_is.waits_for) or "nobody", left, words.asked(now_is)]
+    yield "waits for: " + words.joined(waits)
+    if now_is.nonce and now_is.state is State.WAITING_FOR_APPROVAL and now_is.quorum_because:
+        yield foreign(now_is.quorum_because)
 
 
-def _steering(now_is: RollbackStatus) -> Iterator[str]:
+def steering(now_is: RollbackStatus) -> Iterator[str]:
     """The commands that fit the moment; the way to stop is always among them."""
     if now_is.state is State.FINISHED:
         yield from command("report:  ", f"rollback-manager report {now_is.rollback}")

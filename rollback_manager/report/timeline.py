@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from rollback_manager.contract import Answered, Planned, ServiceReport
+from rollback_manager.contract import Answered, Planned
 from rollback_manager.plan import ActionKind, short
-from rollback_manager.progress import ServiceOutcome, StepRecord
+from rollback_manager.progress import ServiceOutcome, ServiceReport, StepRecord
 from rollback_manager.report import after
 from rollback_manager.report.contents import Moment, ServicePart
 from rollback_manager.report.entries import Entry, Kind
@@ -79,7 +79,9 @@ def _message(entry: Entry, evidence: Evidence) -> str:
     match entry.kind:
         case Kind.SIGNAL if entry.name == "service_reports":
             report = entry.says(ServiceReport)
-            return f"{report.service} waits: {report.waits_for or 'no longer'}" if report else ""
+            if report is None or (report.steps and not report.waits_for):
+                return ""  # what it has reached stands in its own history
+            return f"{report.service} waits: {report.waits_for or 'no longer'}"
         case Kind.SIGNAL if passed_on:
             return "the service may go" if entry.name == "go" else ""
         case Kind.SIGNAL | Kind.UPDATE_ACCEPTED if not passed_on:

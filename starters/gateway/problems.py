@@ -5,6 +5,7 @@ Nothing that was sent is repeated: what an attacker writes must not come back in
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +32,28 @@ class Problem(Value):
     """What it means for production."""
     next_step: str
     """What to type or send next."""
+    by_hand: tuple[str, ...] = ()
+    """While Temporal is away: the last plan that was seen here, as commands to do it by hand."""
+
+
+RESPONSES: Mapping[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": words}
+    for status, words in {
+        400: "Not HTTP, or not JSON",
+        401: "Not signed in",
+        403: "Not allowed",
+        404: "There is no such thing",
+        408: "The request came too slowly",
+        409: "A precondition does not hold, or the key was used for something else",
+        413: "Larger than what is read here",
+        421: "Not a name of this gateway",
+        422: "Not understood",
+        429: "Too often",
+        500: "A mistake of the gateway",
+        503: "Busy; or Temporal, a worker or the records do not answer",
+    }.items()
+}
+"""Of every route: what can be answered instead."""
 
 
 class Refused(RollbackError):
@@ -90,6 +113,23 @@ def _kind(error: RollbackError) -> tuple[int, str]:
             return 422, "refused"
 
 
+def about(request: Request, name: str) -> str:
+    """Note what the request is about: while Temporal is away, its last plan is shown."""
+    request.state.about = name
+    return name
+
+
+def _away(request: Request, problem: Problem) -> Problem:
+    """With what a person can do meanwhile, where a plan was seen here."""
+    name = getattr(request.state, "about", request.url.path.removeprefix("/api/v1/"))
+    rollback = "/".join(name.split("/")[:3])
+    commands = request.app.state.doors.plans.by_hand(rollback)
+    if not commands:
+        return problem
+    step = f"{problem.next_step} If it cannot wait: `by_hand` has the commands of its last plan."
+    return problem.model_copy(update={"by_hand": commands, "next_step": step})
+
+
 def simple(status: int, type_: str, detail: str, next_step: str) -> Problem:
     """A problem that changed nothing."""
     return Problem(
@@ -109,11 +149,10 @@ def handle(app: FastAPI) -> None:
     """Make every refusal of the app a problem."""
 
     @app.exception_handler(RollbackError)
-    async def refused(_: Request, error: RollbackError) -> JSONResponse:
-        headers = error.headers if isinstance(error, Refused) else {}
+    async def refused(request: Request, error: RollbackError) -> JSONResponse:
         if isinstance(error, Unreachable):
-            headers = {"Retry-After": "5"}
-        return answer(of_error(error), headers)
+            return answer(_away(request, of_error(error)), {"Retry-After": "5"})
+        return answer(of_error(error), error.headers if isinstance(error, Refused) else {})
 
     @app.exception_handler(RequestValidationError)
     async def misread(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -140,7 +140,7 @@ def test_a_rollback_is_verified_only_when_every_planned_service_is() -> None:
     ("refused", "because", "code"),
     [
         (Result.REJECTED, "the plan was not approved", 3),
-        (Result.EXPIRED, "nobody answered within 900 s; the policy says hold", 5),
+        (Result.EXPIRED, "nobody answered within 3600 s; the policy says hold", 5),
     ],
 )
 def test_a_refused_rollback_names_the_reason_and_what_to_do(

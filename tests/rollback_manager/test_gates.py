@@ -125,7 +125,7 @@ def test_all_gates_of_the_seed_are_there() -> None:
             "authorization",
             {"security": "secured", "approval_required": False},
             PASSED,
-            "secured operator; policy asks for no approval",
+            "only signed decisions count; policy asks for no approval",
         ),
         ("authorization", {"requested_by": ""}, FAILED, "nobody is named"),
         ("communication", {}, NOT_APPLICABLE, "no channel"),

@@ -25,6 +25,7 @@ from rollback_manager import (
     tier,
 )
 from rollback_manager import verification as verification_module
+from rollback_manager.authority import keys, quorum
 from rollback_manager.decision import calibration, caps, engine, factors, facts, ledger
 from rollback_manager.decision import model as model_module
 from rollback_manager.fleet import budget, tree
@@ -38,6 +39,7 @@ from rollback_manager.incidents import (
     triggers,
 )
 from rollback_manager.metrics import reading
+from rollback_manager.telling import card, notices
 from rollback_manager.values import Value
 from rollback_manager.watch import evidence_trace, watching
 
@@ -48,7 +50,8 @@ WHOLE_MODULES = (
     *(gates, operation, policy, reading, release, tree, verification_module),
     *(alarms, analysis, deviation, evidence_trace, incident, incident_status, indicators),
     *(tier, triggers, watching),
-    *(owners, stays),
+    *(keys, owners, quorum, stays),
+    *(card, notices),
     *(calibration, caps, engine, facts, factors, ledger, model_module),
 )
 NOT_IN_HISTORY = {
@@ -58,6 +61,8 @@ NOT_IN_HISTORY = {
     "metrics.reading.Counts",  # in heartbeats only: lost with the attempt
     "metrics.reading.Snapshot",
     "release.Target",
+    "authority.quorum.Authority",  # parts of a plan, on their way into it
+    "authority.quorum.QuorumFacts",
     "incidents.incident_status.SeenIncident",  # what a caller finds
     "watch.watching.SeenWatch",
     "incidents.triggers.Trigger",  # a row of the table, made anew from the policy
@@ -71,6 +76,8 @@ INPUTS_OF_ACTIVITIES = {
     "activities.step.Step",
     "activities.judgement.Conclusion",
     "activities.judgement.TreeConclusion",
+    "activities.notifications.Receipt",
+    "activities.notifications.Telling",
     "activities.records.Opening",
     "activities.records.Claimed",
     "activities.records.Closing",

@@ -70,6 +70,7 @@ def changed(path: Path) -> RollbackPlan | None:
 
 OTHERS: tuple[Any, ...] = (
     *("hold", "reject", "other", False, True, 1, 7, 0.5, ["x"], None),
+    *("T2", {"votes": 2}),
     {"kind": "drain", "version": "v9"},
     [{"risk": "r", "mitigation": "m"}],
 )

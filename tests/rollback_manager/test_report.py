@@ -10,14 +10,13 @@ from rollback_manager.contract import (
     Answered,
     PauseCommand,
     Planned,
-    ServiceReport,
     Vote,
 )
 from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.gates import GateAnswer, Group
 from rollback_manager.plan import Action, ActionKind, Estimate, short
 from rollback_manager.policy import ApprovalPolicy
-from rollback_manager.progress import EndState, StepRecord, StepState
+from rollback_manager.progress import EndState, ServiceReport, StepRecord, StepState
 from rollback_manager.report import Entry, Kind, Lessons, build, lessons
 from rollback_manager.values import Value
 from tests import builders as b

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_manager.incidents.analysis import DeploymentType
-from rollback_manager.tier import Tier, TierFacts, tier_of
+from rollback_manager.tier import Tier, Tiered, TierFacts, highest, tier_of
 
 
 def facts(**changes: Any) -> TierFacts:
@@ -36,12 +36,29 @@ def facts(**changes: Any) -> TierFacts:
         ({"pair_tested": False}, Tier.T2, "no N/N-1 evidence"),
         ({"rehearsed": False, "pair_tested": False}, Tier.T2, "one tier up"),
         ({"several": True, "pair_tested": False}, Tier.T3, "no N/N-1 evidence"),
+        ({"rehearsed": False, "rehearsal_d": 41}, Tier.T2, "the rehearsal is 41 d old (limit 30)"),
+        ({"since_last_s": 720, "cool_down_s": 1800}, Tier.T2, "rolled back 12 min ago (limit 30)"),
+        ({"since_last_s": 1800, "cool_down_s": 1800}, Tier.T1, "blue_green"),
+        (
+            {"since_last_s": 0, "cool_down_s": 1800, "rehearsed": False},
+            Tier.T2,
+            "no fresh rehearsal",
+        ),
     ],
 )
 def test_the_tier_and_its_reason(changes: dict[str, Any], tier: Tier, because: str) -> None:
     found = tier_of(facts(**changes))
     assert found.tier is tier
     assert because in found.because
+
+
+def test_the_tier_of_several_is_the_highest_and_names_whose_it_is() -> None:
+    low, high = Tiered(tier=Tier.T1, because="blue_green"), Tiered(tier=Tier.T2, because="rolling")
+    assert highest({"a": high}) == high
+    assert highest({"a": low, "b": high}) == high
+    other = Tiered(tier=Tier.T2, because="several services")
+    both = highest({"a": high, "b": other, "c": low})
+    assert (both.tier, both.because) == (Tier.T2, "a: rolling; b: several services")
 
 
 @given(

@@ -96,6 +96,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "ask_audit",
         "ask_budget",
         "ask_decisions",
+        "ask_deploys",
         "check_clusters",
         "check_slice",
         "check_stays",
@@ -121,6 +122,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "restore_configuration",
         "seal_part",
         "stop_batch",
+        "tell_people",
         "verify",
         "watch_claims",
         "watch_releases",
@@ -139,6 +141,9 @@ class NobodyAsks:
 
     def started_by(self, workflow_id: str) -> str | None:
         raise AssertionError(workflow_id)
+
+    def rollbacks(self, env: str, service: str) -> tuple[str, ...]:
+        raise AssertionError(env, service)
 
     def alarm(self, alarm: Alarm) -> None:
         raise AssertionError(alarm)

@@ -177,3 +177,28 @@ audit = Table(
 )
 """The audit chain. Times are texts, for the very text is hashed. Triggers keep rows from being
 changed or taken away (migration 0009)."""
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("env", String(63), nullable=False),
+    Column("service", String(63), nullable=False),
+    Column("begins", Utc, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("said_at", Utc, nullable=False),
+    Column("lifted_at", Utc),
+    Column("lifted_by", Text, nullable=False),
+    Index("freezes_to_come", "env", "until"),
+)
+"""None is deleted: one that was lifted says when and by whom."""
+replays = Table(
+    "replays",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("expires_at", Utc, nullable=False),
+    Index("replays_expired", "expires_at"),
+)
+"""What a door has received already; each is forgotten when its signature would be too old."""

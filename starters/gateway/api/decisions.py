@@ -3,23 +3,23 @@
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Header
-from pydantic import StringConstraints
+from fastapi import APIRouter
+from pydantic import Field, StringConstraints
 
 from rollback_manager.contract import NAME, Answered, rollback_id
 from rollback_manager.values import Value
-from starters.gateway.api.rollbacks import Part
+from starters.gateway.api import links
+from starters.gateway.api.names import Key, Part
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["decisions"])
-DecisionId = Annotated[str | None, Header(alias="Idempotency-Key", pattern=f"^{NAME.pattern}$")]
 
 
 class Decided(Value):
     """One decision. plan: the digest that was seen, for a vote; step and service: what waits."""
 
-    decision: Deciding
+    decision: Annotated[Deciding, Field(examples=["abort_hold"])]
     plan: Annotated[str, StringConstraints(pattern="^([0-9a-f]{12,64})?$")] = ""
     nonce: Annotated[str, StringConstraints(max_length=64)] = ""
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
@@ -27,9 +27,9 @@ class Decided(Value):
     service: Annotated[str, StringConstraints(pattern=f"^({NAME.pattern})?$")] = ""
 
 
-@router.post("/rollback/{env}/{key}/decisions")
+@router.post("/rollback/{env}/{key}/decisions", name="decide", responses=links.DECIDED)
 async def decisions(
-    env: Part, key: Part, decided: Decided, known: Known, person: Who, id: DecisionId = None
+    env: Part, key: Part, decided: Decided, known: Known, person: Who, id: Key = None
 ) -> Answered:
     """Applied, or ignored because. The same `Idempotency-Key` again gets the first answer."""
     words = decided.model_dump(exclude={"decision"})

@@ -2,17 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field, StringConstraints
 
-from rollback_manager.contract import NAME, RollbackRequest
+from rollback_manager.contract import RollbackRequest
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.values import Value
 from starters import naming, refusals
+from starters.gateway import problems
+from starters.gateway.api.names import Name
+from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["plans"])
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 MOST = 1000
 """Services in one request; the tree of parents begins far below."""
 
@@ -20,8 +22,10 @@ MOST = 1000
 class Wanted(Value):
     """What is to go back."""
 
-    env: Name
-    services: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST)]
+    env: Annotated[Name, Field(examples=["prod"])]
+    services: Annotated[
+        tuple[Name, ...], Field(min_length=1, max_length=MOST, examples=[["checkout"]])
+    ]
     to_version: Name | None = None
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
     incident: Annotated[str, StringConstraints(max_length=200)] = ""
@@ -32,11 +36,24 @@ class Wanted(Value):
         return RollbackRequest.model_validate({**words, "key": key, "requested_by": by, **more})
 
 
-@router.post("/plans")
-async def plan(wanted: Wanted, known: Known, person: Who) -> RollbackPlan:
-    """The plan; 409 with the reason where there can be none."""
+def placed(known: Doors, wanted: Wanted) -> None:
+    """Raise PermanentError for a service that the catalogue does not have there."""
     for service in wanted.services:
         known.catalogue.placement(wanted.env, service)
+
+
+@router.post("/plans")
+async def plan(wanted: Wanted, known: Known, person: Who, request: Request) -> RollbackPlan:
+    """The plan; 409 with the reason where there can be none."""
+    placed(known, wanted)
+    about = problems.about(request, shown_as(wanted))
     key = naming.new_key(*wanted.services)
     planned = await known.rollbacks.plan(wanted.request(key, person.subject))
-    return refusals.made(planned)
+    made = refusals.made(planned)
+    known.plans.keep(about, made)
+    return made
+
+
+def shown_as(wanted: Wanted) -> str:
+    """The name under which its last plan is kept, for a day without Temporal."""
+    return f"{wanted.env}: {' '.join(sorted(wanted.services))}"

@@ -2,19 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import StringConstraints
 
-from rollback_manager.contract import NAME, rollback_id
+from rollback_manager.client import Listed
+from rollback_manager.contract import rollback_id
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
 from starters import naming
-from starters.gateway.api.plans import Name, Wanted
+from starters.gateway import problems
+from starters.gateway.answered import other_request
+from starters.gateway.api import links
+from starters.gateway.api.names import Env, Key, Limit, Name, Part
+from starters.gateway.api.plans import Wanted, placed, shown_as
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["rollbacks"])
-Part = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", pattern=f"^{NAME.pattern}$")]
 
 
 class Start(Wanted):
@@ -25,36 +28,56 @@ class Start(Wanted):
 
 
 class Started(Value):
-    """It runs, or ran already under this key."""
+    """It runs, or ran already under this key. rollback: `rollback/{env}/{key}`, its id."""
 
     rollback: str
+    env: str
+    key: str
 
 
-class Rollbacks(Value):
-    """Newest first."""
+class RollbacksListed(Value):
+    """Newest first, running and ended."""
 
-    rollbacks: tuple[dict[str, object], ...]
+    rollbacks: tuple[Listed, ...]
 
 
-@router.post("/rollbacks", status_code=202)
+@router.post("/rollbacks", status_code=202, responses=links.STARTED)
 async def start(
-    wanted: Start, known: Known, person: Who, response: Response, key: Key = None
+    wanted: Start,
+    known: Known,
+    person: Who,
+    request: Request,
+    response: Response,
+    key: Key = None,
 ) -> Started:
-    """Start a rollback. The same `Idempotency-Key` is the same rollback, running or ended."""
-    for service in wanted.services:
-        known.catalogue.placement(wanted.env, service)
-    request = wanted.request(
+    """Start a rollback. The same `Idempotency-Key` is the same rollback, running or ended.
+
+    The same key with another body, or of another person, is refused (409).
+    """
+    placed(known, wanted)
+    about = problems.about(request, shown_as(wanted))
+    asked = wanted.request(
         key or naming.new_key(*wanted.services),
         person.subject,
         trigger=wanted.trigger,
         expect_plan=wanted.expect_plan,
     )
-    running = await known.rollbacks.start(request)
+    running = await known.rollbacks.start(asked)
+    # It may have run before: its own history says for what, whichever gateway began it.
+    if key is not None and await running.request() != asked:
+        raise other_request()
+    known.plans.begun(running.id, about)
     response.headers["Location"] = f"/api/v1/{running.id}"
-    return Started(rollback=running.id)
+    return Started(rollback=running.id, env=asked.env, key=asked.key)
 
 
-@router.get("/rollback/{env}/{key}")
+@router.get("/rollbacks")
+async def rollbacks(known: Known, _: Who, env: Env = None, limit: Limit = 50) -> RollbacksListed:
+    """The rollbacks of one environment, or of all; may lag a second behind."""
+    return RollbacksListed(rollbacks=tuple(await known.rollbacks.list(env=env, limit=limit)))
+
+
+@router.get("/rollback/{env}/{key}", responses=links.STATUS)
 async def status(env: Part, key: Part, known: Known, _: Who) -> RollbackStatus:
     """How it stands, with every service's own word."""
     return await known.rollbacks.rollback(rollback_id(env, key)).status()

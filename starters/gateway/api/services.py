@@ -1,15 +1,15 @@
 """Which services there are, and what is recorded of their releases."""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Path
-
-from rollback_manager.contract import NAME, ListReleases, ReleaseRequest, Releases
+from rollback_manager.contract import ListReleases, ReleaseRequest, Releases
+from rollback_manager.stays import StayStatus
 from rollback_manager.values import Value
+from rollback_manager.watch.watching import SeenWatch
+from starters.gateway.api.names import Env, Part
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["services"])
-Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
 
 
 class ServiceListed(Value):
@@ -19,6 +19,12 @@ class ServiceListed(Value):
     strategy: str
     environments: tuple[str, ...]
     owners: tuple[str, ...]
+
+
+class Stays(Value):
+    """What still looks after rollbacks that have ended."""
+
+    stays: tuple[StayStatus, ...]
 
 
 class ServicesListed(Value):
@@ -44,8 +50,20 @@ async def services(known: Known, _: Who) -> ServicesListed:
 
 
 @router.get("/environments/{env}/services/{service}/releases")
-async def releases(env: Name, service: Name, known: Known, _: Who) -> Releases:
+async def releases(env: Part, service: Part, known: Known, _: Who) -> Releases:
     """What is recorded of a service's releases, newest first."""
     known.catalogue.placement(env, service)  # an unknown one must not cost a workflow
     ask = ReleaseRequest(ask=ListReleases(env=env, service=service))
     return await known.rollbacks.releases(ask)
+
+
+@router.get("/environments/{env}/watch")
+async def watch(env: Part, known: Known, _: Who) -> SeenWatch:
+    """Which releases of an environment are watched, and what is seen of them."""
+    return await known.rollbacks.watch(env)
+
+
+@router.get("/stays")
+async def stays(known: Known, _: Who, env: Env = None) -> Stays:
+    """Which services are looked after since a rollback, so that it stays."""
+    return Stays(stays=await known.rollbacks.stays(env=env))

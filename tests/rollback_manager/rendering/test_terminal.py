@@ -163,7 +163,7 @@ def test_the_plan_says_all_that_a_person_must_know_before_agreeing() -> None:
         "DONE WHEN",
         "it was idle: it must be ready first",
         "POINT OF NO RETURN  none",
-        "a person must agree within 15 min; unanswered: hold",
+        "a person must agree within 60 min; unanswered: hold",
         f"--expect-plan {made.digest[:16]}",
         "--as-commands",
     ):

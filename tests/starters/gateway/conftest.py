@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -40,9 +41,9 @@ def doors_of(made: Rig) -> Doors:
 
 
 @asynccontextmanager
-async def opened(made: Rig) -> AsyncIterator[Gate]:
+async def opened(made: Rig, **otherwise: Any) -> AsyncIterator[Gate]:
     """Its gateway, in this process: requests reach it without a socket."""
-    doors = doors_of(made)
+    doors = replace(doors_of(made), **otherwise)
     transport = httpx.ASGITransport(make_app(doors), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         yield Gate(made, doors, http)

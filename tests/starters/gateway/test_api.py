@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from rollback_manager.incidents.triggers import TriggerKind
+from tests import incident_rig
 from tests.starters.gateway.conftest import ORIGIN, Gate
 
 
@@ -38,7 +40,8 @@ async def test_the_same_key_is_the_same_rollback(gate: Gate) -> None:
         (await gate.http.post("/api/v1/rollbacks", json=_wanted(gate), headers=key)).json()
         for _ in range(2)
     ]
-    assert first == second == {"rollback": f"rollback/test/k-{gate.rig.service}"}
+    own = f"k-{gate.rig.service}"
+    assert first == second == {"rollback": f"rollback/test/{own}", "env": "test", "key": own}
 
 
 async def test_a_vote_counts_for_the_plan_that_it_quotes(asking: Gate) -> None:
@@ -87,3 +90,74 @@ async def test_another_sites_page_cannot_ask_for_anything(gate: Gate) -> None:
 async def test_another_name_for_this_address_is_not_answered(gate: Gate) -> None:
     answer = await gate.http.get("/api/v1/services", headers={"Host": "rebound.test:8088"})
     assert (answer.status_code, answer.json()["type"]) == (421, "wrong-host")
+
+
+async def test_a_key_stands_for_one_request(gate: Gate) -> None:
+    key = {"Idempotency-Key": f"k-{gate.rig.service}"}
+    began = await gate.http.post("/api/v1/rollbacks", json=_wanted(gate), headers=key)
+    assert began.status_code == 202
+    other = _wanted(gate) | {"reason": "another one"}
+    answer = await gate.http.post("/api/v1/rollbacks", json=other, headers=key)
+    assert (answer.status_code, answer.json()["type"]) == (409, "key-reused")
+    where = f"/api/v1/{began.json()['rollback']}/decisions"
+    abort = {"decision": "abort_hold", "reason": "enough"}
+    first, again = [(await gate.http.post(where, json=abort, headers=key)) for _ in range(2)]
+    assert (
+        first.json()
+        == again.json()
+        == {
+            "applied": True,
+            "because": "it stops at the next safe point",
+        }
+    )
+    answer = await gate.http.post(where, json=abort | {"reason": "no"}, headers=key)
+    assert (answer.status_code, answer.json()["type"]) == (409, "key-reused")
+
+
+async def test_lists_and_reports_are_those_of_the_command_line(gate: Gate) -> None:
+    started = await gate.http.post("/api/v1/rollbacks", json=_wanted(gate))
+    where = started.json()["rollback"]
+    await _until(gate, where, "finished")
+    async with asyncio.timeout(10):
+        while where not in (await gate.http.get("/api/v1/rollbacks?env=test")).text:
+            await asyncio.sleep(0.1)
+    (listed,) = [
+        one
+        for one in (await gate.http.get("/api/v1/rollbacks?env=test")).json()["rollbacks"]
+        if one["rollback"] == where
+    ]
+    assert listed["services"] == [gate.rig.service]
+    forms = {"md": "# ", "json": "{", "html": "<!doctype html>"}
+    for form, begin in forms.items():
+        report = await gate.http.get(f"/api/v1/{where}/report?output={form}")
+        assert report.status_code == 200
+        assert report.text.lower().startswith(begin), report.text[:80]
+    assert "default-src 'none'" in report.headers["content-security-policy"]
+
+
+async def test_health_needs_no_name_and_ready_needs_temporal(gate: Gate) -> None:
+    elsewhere = {"Host": "10.0.0.7:8088"}
+    assert (await gate.http.get("/healthz", headers=elsewhere)).json() == {"process": "up"}
+    assert (await gate.http.get("/readyz", headers=elsewhere)).json() == {"temporal": "answers"}
+
+
+async def test_an_incident_is_seen_and_takes_a_persons_word(gate: Gate) -> None:
+    about = f"incident/test/{gate.rig.service}/v2"
+    assert (await gate.http.get(f"/api/v1/{about}")).status_code == 404
+    alarm = incident_rig.alarm(gate.rig, size=None, trigger=TriggerKind.DATA_CORRUPTION)
+    await gate.rig.rollbacks.incidents.report(alarm)
+    async with asyncio.timeout(20):
+        while not (seen := (await gate.http.get(f"/api/v1/{about}")).json())["status"]["decision"]:
+            await asyncio.sleep(0.1)
+    assert seen["status"]["incident"]["service"] == gate.rig.service
+    word = {"word": "monitor", "reason": "one customer alone"}
+    got = (await gate.http.post(f"/api/v1/{about}/decisions", json=word)).json()
+    assert got["applied"], got
+    listed = (await gate.http.get("/api/v1/incidents?env=test")).json()["incidents"]
+    assert about in [one["incident"] for one in listed]
+
+
+async def test_what_is_watched_and_looked_after_is_listed(gate: Gate) -> None:
+    assert (await gate.http.get("/api/v1/stays?env=nowhere")).json() == {"stays": []}
+    none = await gate.http.get("/api/v1/environments/nowhere/watch")
+    assert (none.status_code, none.json()["type"]) == (404, "not-found")

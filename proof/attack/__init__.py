@@ -1,0 +1,1 @@
+"""Attacks on the gateway's doors: forged, bent and repeated requests, of which none may count."""

@@ -1,0 +1,22 @@
+"""Names in paths, queries and headers: nothing else gets further than the door."""
+
+from typing import Annotated
+
+from fastapi import Header, Path, Query
+from pydantic import StringConstraints
+
+from rollback_manager.contract import NAME
+
+WHOLE = f"^{NAME.pattern}$"
+Name = Annotated[str, StringConstraints(pattern=WHOLE)]
+Part = Annotated[str, Path(pattern=WHOLE)]
+Env = Annotated[str | None, Query(pattern=WHOLE, description="Of this environment alone")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=WHOLE,
+        description="The same request again under the same key gets the same answer",
+    ),
+]

@@ -1,0 +1,1 @@
+"""CI jobs: they sign in with the OIDC token of their own CI, and may ask, never decide."""

@@ -1,0 +1,267 @@
+"""CI at the gateway: it signs in by its OIDC token, asks for its own services, decides nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+from temporalio.client import Client
+
+from proof.attack.identity_provider import Provider, new_key, rules
+from proof.attack.tokens import bad_tokens
+from rollback_manager.authority.ci_credentials import Credentials
+from rollback_manager.authority.ci_rules import CiRule, Source
+from rollback_manager.authority.ci_tokens import BadCiToken
+from rollback_manager.errors import Unreachable
+from starters.gateway.app import make_app
+from starters.gateway.ci.door import CiDoor
+from starters.gateway.ci.keys import ASK_EVERY_S, FRESH_S, KEPT_S, Keys
+from tests import rig
+from tests.incident_rig import end_budget
+from tests.rig import Rig
+from tests.starters.gateway.conftest import ORIGIN, doors_of
+
+NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)
+KEY = new_key()
+SEED = Random(8)  # noqa: S311 -- it draws mistakes, no secrets
+SIGN_IN = "/api/v1/ci/credentials"
+
+
+class Seen:
+    """Remembers in this process; a stand-in for the records."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    def first_time(self, key: str, ttl_s: int) -> bool:
+        known = key in self._keys
+        self._keys.add(key)
+        return not known
+
+
+@dataclass
+class Job:
+    """A rig, the issuer of its CI, and a client before the gateway."""
+
+    rig: Rig
+    provider: Provider
+    http: httpx.AsyncClient
+    credential: str = ""
+
+    async def sign_in(self, token: str | None = None) -> httpx.Response:
+        answer = await self.http.post(SIGN_IN, json={"token": token or self.provider.token()})
+        if answer.status_code == 201:
+            self.credential = answer.json()["credential"]
+        return answer
+
+    async def send(self, method: str, path: str, **more: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.credential}"}
+        if key := more.pop("key", None):
+            headers["Idempotency-Key"] = str(key)
+        return await self.http.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
+
+    def wanted(self, **more: object) -> dict[str, object]:
+        return {"env": "test", "services": [self.rig.service], **more}
+
+    async def start(self, key: str, **more: object) -> httpx.Response:
+        body = self.wanted(**{"trigger": "ci", **more})
+        return await self.send("POST", "/api/v1/rollbacks", json=body, key=key)
+
+
+@asynccontextmanager
+async def opened(made: Rig) -> AsyncIterator[Job]:
+    provider = Provider(Source.GITHUB, datetime.now(UTC), key=KEY)
+    known = doors_of(made).catalogue
+    service = known.services[made.service]
+    ours = service.model_copy(
+        update={"ci": (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)}
+    )
+    catalogue = known.model_copy(update={"services": {made.service: ours}})
+    door = CiDoor(
+        issuers=(provider.issuer,),
+        keys=Keys(lambda url, at_most: provider.jwks()),
+        once=Seen(),
+        credentials=Credentials(b"k" * 32),
+    )
+    app = make_app(replace(doors_of(made), catalogue=catalogue, ci=door))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        yield Job(made, provider, http)
+
+
+@pytest.fixture
+async def job(client: Client, tmp_path: Path) -> AsyncIterator[Job]:
+    """v2 is bad, and a person must agree to every way back."""
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
+    await end_budget(client)
+    async with rig.rig(client, tmp_path, cached=1000, policy=policy) as made, opened(made) as one:
+        yield one
+    await end_budget(client)
+
+
+async def test_a_job_asks_sees_and_aborts_and_never_approves(job: Job) -> None:
+    answer = await job.sign_in()
+    assert (answer.status_code, answer.json()["subject"]) == (201, "ci:github/4711"), answer.text
+    plan = await job.send("POST", "/api/v1/plans", json=job.wanted())
+    assert plan.status_code == 200, plan.text
+    digest = plan.json()["digest"]
+    started = await job.start("k-1", expect_plan=digest)
+    assert started.status_code == 202, started.text
+    where = f"/api/v1/{started.json()['rollback']}"
+    for _ in range(200):
+        seen = await job.send("GET", where)
+        if seen.json().get("state") == "waiting_for_approval":
+            break
+        await asyncio.sleep(0.05)
+    assert seen.json()["requested_by"] == "ci:github/4711"
+    for decision in ("approve", "reject", "pause", "resume", "retry_step", "skip_step"):
+        vote = {"decision": decision, "plan": digest}
+        refused = await job.send("POST", f"{where}/decisions", json=vote)
+        assert (refused.status_code, refused.json()["type"]) == (403, "not-allowed"), decision
+    assert (await job.send("GET", where)).json()["state"] == "waiting_for_approval"
+    aborted = await job.send("POST", f"{where}/decisions", json={"decision": "abort_hold"})
+    assert (aborted.status_code, aborted.json()["applied"]) == (200, True)
+
+
+async def test_a_token_counts_once(job: Job) -> None:
+    token = job.provider.token()
+    answers = await asyncio.gather(*(job.sign_in(token) for _ in range(50)))
+    assert sorted(one.status_code for one in answers) == [201] + [401] * 49
+
+
+async def test_no_bad_token_gets_a_credential_and_none_breaks_the_gateway(job: Job) -> None:
+    """One of eight; `make attack` sends all."""
+    tokens = list(bad_tokens(job.provider, SEED, 800))[::8]
+    answers = [await job.http.post(SIGN_IN, json={"token": token}) for _, token in tokens]
+    assert {one.status_code for one in answers} <= {401, 403, 422}
+    assert not any("credential" in one.json() for one in answers)
+
+
+async def test_another_repositorys_service_is_closed(job: Job) -> None:
+    await job.sign_in()
+    strange = {"env": "test", "services": [job.rig.service, "other"], "trigger": "ci"}
+    bodies: list[object] = [strange, job.wanted(env="prod", trigger="ci"), {"env": "test"}, [], 1]
+    for body in bodies:
+        for path in ("/api/v1/plans", "/api/v1/rollbacks"):
+            answer = await job.send("POST", path, json=body)
+            assert (answer.status_code, answer.json()["type"]) == (403, "not-allowed"), body
+
+
+async def test_a_rollback_that_a_person_started_is_not_the_jobs_to_see_or_abort(job: Job) -> None:
+    await job.sign_in()
+    rollback = await job.rig.start()
+    for named in (rollback.id, "rollback/test/nobody"):
+        seen = await job.send("GET", f"/api/v1/{named}")
+        abort = {"decision": "abort_hold"}
+        aborted = await job.send("POST", f"/api/v1/{named}/decisions", json=abort)
+        assert [seen.status_code, aborted.status_code] == [403, 403]
+        assert seen.json()["detail"] == aborted.json()["detail"], "it does not tell which exist"
+
+
+async def test_the_fourth_start_within_an_hour_is_too_many_and_a_rerun_is_none(job: Job) -> None:
+    await job.sign_in()
+    for key in ("k-1", "k-2", "k-2", "k-3", "k-1"):
+        assert (await job.start(f"{key}-{job.rig.service}")).status_code == 202
+    fourth = await job.start(f"k-4-{job.rig.service}")
+    assert (fourth.status_code, fourth.json()["type"]) == (429, "too-many-starts")
+    assert 3590 < int(fourth.headers["Retry-After"]) <= 3600
+
+
+async def test_ci_cannot_start_one_as_if_a_person_did(job: Job) -> None:
+    await job.sign_in()
+    assert (await job.start("k-1", trigger="manual")).status_code == 422
+
+
+async def test_every_route_that_is_not_named_is_closed_to_ci(job: Job) -> None:
+    await job.sign_in()
+    for method, path in (
+        ("GET", "/api/v1/services"),
+        ("GET", f"/api/v1/environments/test/services/{job.rig.service}/releases"),
+    ):
+        assert (await job.send(method, path)).status_code == 403, path
+
+
+async def test_a_credential_that_does_not_count_makes_nobody_the_operator(job: Job) -> None:
+    job.credential = "forged"
+    assert (await job.send("GET", "/api/v1/services")).status_code == 401
+    assert (await job.http.get("/api/v1/services")).status_code == 200
+
+
+async def test_without_an_issuer_there_is_no_door(job: Job) -> None:
+    app = make_app(doors_of(job.rig))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        assert (await http.post(SIGN_IN, json={"token": "x"})).status_code == 404
+        bearer = {"Authorization": "Bearer x"}
+        assert (await http.get("/api/v1/services", headers=bearer)).status_code == 401
+
+
+class Issuing:
+    """A key set over the wire, counted; it can be down."""
+
+    def __init__(self) -> None:
+        self.asked, self.down, self.body = 0, False, Provider(Source.GITHUB, NOW, key=KEY).jwks()
+
+    def __call__(self, url: str, at_most: int) -> bytes:
+        self.asked += 1
+        if self.down:
+            raise Unreachable("it does not answer")
+        return self.body
+
+
+def keys_of(issuing: Issuing) -> tuple[Callable[[str], object], list[float]]:
+    clock = [0.0]
+    keys = Keys(issuing, lambda: clock[0])
+    issuer = Provider(Source.GITHUB, NOW, key=KEY).issuer
+    return lambda kid: keys.key(issuer, kid), clock
+
+
+def test_strangers_cannot_make_the_gateway_ask_for_keys_all_the_time() -> None:
+    issuing = Issuing()
+    key, clock = keys_of(issuing)
+    for number in range(1000):
+        with pytest.raises(BadCiToken, match="not the issuer's"):
+            key(f"invented-{number}")
+    assert issuing.asked == 1
+    clock[0] = ASK_EVERY_S
+    assert key("key-1")
+    assert issuing.asked == 1
+
+
+def test_a_new_key_is_found_and_one_that_was_taken_back_is_not() -> None:
+    issuing = Issuing()
+    key, clock = keys_of(issuing)
+    assert key("key-1")
+    issuing.body = Provider(Source.GITHUB, NOW, key=KEY, kid="key-2").jwks()
+    clock[0] = ASK_EVERY_S
+    assert key("key-2")
+    with pytest.raises(BadCiToken):
+        key("key-1")
+
+
+def test_an_issuer_that_is_down_vouches_for_a_day_by_what_it_said() -> None:
+    issuing = Issuing()
+    key, clock = keys_of(issuing)
+    assert key("key-1")
+    issuing.down = True
+    clock[0] = FRESH_S + 1
+    assert key("key-1")
+    clock[0] = KEPT_S + 1
+    with pytest.raises(Unreachable):
+        key("key-1")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"keys":[]}', b'{"keys":[{"kty":"oct","kid":"x","k":"AA"}]}']
+)
+def test_what_is_no_key_set_gives_no_key(body: bytes) -> None:
+    issuing = Issuing()
+    issuing.body = body
+    key, _ = keys_of(issuing)
+    with pytest.raises(Unreachable):
+        key("key-1")

@@ -1,0 +1,132 @@
+"""People are told, and no rollback ever waits for that."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from demo.slack import SlackStandIn
+from rollback_manager.progress import EndState, Result, State
+from tests.rig import Rig
+from tests.told import OPS, SLACK_TOKEN, fitted, slack
+from workflows import telling
+
+ASKED: dict[str, object] = {"required": True, "deadline_s": 30}
+
+
+@pytest.fixture
+def cached() -> int:
+    """Every workflow task is a full replay: messages must not depend on what is remembered."""
+    return 0
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
+    with SlackStandIn() as one:
+        monkeypatch.setenv(SLACK_TOKEN, one.token)
+        yield one
+
+
+def shown(stand_in: SlackStandIn) -> str:
+    """All texts of the one message, as people see them now."""
+    (message,) = stand_in.posted()
+    return "\n".join(texts(message["blocks"]))
+
+
+def texts(node: object) -> Iterator[str]:
+    match node:
+        case list():
+            for one in node:
+                yield from texts(one)
+        case {"type": "plain_text" | "mrkdwn", "text": str() as text}:
+            yield text
+        case dict():
+            for one in node.values():
+                yield from texts(one)
+
+
+def thread(stand_in: SlackStandIn) -> list[str]:
+    return [one["text"].partition("Z ")[2] or one["text"] for one in stand_in.posted(thread=True)]
+
+
+async def test_one_message_is_edited_and_its_thread_has_the_milestones_alone(
+    unmanned: Rig, stand_in: SlackStandIn
+) -> None:
+    with fitted(unmanned, slack(stand_in), page="https://rollback.example.com") as told:
+        async with told.at_work(approval=ASKED) as made:
+            rollback = await made.start()
+            await made.until(rollback, State.WAITING_FOR_APPROVAL)
+            await stand_in.until(stand_in.posted)
+            assert f"Approve rollback of {made.service} (test)?" in shown(stand_in)
+            assert {"Approve", "Reject", "Open plan", "Abort"} <= set(shown(stand_in).split("\n"))
+            await made.approve(rollback)
+            outcome = await made.ends_as(rollback, EndState.ROLLED_BACK)
+    assert outcome.result is Result.VERIFIED
+    assert outcome.not_told == ()
+    assert "VERIFIED" in shown(stand_in)
+    assert "approve by anna (local, not authenticated)" in shown(stand_in)
+    assert "Approve" not in shown(stand_in).split("\n"), "the buttons vanish"
+    told_of = [text.split(":")[0].split(" ")[0] for text in thread(stand_in)]
+    assert told_of == ["asked", "approve", "started", "traffic", "verify", "VERIFIED"]
+    assert {one["channel"] for one in stand_in.posted(thread=True)} == {OPS}
+
+
+async def test_with_slack_down_a_rollback_is_verified_all_the_same_and_says_who_was_not_told(
+    unmanned: Rig, stand_in: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "LAST_WORDS", timedelta(seconds=2))
+    stand_in.down = True
+    with fitted(unmanned, slack(stand_in)) as told:
+        async with told.at_work() as made:
+            started = time.monotonic()
+            rollback = await made.start()
+            await made.until(rollback, State.FINISHED)
+            assert time.monotonic() - started < 8, "nothing waited for a dead channel"
+            outcome = await made.ends_as(rollback, EndState.ROLLED_BACK)
+    assert outcome.result is Result.VERIFIED
+    (silent,) = outcome.not_told
+    assert silent.startswith("slack: ")
+
+
+async def test_a_channel_that_comes_back_is_told_what_it_missed(
+    unmanned: Rig, stand_in: SlackStandIn
+) -> None:
+    stand_in.down = True
+    with fitted(unmanned, slack(stand_in)) as told:
+        async with told.at_work(approval=ASKED) as made:
+            rollback = await made.start()
+            await made.until(rollback, State.WAITING_FOR_APPROVAL)
+            stand_in.down = False
+            await made.approve(rollback)
+            outcome = await made.ends_as(rollback, EndState.ROLLED_BACK)
+    assert outcome.not_told == ()
+    assert thread(stand_in)[0].startswith("asked for by test")
+    assert thread(stand_in)[-1].startswith("VERIFIED")
+
+
+async def test_who_needs_a_person_says_so_at_once(unmanned: Rig, stand_in: SlackStandIn) -> None:
+    with fitted(unmanned, slack(stand_in)) as told:
+        async with told.at_work() as made:
+            made.world.journeys_fail = True
+            rollback = await made.start()
+            await made.until(rollback, State.NEEDS_HUMAN)
+            await stand_in.until(
+                lambda: any("ACT NOW: needs a person" in t for t in thread(stand_in))
+            )
+            await stand_in.until(lambda: "NEEDS A PERSON" in shown(stand_in))
+            await made.answer(rollback, "skip_step", "verify")
+            await rollback.result()
+            await made.replay(rollback)
+    assert "verify failed" in " ".join(thread(stand_in))
+
+
+async def test_without_channels_nothing_of_it_is_in_the_history(made: Rig) -> None:
+    rollback = await made.start()
+    await made.ends_as(rollback, EndState.ROLLED_BACK)
+    names = [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for history in await made.histories(rollback)
+        for event in history.events
+    ]
+    assert "tell_people" not in names
