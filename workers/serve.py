@@ -9,7 +9,7 @@ from temporalio.envconfig import ClientConfig
 from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
-from workers import gateway, wiring, worker
+from workers import codec_server, gateway, wiring, worker
 from workers.anchoring import anchoring
 from workers.process import run, say
 from workers.settings import Settings
@@ -45,6 +45,9 @@ async def temporal(settings: Settings) -> TemporalServer:
         settings.ui_port,
         settings.data / "temporal.log",
         search_attributes=SEARCH_ATTRIBUTES,
+        ui_codec=f"{gateway.binding(settings).origin}{codec_server.PATH}"
+        if settings.codec_keys
+        else "",
     )
 
 
