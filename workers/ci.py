@@ -5,28 +5,31 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from activities.bearer import token_of
+from activities.secrets import Secrets
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import Source
 from rollback_manager.authority.ci_tokens import Issuer
 from rollback_manager.errors import PermanentError, Unreachable
-from starters.gateway.ci.door import CiDoor, Once
+from starters.gateway.ci.door import CiDoor
 from starters.gateway.ci.keys import Keys
+from starters.gateway.replays import Replays
 from workers.settings import CiSettings
 
 PATHS = {Source.GITHUB: "/.well-known/jwks", Source.GITLAB: "/oauth/discovery/keys"}
 """Where each keeps its keys, as its documents say; nothing that a token says leads anywhere."""
 
 
-def door(settings: CiSettings, once: Once, client: httpx.Client) -> CiDoor | None:
+def door(
+    settings: CiSettings, replays: Replays | None, known: Secrets, client: httpx.Client
+) -> CiDoor | None:
     """None where no audience is set: then CI cannot sign in."""
-    if not settings.is_set_up:
+    if not settings.is_set_up or replays is None:
         return None
-    key = token_of(settings.key, "key", "ROLLBACK_GATEWAY_CI_KEY") if settings.key else ""
+    key = known.resolve(settings.key, "key of CI credentials") if settings.key else ""
     return CiDoor(
         issuers=issuers(settings),
         keys=Keys(lambda url, at_most: fetched(client, url, at_most)),
-        once=once,
+        replays=replays,
         credentials=Credentials(key.encode() or secrets.token_bytes(32)),
     )
 

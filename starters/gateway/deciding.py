@@ -16,6 +16,7 @@ from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident_status import IncidentVerdict
 from rollback_manager.values import Value
 from starters.gateway.doors import Doors
+from starters.gateway.pace import Kind
 
 
 class Channel(StrEnum):
@@ -68,8 +69,10 @@ class _Known(Value):
 async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -> Answered:
     """Carry the decision to the rollback; whether it was applied, or why it was ignored.
 
-    Raises Refused (409) where another one was made under the same id.
+    Raises Refused: 409 where another one was made under the same id, 429 where this person decides
+    too often.
     """
+    known.pace.allow(person.subject, Kind.DECISION)
     same = _Known(by=person.subject, channel=channel, asked=asked)
     key = f"{asked.rollback}/{asked.id}"
     return await known.answers.once(key, same, lambda: _sent(known, person, asked))
@@ -79,6 +82,7 @@ async def decide_incident(
     known: Doors, person: Person, release: tuple[str, str, str], word: Action, reason: str
 ) -> Answered:
     """Carry a person's word to the incident of that release: environment, service, version."""
+    known.pace.allow(person.subject, Kind.DECISION)
     verdict = IncidentVerdict(action=word, by=person.subject, reason=reason)
     return await known.rollbacks.incidents.decide(*release, verdict)
 

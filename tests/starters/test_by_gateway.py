@@ -101,7 +101,7 @@ async def reached(client: Client, tmp_path: Path) -> AsyncIterator[Reached]:
             ci=CiDoor(
                 issuers=(provider.issuer,),
                 keys=Keys(lambda url, at_most: provider.jwks()),
-                once=Seen(),
+                replays=Seen(),
                 credentials=Credentials(b"k" * 32),
             ),
         )

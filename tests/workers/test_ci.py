@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from activities.secrets import Secrets
 from proof.attack.identity_provider import AUDIENCE, GITHUB, Provider
 from rollback_manager.authority.ci_rules import Source
 from rollback_manager.errors import PermanentError, Unreachable
@@ -21,7 +22,7 @@ def client(answer: httpx.Response) -> httpx.Client:
 
 
 def test_without_an_audience_there_is_no_door() -> None:
-    assert ci.door(CiSettings(), Seen(), client(httpx.Response(200))) is None
+    assert ci.door(CiSettings(), Seen(), Secrets(), client(httpx.Response(200))) is None
 
 
 def test_the_keys_of_an_issuer_come_from_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +34,9 @@ def test_the_keys_of_an_issuer_come_from_its_own_address(monkeypatch: pytest.Mon
         asked.append(str(request.url))
         return httpx.Response(200, content=PROVIDER.jwks())
 
-    door = ci.door(CiSettings(), Seen(), httpx.Client(transport=httpx.MockTransport(answer)))
+    door = ci.door(
+        CiSettings(), Seen(), Secrets(), httpx.Client(transport=httpx.MockTransport(answer))
+    )
     assert door is not None
     github, gitlab = door.issuers
     assert (github.url, github.audience) == (GITHUB, AUDIENCE)
@@ -64,7 +67,10 @@ def test_an_issuer_that_anybody_could_play_stops_the_start(url: str) -> None:
 
 
 def test_a_key_that_cannot_be_read_stops_the_start() -> None:
-    with pytest.raises(PermanentError, match="env:NOT_SET"):
+    with pytest.raises(PermanentError, match="NOT_SET"):
         ci.door(
-            CiSettings(audience=AUDIENCE, key="env:NOT_SET"), Seen(), client(httpx.Response(200))
+            CiSettings(audience=AUDIENCE, key="env:NOT_SET"),
+            Seen(),
+            Secrets(),
+            client(httpx.Response(200)),
         )

@@ -85,10 +85,11 @@ async def opened(made: Rig) -> AsyncIterator[Job]:
     door = CiDoor(
         issuers=(provider.issuer,),
         keys=Keys(lambda url, at_most: provider.jwks()),
-        once=Seen(),
+        replays=Seen(),
         credentials=Credentials(b"k" * 32),
     )
-    app = make_app(replace(doors_of(made), catalogue=catalogue, ci=door))
+    at = provider.now  # it stands still: some tokens are a second too early, and stay it
+    app = make_app(replace(doors_of(made), catalogue=catalogue, ci=door, now=lambda: at))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         yield Job(made, provider, http)
