@@ -21,10 +21,10 @@ from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import gateway_parts, slack, wiring
+from workers import ci, gateway_parts, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings, SignInSettings, SlackSettings
+from workers.settings import CiSettings, Settings, SignInSettings, SlackSettings
 from workers.sign_in import People, people
 from workers.worker import stop_on_signals
 
@@ -34,9 +34,10 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    catalogue, by_slack = wiring.catalogue_of(settings), SlackSettings()
+    catalogue = wiring.catalogue_of(settings)
     secrets = wiring.secrets_of(catalogue)
     records = gateway_parts.engine(settings, secrets)
+    replays = SqlReplays(records)
     return make_app(
         Doors(
             rollbacks=RollbackClient(client, task_queue=settings.task_queue),
@@ -44,13 +45,14 @@ def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
             binding=binding(settings, SignInSettings()),
             now=now,
             operator=naming.operator(),
-            replays=SqlReplays(records),
+            replays=replays,
+            ci=ci.door(CiSettings(), replays, secrets, wiring.http_client()),
             alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
             auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
             signer=gateway_parts.signer(settings, catalogue, secrets),
             seal=people.seal,
             sign_in=people.sign_in,
-            slack=slack.door(by_slack, secrets.resolve, settings.pages_url),
+            slack=slack.door(SlackSettings(), secrets.resolve, settings.pages_url),
         )
     )
 
