@@ -1,4 +1,4 @@
-"""A sample of the attack on CI's door: bad tokens of both issuers, and good ones again and again."""
+"""A sample of the attack on CI's door: bad tokens of both issuers, and good ones repeated."""
 
 from pathlib import Path
 
