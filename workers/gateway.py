@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -142,16 +142,19 @@ async def _served(server: uvicorn.Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
-    """The gateway, answering within the block."""
+async def opened(
+    client: Client, settings: Settings, more: Callable[[FastAPI, Binding], None] | None = None
+) -> AsyncIterator[Binding]:
+    """The gateway, answering within the block. more: what else is to answer at its address."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
     secrets = wiring.secrets_of(wiring.catalogue_of(settings))
-    async with (
-        people(sign_in, secrets, at.origin) as known,
-        served(app_of(client, settings, known), at),
-    ):
-        yield at
+    async with people(sign_in, secrets, at.origin) as known:
+        app = app_of(client, settings, known)
+        if more is not None:
+            more(app, at)
+        async with served(app, at):
+            yield at
 
 
 async def gateway(settings: Settings) -> None:
