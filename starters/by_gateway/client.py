@@ -16,12 +16,17 @@ from rollback_manager.contract import (
     AbortCommand,
     Answered,
     Decision,
+    ListReleases,
     PauseCommand,
     Planned,
+    RecordRelease,
+    ReleaseRequest,
+    Releases,
     RollbackRequest,
     StepCommand,
     Vote,
 )
+from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
 from rollback_manager.errors import (
     Blocked,
     NotFound,
@@ -105,6 +110,25 @@ class GatewayClient(RollbackClient):
         """What a rollback would do now. Touches nothing."""
         plan = RollbackPlan.model_validate(await self._api.ask("POST", "/plans", _wanted(request)))
         return Planned(plan=plan, digest=plan.digest)
+
+    async def deploys(self, request: DeployRequest) -> DeployAnswer:
+        """Whether something may be deployed; freezes do not go by the gateway."""
+        ask = request.ask
+        if not isinstance(ask, MayDeploy):
+            _must_not_be_asked()
+        body = ask.model_dump(exclude={"verb"}) | {"version": ask.version or None}
+        return DeployAnswer.model_validate(await self._api.ask("POST", "/ci/may-deploy", body))
+
+    async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
+        """Record a release, or list them; whether one is good is not said by the gateway."""
+        ask = request.ask
+        if isinstance(ask, RecordRelease) and not ask.from_cluster:
+            body = ask.model_dump(include={"env", "service", "version"})
+            return Releases.model_validate(await self._api.ask("POST", "/ci/releases", body))
+        if isinstance(ask, ListReleases):
+            path = f"/environments/{ask.env}/services/{ask.service}/releases"
+            return Releases.model_validate(await self._api.ask("GET", path))
+        _must_not_be_asked()
 
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, Depends, FastAPI
 
 from starters.gateway import alerts, api, health, openapi, pages, problems
-from starters.gateway.ci import credentials
+from starters.gateway.ci import credentials, deploys
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 from starters.gateway.sign_in import routes
@@ -44,6 +44,7 @@ def _routers(doors: Doors, slack_door: SlackDoor | None) -> Iterator[APIRouter]:
         yield routes.router
     if doors.ci is not None:
         yield credentials.router(doors.ci)
+        yield deploys.router
     if slack_door is not None and slack_door.secrets and doors.replays is not None:
         yield slack.router(slack_door, slack_door.secrets, doors.replays)
 
