@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     """Address on which the gateway listens; another machine reaches it only once people sign in."""
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8088
     """Its port; `serve` has it, too."""
+    gateway_signing_key: str = ""
+    """Reference to the key that signs decisions (Ed25519, PEM), such as `file:/run/signing.pem`;
+    needed once an environment is secured, whose `signing_keys` name its public half."""
     pages_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
     """Where people reach the gateway's pages, such as https://rollback.example.com; empty: messages
     carry no link."""
