@@ -138,7 +138,8 @@ class GatewayClient(RollbackClient):
                 effect=UNCHANGED,
                 next_step="Start it without --evidence, or without ROLLBACK_GATEWAY",
             )
-        body = {**_wanted(request), "trigger": request.trigger, "expect_plan": request.expect_plan}
+        own = request.model_dump(include={"trigger", "expect_plan"})
+        body = {**_wanted(request), **own, "confirm": request.confirmed or ""}
         started = await self._api.ask("POST", "/rollbacks", body, request.key)
         return self.rollback(str(started["rollback"]))
 

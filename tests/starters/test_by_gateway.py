@@ -133,7 +133,7 @@ async def test_a_job_of_github_rolls_back_without_temporal_and_without_a_secret(
     with github(reached.provider) as job:
         env = {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test", **job}
         env |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_JOB": "deploy"}
-        code, document, talk = await typed(env, "start", service, "--yes")
+        code, document, talk = await typed(env, "start", service, "--yes", "--confirm", service)
         assert (code, document["outcome"]["result"]) == (0, "verified"), talk
         status = await reached.rig.rollbacks.rollback(document["rollback"]).status()
         assert status.requested_by == "ci:github/4711"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import StringConstraints
 
 from rollback_manager.authority.people import Kind
-from rollback_manager.contract import RecordRelease, ReleaseRequest, Releases
+from rollback_manager.contract import RecordRelease, ReleaseRequest, Releases, release_id
 from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
 from rollback_manager.values import Value
 from starters.gateway.api.names import Name
@@ -54,5 +55,9 @@ async def record(went: WentOut, known: Known, person: Who) -> Releases:
             next_step="Where Temporal can be reached: rollback-manager releases record",
         )
     known.catalogue.placement(went.env, went.service)
+    where = release_id(went.env, went.service, went.version)
+    await known.auditing.before(
+        person, "record_release", where, id=secrets.token_hex(16), rests_on=went
+    )
     ask = RecordRelease(env=went.env, service=went.service, version=went.version, by=person.subject)
     return await known.rollbacks.releases(ReleaseRequest(ask=ask))

@@ -66,7 +66,7 @@ class Job:
         return {"env": "test", "services": [self.rig.service], **more}
 
     async def start(self, key: str, **more: object) -> httpx.Response:
-        body = self.wanted(**{"trigger": "ci", **more})
+        body = self.wanted(**{"trigger": "ci", "confirm": self.rig.service, **more})
         return await self.send("POST", "/api/v1/rollbacks", json=body, key=key)
 
 
