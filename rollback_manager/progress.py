@@ -253,6 +253,8 @@ class RollbackStatus(Value):
     quorum: str = ""
     """How many have agreed of how many: `1 of 2`; empty where nobody is asked."""
     quorum_because: str = ""
+    break_glass: str = ""
+    """Who began it without anybody's approval; empty: nobody did."""
     escalated: bool = False
     reminded: int = 0
     asked_again_at: datetime | None = None

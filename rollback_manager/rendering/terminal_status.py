@@ -27,6 +27,8 @@ def status(now_is: RollbackStatus, now: datetime) -> str:
     lines = [f"{now_is.rollback}   {words.state(now_is)}   {age(now_is, now)}".rstrip()]
     if now_is.digest:
         lines.append(f"plan {short(now_is.digest)} · asked for by {foreign(now_is.requested_by)}")
+    if now_is.break_glass:
+        lines.append(words.broken(now_is.break_glass))
     if now_is.state is not State.FINISHED:  # then the outcome says it, from what was found
         told, rest = terminal_fleet.status(now_is) if _several(now_is) else (now_is.services, [])
         for service in told:
