@@ -244,6 +244,7 @@ class RollbackStatus(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     outcome: RollbackOutcome | None = None
     security: str = "local"
+    incident: str = ""
     first_run: str = ""
     """Id of its first run, which an answer quotes; a reset keeps it."""
     nonce: str = ""

@@ -315,6 +315,7 @@ class RollbackWorkflow(Steering):
             digest=ballot.digest if ballot else plan.digest if plan else "",
             requested_by=self._request.requested_by,
             reason=self._request.reason,
+            incident=self._request.incident,
             waits_for="approve or reject" if waiting else self._waits_for,
             deadline=ballot.deadline if ballot and waiting else None,
             services=tuple(self._told(plan, one) for one in plan.services) if plan else (),

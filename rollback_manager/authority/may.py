@@ -225,7 +225,7 @@ def unbroken(facts: Facts) -> str:
 
 
 def _unconfirmed(verb: Verb, tier: Tier, facts: Facts) -> str:
-    if facts.level is not SecurityLevel.LOCAL or verb is not Verb.START:
+    if facts.level is not SecurityLevel.LOCAL or verb not in {Verb.START, Verb.APPROVE}:
         return ""
     return unconfirmed(tier, facts)
 

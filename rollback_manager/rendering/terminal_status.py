@@ -14,6 +14,7 @@ from rollback_manager.progress import (
 )
 from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, page
+from rollback_manager.tier import Tier
 
 Fact = tuple[str, ...]
 
@@ -139,9 +140,11 @@ def steering(now_is: RollbackStatus) -> Iterator[str]:
     yield "leave:   at any time; Temporal and the worker go on without this terminal"
 
 
-def _approve(now_is: RollbackStatus) -> tuple[str, str]:
+def _approve(now_is: RollbackStatus) -> tuple[str, ...]:
     quoted = f"--plan {words.quoted(now_is.digest)}"
-    return f"rollback-manager approve {now_is.rollback}", quoted
+    alone = now_is.security == "local" and now_is.tier is not None and now_is.tier >= Tier.T2
+    typed = [f"--confirm {one.service}" for one in now_is.services[:1] if alone]
+    return f"rollback-manager approve {now_is.rollback}", quoted, *typed
 
 
 def _retry(now_is: RollbackStatus) -> tuple[str, str]:
