@@ -100,6 +100,7 @@ class PlanningActivities:
         self._must_be_explained(request, environment.security)
         if len(services) > environment.fleet.tree_above:
             _must_be_by_hand(request)
+            _must_be_asked(request)
             _must_be_confirmed(request, environment.security, Tier.T2)  # several services
             return Planned(parts=cut(order, environment.fleet.tree_above, request.key))
         looks = self._looks(request, services)
@@ -279,6 +280,16 @@ def _must_be_expected(plan: RollbackPlan, expected: str | None) -> None:
         effect="Production is unchanged: nothing is recomputed behind your back.",
         next_step="Look again: rollback-manager plan SERVICE --env ENV",
     )
+
+
+def _must_be_asked(request: RollbackRequest) -> None:
+    """A review is of one plan; so many services at once are worth a question."""
+    if request.break_glass:
+        raise Blocked(
+            f"the glass is not broken for {len(request.services)} services at once",
+            effect="Production is unchanged.",
+            next_step="Name fewer of them, those that hurt; or start without --break-glass.",
+        )
 
 
 def _must_be_confirmed(request: RollbackRequest, level: SecurityLevel, tier: Tier | None) -> None:

@@ -154,8 +154,6 @@ class RollbackWorkflow(Steering):
 
     async def _break_glass(self, plan: RollbackPlan) -> RollbackOutcome | None:
         """The review is opened before anything is touched; where it cannot be, nothing is."""
-        if self._admission.is_part:
-            return None
         broken = BreakGlass(
             rollback=workflow.info().workflow_id,
             env=plan.env,
