@@ -73,7 +73,8 @@ async def test_two_people_agree_and_nothing_else_counts_by_update_or_by_signal(
             await twin(made, rollback, "approve", words)
         first = vote(status, Dec.APPROVE, BO, now)
         assert (await said(rollback, first)).endswith(": 1 of 2")
-        assert "1 of 2" in await said(rollback, vote(status, Dec.APPROVE, BO, now))
+        again = await said(rollback, vote(status, Dec.APPROVE, BO, now))
+        assert "has agreed already (1 of 2)" in again
         await twin(made, rollback, "approve", first)
         not_owner = {"sub": "di@example.com", "groups": ("leads",)}
         assert "must be of payments" in await said(
