@@ -1,8 +1,7 @@
 """Bearer tokens by reference: what stands in the catalogue says where one is, and never what."""
 
-import os
-from pathlib import Path
-
+from rollback_manager.client.secrets import Environment, Files, NoSecret
+from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError
 
 LONGEST_TOKEN = 16_384
@@ -15,28 +14,16 @@ def token_of(reference: str, what: str = "token", field: str = "token") -> str:
     which names the reference and nothing of the token.
     """
     kind, _, place = reference.partition(":")
+    store = Files() if kind == "file" else Environment()
     try:
-        token = (_file(place) if kind == "file" else os.environ.get(place, "")).strip()
-    except _Unreadable as error:
+        token = store.read(place).strip()
+    except NoSecret as error:
         raise _unusable(reference, what, field, str(error)) from None
     if not token:
         raise _unusable(reference, what, field, "is empty or not set")
     if not (token.isascii() and token.isprintable()) or " " in token or len(token) > LONGEST_TOKEN:
         raise _unusable(reference, what, field, f"holds something that is no {what}")
-    return token
-
-
-class _Unreadable(Exception):
-    """Why a file cannot be read."""
-
-
-def _file(path: str) -> str:
-    try:
-        with Path(path).open(encoding="utf-8", errors="replace") as file:
-            return file.read(LONGEST_TOKEN + 2)
-    except (OSError, ValueError) as error:
-        because = getattr(error, "strerror", None) or "no path"
-        raise _Unreadable(f"cannot be read: {because}") from None
+    return VEIL.remember(token)
 
 
 def _unusable(reference: str, what: str, field: str, because: str) -> PermanentError:

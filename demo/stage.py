@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from demo.catalogue import catalogue_text
 from demo.scenarios import Scenario
 from demo.world import World
+from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from workers import wiring, worker
 from workers.process import say
 from workers.settings import Settings
-from workers.temporal_server import TemporalServer
+from workers.temporal_server import NAMESPACE, TemporalServer
 from workers.watchdogs import watch_over
 
 INSTANCES = 4
@@ -83,7 +83,8 @@ async def product(binary: Path, catalogue: Path, folder: Path) -> AsyncIterator[
         search_attributes=SEARCH_ATTRIBUTES,
     )
     async with server:
-        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        encrypting = converter(parts.codec, NAMESPACE, takes_unbound=parts.takes_unbound)
+        client = await Client.connect(server.address, data_converter=encrypting)
         async with worker.make_worker(client, settings, parts) as ours:
             await watch_over(client, ours.task_queue, parts.catalogue.environments)
             yield client, server.ui_url

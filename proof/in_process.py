@@ -14,12 +14,14 @@ from temporalio.worker import Worker
 
 from activities import metrics, reconciler
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from activities.notifications import Channels
 from proof.stand_ins import StandInService
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from workers import wiring
+from workers.channels import no_channels
 from workers.failures import Failures
 from workers.plugin import plugin
 from workers.settings import Settings
@@ -48,6 +50,7 @@ class Fleet:
     records: SqlRecords
     settings: Settings
     catalogue: Catalogue
+    channels: Channels = no_channels
 
     @property
     def rollbacks(self) -> RollbackClient:
@@ -58,7 +61,10 @@ class Fleet:
     def parts(self) -> wiring.Parts:
         """What activities work with."""
         return wiring.Parts(
-            self.catalogue, self.records, lambda _env, service: self.worlds[service].target()
+            self.catalogue,
+            self.records,
+            lambda _env, service: self.worlds[service].target(),
+            channels=self.channels,
         )
 
     def worker(self, *, cached: int = 1000) -> Worker:

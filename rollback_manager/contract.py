@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rollback_manager.authority.keys import VerifyKey
+from rollback_manager.authority.keys import Seal, VerifyKey
 from rollback_manager.authority.quorum import Quorum
 from rollback_manager.errors import PermanentError
 from rollback_manager.metrics.reading import Total
@@ -149,7 +149,8 @@ class RollbackRequest(Value):
     agree whatever the policy of the environment says: the decision behind it asks for that.
     votes: how many should, where one vote proves one person. trace: what the test saw whose alarm
     is behind it. confirmed: the service that was typed out, empty if none was; None from a door
-    that asks in its own way.
+    that asks in its own way. behind: people behind a machine that asks; they do not approve it
+    either. word: of the rollback that this one is a part of.
     """
 
     env: str
@@ -167,6 +168,8 @@ class RollbackRequest(Value):
     trace: EvidenceTrace = EvidenceTrace()
     votes: Count = 0
     confirmed: str | None = None
+    behind: tuple[str, ...] = ()
+    word: str = ""
 
 
 class AdoptRequest(Value):
@@ -190,13 +193,14 @@ class AbortCommand(Value):
     """Stop at the next safe point; with `restore`, then put back what was there before.
 
     token: of the gateway, here and below (authority/token.py). Where the plan pins keys, it alone
-    says who decided what.
+    says who decided what. word: of the rollback that passes it on to what it has started.
     """
 
     mode: AbortMode = AbortMode.HOLD
     by: str = "unknown"
     reason: str = ""
     token: str = ""
+    word: str = ""
 
 
 class PauseCommand(Value):
@@ -205,6 +209,7 @@ class PauseCommand(Value):
     by: str = "unknown"
     reason: str = ""
     token: str = ""
+    word: str = ""
 
 
 class Decision(StrEnum):
@@ -278,7 +283,7 @@ class ServiceRollback(Value):
     """What a parent asks of the child that carries out one service's plan.
 
     go: whether it may begin at once; otherwise it waits for the signal `go`.
-    counted: requests of all versions at planning.
+    counted: requests of all versions at planning. seal: what those must prove who steer it.
     """
 
     env: str
@@ -289,6 +294,7 @@ class ServiceRollback(Value):
     counted: Total | None = None
     tells: bool = False
     """Whether its parent is to hear of each share and each verdict, because people are told."""
+    seal: Seal = Seal()
 
 
 class RecordRelease(Value):

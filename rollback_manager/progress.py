@@ -103,6 +103,15 @@ class EndState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Ignored(Value):
+    """A command that did not count, and why."""
+
+    command: str
+    by: str
+    at: datetime
+    because: str
+
+
 class ServiceOutcome(Value):
     """How one service ended: declared from what was found, not from what was meant."""
 
@@ -120,6 +129,7 @@ class ServiceOutcome(Value):
     """Where it went back to: the plan's target, or the candidate that took its place."""
     adopted: str = ""
     """The ended rollback that this one went on from."""
+    ignored: tuple[Ignored, ...] = ()
 
     @property
     def is_well(self) -> bool:
@@ -149,6 +159,9 @@ class DecisionRecord(Value):
     at: datetime
     counted: bool
     because: str
+    signed: bool = False
+    """Whether by and method are as the gateway signed them; else as somebody wrote them."""
+    jti: str = ""
 
 
 class RollbackOutcome(Value):
@@ -170,6 +183,7 @@ class RollbackOutcome(Value):
     security: str = "local"
     not_told: tuple[str, ...] = ()
     """Channels that did not take the last message, each with its reason."""
+    ignored: tuple[Ignored, ...] = ()
 
 
 class StepStatus(Value):
@@ -188,6 +202,7 @@ class ServiceReport(Value):
 
     service: str
     waits_for: str
+    word: str = ""
     steps: tuple[StepStatus, ...] = ()
     """Shares and verdicts since the last report, where people are told of them."""
 
@@ -203,6 +218,8 @@ class ServiceStatus(Value):
     steps: tuple[StepStatus, ...]
     waits_for: str = ""
     found: Found | None = None
+    nonce: str = ""
+    """Of the question that waits here: an answer quotes it."""
 
     @property
     def mixture(self) -> dict[str, int]:
@@ -227,12 +244,20 @@ class RollbackStatus(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     outcome: RollbackOutcome | None = None
     security: str = "local"
+    first_run: str = ""
+    """Id of its first run, which an answer quotes; a reset keeps it."""
+    nonce: str = ""
+    """Of the question that is open, whether for approval or for a wave; an answer quotes it."""
     tier: Tier | None = None
     tier_because: str = ""
     quorum: str = ""
-    """How many of those who must agree have agreed, `1 of 2`; empty where nobody is asked."""
-    nonce: str = ""
-    """Of the question that is open; a vote on an older one does not count."""
+    """How many have agreed of how many: `1 of 2`; empty where nobody is asked."""
+    quorum_because: str = ""
+    escalated: bool = False
+    reminded: int = 0
+    asked_again_at: datetime | None = None
+    """When people are told again, unless somebody decides before."""
+    ignored: tuple[Ignored, ...] = ()
 
 
 def end_state(found: Found, good: str, bad: str, wrote: bool) -> EndState:

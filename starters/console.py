@@ -17,6 +17,8 @@ import typer
 
 from rollback_manager.errors import RollbackError
 from starters import refusals
+from starters.ci.github import harmless, harmless_json
+from starters.ci.job import this_job
 from starters.refusals import EXIT_CODES, INTERRUPTED, NO_BAD_END, USAGE
 
 TYPED_WRONG = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -32,6 +34,8 @@ class Answer:
     text: str
     document: Mapping[str, object] = field(default_factory=dict)
     code: int = 0
+    summary: str = ""
+    """Markdown for the page of a CI job; empty: nothing to add to its log."""
 
 
 Verb = Callable[[], Coroutine[None, None, Answer]]
@@ -61,6 +65,10 @@ def answered(verb: Verb, *, as_json: bool) -> Answer:
 
 def finish(answer: Answer, *, as_json: bool) -> NoReturn:
     """Print the answer and leave with its code; a bad end is told to people in any case."""
+    if job := this_job():
+        from starters.ci import telling
+
+        telling.ended(job, answer)
     if as_json:
         if answer.code not in NO_BAD_END:
             say(answer.text)
@@ -75,6 +83,10 @@ def refuse(error: RollbackError, *, as_json: bool, code: int | None = None) -> N
     kind = refusals.kind(error)
     code = EXIT_CODES.get(kind, 1) if code is None else code
     say(refusals.told(error))
+    if job := this_job():
+        from starters.ci import telling
+
+        telling.refused(job, refusals.parts(error), code)
     if as_json:
         _show_json({"error": kind, **refusals.parts(error)}, code)
     raise typer.Exit(code)
@@ -156,16 +168,23 @@ def _mistyped(error: typer.BadParameter) -> RollbackError:
     )
 
 
+def _runs_on_github() -> bool:
+    """Whether the log is read for commands."""
+    job = this_job()
+    return job is not None and job.is_github
+
+
 def _show_json(document: Mapping[str, object], code: int) -> None:
     import json
 
     whole = {"security": SECURITY, **document, "exit_code": code}
-    print(json.dumps(whole, ensure_ascii=True, separators=(",", ":")), flush=True)
+    text = json.dumps(whole, ensure_ascii=True, separators=(",", ":"))
+    print(harmless_json(text) if _runs_on_github() else text, flush=True)
 
 
 def _write(text: str, stream: TextIO) -> None:
     if not stream.isatty():
-        print(text, file=stream, flush=True)
+        print(harmless(text) if _runs_on_github() else text, file=stream, flush=True)
         return
     from starters.terminal import console
 

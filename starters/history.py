@@ -1,7 +1,7 @@
 """The evidence of one rollback: Temporal's histories of it and of its services, as plain entries.
 
-Payloads are read as the JSON that they are. One that a codec made unreadable stays empty, and the
-report says `unknown` where it would have been used.
+Payloads are read as the JSON that they are, decrypted where this process has the keys. One that
+stays unreadable is empty, and the report says `unknown` where it would have been used.
 """
 
 import json
@@ -16,6 +16,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from rollback_manager.client.opened import opened
 from rollback_manager.client.refusals import explained
 from rollback_manager.report import Entry, Kind
 
@@ -142,7 +143,8 @@ async def _history(client: Client, workflow: str, run_id: str | None = None) -> 
         if run_id is not None:
             raise
         raise explained(error, workflow) from error
-    return decoded(workflow, history.run_id, history.events)
+    events = [await opened(client, event) for event in history.events]
+    return decoded(workflow, history.run_id, events)
 
 
 def decoded(workflow: str, run_id: str, events: Iterable[HistoryEvent]) -> tuple[Entry, ...]:

@@ -14,6 +14,8 @@ class Settings:
     a rollback in the wrong environment is worse than one more word to type."""
     task_queue: str | None = None
     """ROLLBACK_TASK_QUEUE: where the workers poll. Default: the product's own."""
+    gateway: str | None = None
+    """ROLLBACK_GATEWAY: https address of the gateway, where reports can be seen. Default: none."""
     catalogue: Path | None = None
     """ROLLBACK_CATALOGUE: the file that workers here read; only `doctor` looks into it."""
 
@@ -24,5 +26,6 @@ def read() -> Settings:
     return Settings(
         env=os.environ.get("ROLLBACK_ENV") or None,
         task_queue=os.environ.get("ROLLBACK_TASK_QUEUE") or None,
+        gateway=(os.environ.get("ROLLBACK_GATEWAY") or "").rstrip("/") or None,
         catalogue=Path(catalogue) if catalogue else None,
     )

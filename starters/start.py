@@ -10,6 +10,8 @@ import typer
 from rollback_manager.errors import RollbackError
 from starters import console, naming
 from starters import plan as planning
+from starters.ci.files import Dotenv, Junit, written
+from starters.ci.job import this_job
 from starters.console import Answer
 from starters.options import Env, Incident, Json, Reason, Services, Timeout, To
 from starters.refusals import DECLINED, UNCHANGED, UsageError
@@ -27,8 +29,9 @@ def start(
     to: To = None,
     reason: Reason = "",
     trigger: Annotated[
-        str, typer.Option("--trigger", help="What told you: manual, ci, alert …")
-    ] = "manual",
+        str | None,
+        typer.Option("--trigger", help="What told you; default: manual, and ci in a CI job."),
+    ] = None,
     incident: Incident = "",
     key: Annotated[
         str | None,
@@ -36,7 +39,7 @@ def start(
             "--key",
             "--idempotency-key",
             metavar="K",
-            help="The same key is the same rollback, so a second start does nothing.",
+            help="The same key is the same rollback; in CI it is the run's and the job's own.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not show the plan, do not ask.")] = False,
@@ -52,15 +55,20 @@ def start(
         bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or leave at once.")
     ] = True,
     timeout: Timeout = None,
+    junit: Junit = None,
+    dotenv: Dotenv = None,
     as_json: Json = False,
 ) -> None:
     """Roll these services back: show the plan, ask, start, and follow it to its end."""
 
     def asked_for() -> RollbackRequest:
         base = planning.request(services, env, to=to, reason=reason, incident=incident)
+        job = this_job()
+        of_job = job.key(base.services) if job else base.key
+        told_by = trigger or ("ci" if job else "manual")
         own = {
-            "key": naming.named("key", key) if key else base.key,
-            "trigger": naming.named("trigger", trigger),
+            "key": naming.named("key", key) if key else of_job,
+            "trigger": naming.named("trigger", told_by),
             "expect_plan": expect_plan,
             "evidence": _evidence(evidence),
         }
@@ -74,21 +82,24 @@ def start(
     if not yes and expect_plan is None:
         request = _agreed_to(request, as_json=as_json)
     seconds = timeout if wait else 0
-    console.finish(
-        console.answered(lambda: started(request, follow_s=seconds), as_json=as_json),
-        as_json=as_json,
-    )
+
+    async def verb() -> Answer:
+        return written(await started(request, follow_s=seconds), junit, dotenv)
+
+    console.finish(console.answered(verb, as_json=as_json), as_json=as_json)
 
 
 async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer:
     """Start it, and follow it for so long; for 0 s: tell how it is already."""
+    from starters.ci.page import with_page
     from starters.connection import connected
     from starters.following import glance, until_left
 
     async with connected() as client:
         rollback = await client.start(request)
         console.say(f"{rollback.id}: started, or running already under this key")
-        return await (glance(rollback) if follow_s == 0 else until_left(rollback, follow_s))
+        answer = await (glance(rollback) if follow_s == 0 else until_left(rollback, follow_s))
+        return await with_page(client.temporal, answer)
 
 
 def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:

@@ -21,13 +21,17 @@ def slack(stand_in: SlackStandIn, **more: object) -> dict[str, object]:
 
 
 @contextmanager
-def fitted(made: Rig, *notifications: dict[str, object], page: str = "") -> Iterator[Rig]:
-    """The same rig with those channels, whose worker is started anew."""
+def fitted(
+    made: Rig, *notifications: dict[str, object], page: str = "", tier_up: bool = False
+) -> Iterator[Rig]:
+    """The same rig with those channels, whose worker is started anew. At T1, or T2 by tier_up."""
     client = wiring.http_client()
 
     def fit(parts: wiring.Parts) -> wiring.Parts:
         tree = parts.catalogue.model_dump(mode="json")
-        tree["environments"]["test"]["notifications"] = list(notifications)
+        env = tree["environments"]["test"]
+        env["notifications"] = list(notifications)
+        env["decisions"]["tier_up_without_evidence"] = tier_up
         known = Catalogue.model_validate(tree)
         return replace(
             parts,

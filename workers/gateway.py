@@ -6,11 +6,13 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from activities.integrations.sql.replays import SqlReplays
 from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
@@ -20,32 +22,35 @@ from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import gateway_parts, wiring
+from workers import gateway_parts, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings
+from workers.settings import Settings, SignInSettings, SlackSettings
+from workers.sign_in import People, people
 from workers.worker import stop_on_signals
 
 GRACE_S = 5
 """For answers under way when it is to end; what was started runs in Temporal."""
 
 
-def app_of(client: Client, settings: Settings) -> FastAPI:
+def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    catalogue, secrets = wiring.catalogue_of(settings), Secrets()
-    records = gateway_parts.engine(settings)
-    return make_app(
-        Doors(
-            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-            catalogue=catalogue,
-            binding=binding(settings),
-            now=now,
-            operator=naming.operator(),
-            alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
-            auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
-            signer=gateway_parts.signer(settings, catalogue, secrets),
-        )
+    by_slack, secrets = SlackSettings(), Secrets()
+    catalogue, records = wiring.catalogue_of(settings), gateway_parts.engine(settings)
+    doors = Doors(
+        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+        catalogue=catalogue,
+        binding=binding(settings, SignInSettings()),
+        now=now,
+        operator=naming.operator(),
+        replays=SqlReplays(records),
+        alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+        auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+        signer=gateway_parts.signer(settings, catalogue, secrets),
+        seal=people.seal,
+        sign_in=people.sign_in,
     )
+    return make_app(doors, slack.door(by_slack, settings.pages_url))
 
 
 def now() -> datetime:
@@ -53,18 +58,29 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def binding(settings: Settings) -> Binding:
-    """Where it listens: on this machine alone, for nobody signs in at level `local`."""
+def binding(settings: Settings, sign_in: SignInSettings) -> Binding:
+    """Where it listens: on this machine alone, unless people sign in and come by https."""
     host, port = settings.gateway_host, settings.gateway_port
-    if not _is_loopback(host):
-        raise Blocked(
-            f"the gateway would listen on {host}, and nobody has to sign in",
-            effect="Nothing was started; production is unchanged.",
-            next_step="Listen on this machine: ROLLBACK_GATEWAY_HOST=127.0.0.1",
-        )
     shown = f"[{host}]" if ":" in host else host
     names = dict.fromkeys((shown, "127.0.0.1", "localhost", "[::1]"))
-    return Binding(host, port, f"http://{shown}:{port}", tuple(f"{name}:{port}" for name in names))
+    hosts = tuple(f"{name}:{port}" for name in names)
+    if sign_in.issuer and settings.pages_url.startswith("https://"):
+        public = urlsplit(settings.pages_url).netloc
+        return Binding(host, port, f"https://{public}", (public, *hosts))
+    if not _is_loopback(host):
+        raise _open(host, sign_in)
+    return Binding(host, port, f"http://{shown}:{port}", hosts)
+
+
+def _open(host: str, sign_in: SignInSettings) -> Blocked:
+    """Why it does not listen on an address that others reach."""
+    why = "its address for people is not https" if sign_in.issuer else "nobody has to sign in"
+    return Blocked(
+        f"the gateway would listen on {host}, and {why}",
+        effect="Nothing was started; production is unchanged.",
+        next_step="Listen on this machine: ROLLBACK_GATEWAY_HOST=127.0.0.1; or have people sign in:"
+        " ROLLBACK_GATEWAY_SIGN_IN_ISSUER and ROLLBACK_PAGES_URL=https://…",
+    )
 
 
 def _is_loopback(host: str) -> bool:
@@ -121,14 +137,26 @@ async def _served(server: uvicorn.Server) -> None:
         await server.serve()
 
 
+@contextlib.asynccontextmanager
+async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
+    """The gateway, answering within the block."""
+    sign_in = SignInSettings()
+    at = binding(settings, sign_in)
+    async with (
+        people(sign_in, Secrets(), at.origin) as known,
+        served(app_of(client, settings, known), at),
+    ):
+        yield at
+
+
 async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    app = app_of(await connect(), settings)
-    at = binding(settings)
-    async with served(app, at):
-        say(SECURITY_LINE)
+    client = await connect(wiring.codec(settings, Secrets()))
+    issuer = SignInSettings().issuer
+    async with opened(client, settings) as at:
+        say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
         say(f"gateway: {at.origin}")
         await stop.wait()
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from rollback_manager.client.converter import VEILED
 from workers.failures import Failures
 from workers.unversioned import UnversionedRunner
 from workflows.adopt import AdoptWorkflow
@@ -52,11 +53,15 @@ def plugin(
     interceptors: Sequence[Interceptor] = (),
     *,
     versioned: bool = False,
+    data_converter: DataConverter = VEILED,
 ) -> SimplePlugin:
-    """What every process that runs or replays our workflows has in common."""
+    """What every process that runs or replays our workflows has in common.
+
+    data_converter: of who replays; a worker has that of its client.
+    """
     return SimplePlugin(
         "rollback-manager",
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         interceptors=[Failures(), *interceptors],
         activities=list(activities),
         workflows=list(WORKFLOWS),

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 
+from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
 from workers import gateway, wiring, worker
@@ -15,7 +15,7 @@ from workers.process import run, say
 from workers.settings import Settings
 from workers.telemetry import set_up
 from workers.temporal_binary import find_binary
-from workers.temporal_server import TemporalServer
+from workers.temporal_server import NAMESPACE, TemporalServer
 
 
 async def serve(settings: Settings) -> None:
@@ -50,14 +50,14 @@ async def temporal(settings: Settings) -> TemporalServer:
 
 async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     parts, telemetry = wiring.parts(settings), set_up()
-    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+    encrypting = converter(parts.codec, NAMESPACE, takes_unbound=parts.takes_unbound)
+    client = await Client.connect(server.address, namespace=NAMESPACE, data_converter=encrypting)
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
     keeping = asyncio.create_task(server.keep_alive(say))
-    at = gateway.binding(settings)
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        async with gateway.served(gateway.app_of(client, settings), at):
+        async with gateway.opened(client, settings) as at:
             say(f"gateway: {at.origin}")
             say("ready; Ctrl-C stops all, and what runs goes on at the next start")
             async with anchoring(parts.audit):

@@ -4,7 +4,7 @@ Temporal's own settings (TEMPORAL_ADDRESS and kin) are read by `temporalio.envco
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -27,13 +27,16 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("rollback-manager")))
     """Folder for what must survive a restart on this machine: Temporal's database, the records."""
     records: str = ""
-    """SQLAlchemy URL of the records; empty: SQLite in the data folder."""
+    """SQLAlchemy URL of the records, or a reference to it; empty: SQLite in the data folder."""
     audit_key: str = ""
     """Reference to the key that signs the audit chain (Ed25519, PEM), such as `file:/run/key.pem`;
     empty: one that is made at first start, in the data folder."""
     audit_anchor: Path | None = None
     """File to which heads of the audit chain are added; it should be where nobody who can write the
     records can write. None: one in the data folder, which shows accidents alone."""
+    codec_keys: str = ""
+    """Reference to the keyring with which payloads are encrypted before Temporal sees them; empty:
+    they are not."""
     task_queue: str = TASK_QUEUE
     """Task queue that the worker polls."""
     build_id: BuildId = ""
@@ -64,6 +67,71 @@ class Settings(BaseSettings):
     def anchor_file(self) -> Path:
         """Where heads of the audit chain are added."""
         return self.audit_anchor or self.data / "anchor" / "audit.jsonl"
+
+
+class SlackSettings(BaseSettings):
+    """Slack's way in, prefix ROLLBACK_GATEWAY_SLACK_. Secrets stand as references; lists by commas.
+
+    Without `signing_secrets` there are no addresses for Slack; without `app_token` no Socket Mode.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_SLACK_", frozen=True, extra="ignore"
+    )
+
+    signing_secrets: str = ""
+    """References such as env:SLACK_SIGNING_SECRET; two while one is replaced."""
+    app_token: str = ""
+    """Reference to the app's token (xapp-…): opens Socket Mode, so it must be kept as a key."""
+    token: str = ""
+    """Reference to the bot's token (xoxb-…): tells one person what became of a click."""
+    teams: str = ""
+    """Ids of the workspaces that may come in, such as T024BE7LD."""
+    apps: str = ""
+    """Ids of the apps that may come in: ours."""
+    enterprises: str = ""
+    """Ids of the organisations of Enterprise Grid that may come in; empty: none."""
+    api: str = "https://slack.com/api"
+    """Slack's Web API, or that of GovSlack or of a stand-in."""
+    hooks: str = "https://hooks.slack.com"
+    """The only place to which a `response_url` may lead."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether anybody can come in by it."""
+        return bool(self.signing_secrets or self.app_token)
+
+
+class SignInSettings(BaseSettings):
+    """How people sign in to the gateway, prefix ROLLBACK_GATEWAY_SIGN_IN_.
+
+    Without `issuer` nobody does: there is one local operator, and it listens on loopback alone.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_SIGN_IN_", frozen=True, extra="ignore"
+    )
+
+    issuer: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
+    """The identity provider (OpenID Connect), such as https://id.example.com; exactly as it calls
+    itself."""
+    client_id: str = ""
+    """How the provider knows us."""
+    client_secret: str = ""
+    """Reference to our secret there; empty: a public client, which PKCE alone protects."""
+    algorithm: Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"] = "RS256"
+    """The one that its words are signed with; another one is refused."""
+    scopes: str = "openid profile email"
+    """What is asked for; add the provider's own for groups, if it has one."""
+    subject_claim: str = "email"
+    """Which claim is somebody's subject in the catalogue's `people`."""
+    groups_claim: str = "groups"
+    """Which claim has the groups."""
+    acr: str = ""
+    """What the provider calls a sign-in with a second factor, if it has a name for it."""
+    key: str = ""
+    """Reference to at least 32 characters that seal cookies and forms, one for all gateways; empty:
+    made at the start, so that a restart signs everybody out."""
 
 
 def load(**overrides: object) -> Settings:

@@ -27,6 +27,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.judgement import Conclusion
 from activities.step import Step
+from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import RollbackError
 from rollback_manager.progress import RollbackOutcome, StepRecord
 
@@ -116,6 +117,15 @@ def _ours_in_a_word(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _veiled(renderer: structlog.typing.Processor) -> structlog.typing.Processor:
+    """Over the whole line, last of all: a stack or a text of others may repeat a secret."""
+
+    def rendered(logger: Any, name: str, event: EventDict) -> str:
+        return VEIL.over(str(renderer(logger, name, event)))
+
+    return rendered
+
+
 def set_up_logs(as_json: bool) -> None:
     """Constant messages with their facts, rendered on stderr by structlog."""
     facts: list[structlog.typing.Processor] = [
@@ -138,7 +148,10 @@ def set_up_logs(as_json: bool) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=facts,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _veiled(renderer),
+            ],
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -47,6 +47,7 @@ class TemporalServer:
 
     `database=None` keeps everything in memory. A port of None takes a free one and keeps it over
     restarts. `search_attributes` maps names to Temporal's types (`{"RollbackEnv": "Keyword"}`).
+    `ui_codec` is the codec server by which its Web UI reads encrypted payloads; empty: none.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class TemporalServer:
         log: Path,
         *,
         search_attributes: Mapping[str, str],
+        ui_codec: str = "",
     ) -> None:
         self.restarts = 0
+        self._ui_codec = ui_codec
         self._binary = binary
         self._database = database.resolve() if database else None
         self._wanted_ports = (port, ui_port)
@@ -231,6 +234,8 @@ class TemporalServer:
         command = [str(self._binary), "server", "start-dev", "--log-level", "warn"]
         command += ["--log-format", "json", "--ip", LOOPBACK, "--ui-ip", LOOPBACK]
         command += ["--port", port, "--ui-port", ui_port]
+        if self._ui_codec:
+            command += ["--ui-codec-endpoint", self._ui_codec]
         if self._database:
             command += ["--db-filename", str(self._database)]
         for name, kind in self._search_attributes.items():

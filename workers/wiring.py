@@ -45,6 +45,8 @@ from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.client.codec import Keys
+from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.channels import channels, no_channels
 from workers.settings import Settings
@@ -89,13 +91,24 @@ class Parts:
     """Environment and name → where people are told."""
     page: Callable[[str], str] = lambda rollback: ""
     """A rollback's id → the address of its page; empty where none is served."""
+    codec: Keys | None = None
+    """None: payloads are not encrypted."""
+
+    @property
+    def takes_unbound(self) -> bool:
+        """Whether a page may send what the codec server encrypted, which is for no workflow alone.
+
+        Where decisions are signed nobody decides from Temporal's own pages.
+        """
+        return not any(one.security == "secured" for one in self.catalogue.environments.values())
 
 
 def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
     catalogue = catalogue_of(settings)
     make_data_folder(settings)
-    engine = engine_for(settings.records_url)
+    secrets = Secrets()
+    engine = engine_for(records_url(settings, secrets))
     try:
         upgrade(engine)
     except Unreachable as error:  # a step would wait for them; a start does not
@@ -104,7 +117,7 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client, records, secrets = http_client(), SqlRecords(engine), Secrets()
+    client, records = http_client(), SqlRecords(engine)
     return Parts(
         catalogue,
         records,
@@ -115,7 +128,19 @@ def parts(settings: Settings) -> Parts:
         secrets=secrets,
         channels=channels(catalogue, client),
         page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
+        codec=codec(settings, secrets),
     )
+
+
+def codec(settings: Settings, secrets: Secrets) -> Keys | None:
+    """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
+    return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
+
+
+def records_url(settings: Settings, secrets: Secrets) -> str:
+    """Where the records are; resolved where the setting is a reference, for it holds a password."""
+    named = settings.records_url
+    return secrets.resolve(named, "records' URL") if secrets.is_reference(named) else named
 
 
 def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:

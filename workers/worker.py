@@ -111,7 +111,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 async def work(settings: Settings) -> None:
     """A worker for the Temporal that `temporalio.envconfig` names, until TERM or Ctrl-C."""
     ready, telemetry = wiring.parts(settings), set_up()
-    client = await connect()
+    client = await connect(ready.codec, takes_unbound=ready.takes_unbound)
     stop = asyncio.Event()
     stop_on_signals(stop)
     say(f"worker: {client.service_client.config.target_host}, queue {settings.task_queue}")

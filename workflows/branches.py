@@ -63,6 +63,8 @@ class Branches:
             return refused[0]
         whole = [part.model_copy(update={"digest": planned.digest}) for part, planned in made]
         self.tree = sealed(whole, [planned for _, planned in made])
+        if self.tree.keys:
+            self._outbox.word = str(workflow.uuid4())
         return None
 
     async def _sealed(self, part: Part) -> Planned:
@@ -131,7 +133,7 @@ class Branches:
 
     def _of(self, part: Part) -> RollbackRequest:
         more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}
-        more["confirmed"] = None  # it was for the whole
+        more |= {"confirmed": None, "word": self._outbox.word}  # typed out for the whole
         return self._request.model_copy(update=more)
 
 

@@ -1,5 +1,6 @@
 """One service's own workflow as its parent sees it: started early, told things, awaited."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
@@ -17,6 +18,7 @@ from workflows.outbox import Outbox
 from workflows.service_rollback import ServiceRollbackWorkflow
 
 with workflow.unsafe.imports_passed_through():
+    from rollback_manager.authority.keys import Seal
     from rollback_manager.contract import AbortCommand, AbortMode, ServiceRollback, service_id
     from rollback_manager.plan import RollbackPlan, ServicePlan
     from rollback_manager.progress import EndState, ServiceOutcome, State
@@ -34,11 +36,15 @@ class ServiceChild:
         self.begun = False
         """Whether it may begin: its parent has said so, at its start or later."""
 
-    async def start(self, plan: RollbackPlan, service: ServicePlan, *, go: bool) -> None:
+    async def start(
+        self, plan: RollbackPlan, service: ServicePlan, seal: Seal, *, go: bool
+    ) -> None:
         """The child is ready, and holds the lock, before anybody has decided.
 
+        seal: what those must prove who steer it; its word is this one's.
         Raises WorkflowAlreadyStartedError where another rollback holds the lock.
         """
+        self._outbox.word = seal.word
         seen = next((one for one in plan.found if one.service == service.service), None)
         starting = workflow.start_child_workflow(
             ServiceRollbackWorkflow.run,
@@ -50,6 +56,7 @@ class ServiceChild:
                 go=go,
                 counted=seen.counted if seen else None,
                 tells=bool(plan.channels),
+                seal=seal,
             ),
             id=service_id(plan.env, service.service),
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
@@ -86,11 +93,14 @@ class ServiceChild:
         """What was said before the go, an abort or a pause, gets there before it."""
         self.begun = True
         await self.pass_on()
-        await self._signal("go", [])
+        word = self._outbox.word
+        await self._signal("go", [word] if word else [])
 
     async def stop(self, by: str, reason: str) -> None:
         """It must not begin."""
-        await self._signal("abort", [AbortCommand(mode=AbortMode.HOLD, by=by, reason=reason)])
+        word = self._outbox.word
+        hold = AbortCommand(mode=AbortMode.HOLD, by=by, reason=reason, word=word)
+        await self._signal("abort", [hold])
 
     async def outcome(self) -> ServiceOutcome:
         """How it ended; unknown where it was ended from outside."""
@@ -106,7 +116,7 @@ class ServiceChild:
                 because=f"its workflow did not end by itself: {error.cause or error}",
             )
 
-    async def _signal(self, name: str, arguments: list[Value]) -> None:
+    async def _signal(self, name: str, arguments: Sequence[Value | str]) -> None:
         if self._handle is not None:
             await self._outbox.signal(self._handle, name, arguments)
 

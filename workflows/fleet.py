@@ -10,6 +10,7 @@ from workflows.child import ServiceChild
 from workflows.control import Control
 
 with workflow.unsafe.imports_passed_through():
+    from rollback_manager.authority.keys import Seal
     from rollback_manager.plan import RollbackPlan, ServicePlan
     from rollback_manager.progress import ServiceOutcome
     from rollback_manager.values import Value
@@ -22,18 +23,24 @@ class Fleet:
         self._control = control
         self._children = {name: ServiceChild(control, name) for name in sorted(set(services))}
         self._plan: RollbackPlan | None = None
+        self._seal = Seal()
 
     def __getitem__(self, service: str) -> ServiceChild:
         """The child of that service."""
         return self._children[service]
 
-    async def lock(self, plan: RollbackPlan, *, go: bool) -> None:
+    def knows(self, word: str) -> bool:
+        """Whether one of these children says it, where what steers them must be proven."""
+        return word == self._seal.word
+
+    async def lock(self, plan: RollbackPlan, seal: Seal, *, go: bool) -> None:
         """All locks or none, taken in sorted order, so that of two rollbacks one gets them all.
 
+        seal: what those must prove who steer a service; the word in it is this one's.
         Raises WorkflowAlreadyStartedError where another rollback holds one; then those that were
         taken are free again.
         """
-        self._plan = plan
+        self._plan, self._seal = plan, seal
         for name in self._children:
             try:
                 await self.start(name, go=go)
@@ -46,7 +53,7 @@ class Fleet:
         """The child of one service, for the first time or once more."""
         if self._plan is None:
             raise RuntimeError("there is no plan yet")
-        await self[service].start(self._plan, _of(self._plan, service), go=go)
+        await self[service].start(self._plan, _of(self._plan, service), self._seal, go=go)
 
     def done(self) -> bool:
         """Whether all have ended."""

@@ -1,5 +1,6 @@
 """What a child has not been told yet: kept in its order, sent when it can hear it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
@@ -21,6 +22,8 @@ class Outbox:
     def __init__(self, control: Control) -> None:
         self._control = control
         self._kept: list[tuple[str, Value]] = []
+        self.word = ""
+        """By which the child knows that this one sends it; empty where nothing must be proven."""
         self._cancel_passed_on = False
 
     def keep(self, name: str, command: Value) -> None:
@@ -43,10 +46,13 @@ class Outbox:
             self._kept.append(("abort", hold))
         while self._kept:  # emptied in any case: what is kept wakes the parent up
             name, command = self._kept.pop(0)
-            await self.signal(child, name, [command])
+            await self.signal(child, name, [self._stamped(command)])
+
+    def _stamped(self, command: Value) -> Value:
+        return command.model_copy(update={"word": self.word}) if self.word else command
 
     async def signal(
-        self, child: ChildWorkflowHandle[Any, Any], name: str, arguments: list[Value]
+        self, child: ChildWorkflowHandle[Any, Any], name: str, arguments: Sequence[Value | str]
     ) -> None:
         """One signal at once; a child that has ended needs none."""
         if child.done():

@@ -1,6 +1,7 @@
 """The whole rollback: plan → gates → approval → the services, wave by wave → conclusion."""
 
 import asyncio
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -19,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.judgement import Conclusion, JudgementActivities
     from activities.planning import PlanningActivities
+    from rollback_manager.authority.keys import Seal
+    from rollback_manager.calling import next_call
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
     from rollback_manager.fleet.tree import light
     from rollback_manager.plan import RollbackPlan, ServicePlan, quotes
@@ -81,6 +84,7 @@ class RollbackWorkflow(Steering):
         tree = self._branches.tree
         if tree is None:
             raise RuntimeError("the parts were not sealed")
+        self._knows(tree)
         expected = self._request.expect_plan
         if expected is not None and not quotes(expected, tree.digest):
             stale = f"the plan is {short_digest(tree.digest)} now, not {short_digest(expected)}"
@@ -104,6 +108,8 @@ class RollbackWorkflow(Steering):
             summary="plan, gates",
         )
         planned: Planned = await self._control.to_the_end(work)
+        if planned.plan is not None:
+            self._knows(planned.plan)
         return planned
 
     def _at_part(self, words: str) -> None:
@@ -123,7 +129,7 @@ class RollbackWorkflow(Steering):
             self._approval.open(plan)
         at_once = len(plan.services) == 1 and not asks and not self._fleet.is_to_be_told()
         try:
-            await self._fleet.lock(plan, go=at_once)
+            await self._fleet.lock(plan, self._for_services(), go=at_once)
         except WorkflowAlreadyStartedError as error:
             return self._blocked_by(error.workflow_id)
         await self._admission.count()
@@ -136,10 +142,16 @@ class RollbackWorkflow(Steering):
         self._approval.close("the rollback is over")
         return await self._conclude(plan, refused)
 
+    def _for_services(self) -> Seal:
+        """What those must prove who steer a service; its word is known to no other rollback."""
+        seal = self._proof.seal
+        word = str(workflow.uuid4()) if seal.keys else ""
+        return seal.model_copy(update={"word": word})
+
     async def _ask(self, policy: ApprovalPolicy) -> Result | None:
         """None: approved, or there is nothing left to approve. Otherwise why nothing begins."""
         self._move(State.WAITING_FOR_APPROVAL)
-        in_time = await self._approval.wait(self._control, self._fleet.any_done)
+        in_time = await self._approval.wait(self._control, self._fleet.any_done, self._show)
         decided = self._approval.decided
         if self._control.abort is not None:  # abort wins ties
             self._approval.close("it was aborted")
@@ -224,6 +236,7 @@ class RollbackWorkflow(Steering):
                 summary="gates during, after, of completion",
             )
         )
+        outcome = outcome.model_copy(update={"ignored": tuple(self._proof.ignored)})
         await look_after(self._control, plan, conclusion.services)
         return light(outcome) if self._admission.is_part else outcome
 
@@ -281,7 +294,27 @@ class RollbackWorkflow(Steering):
             decisions=tuple(self._approval.records),
             outcome=self._outcome,
             security=plan.security if plan else "local",
+            first_run=workflow.info().first_execution_run_id,
+            **self._authority(),
         )
+
+    def _authority(self) -> dict[str, Any]:
+        """Who is asked, how many have agreed, and what did not count."""
+        planned, ballot = self._plan or self._branches.tree, self._approval.ballot
+        quorum = planned.quorum if planned else None
+        open_ = ballot if self._state is State.WAITING_FOR_APPROVAL else None
+        call = next_call(open_) if open_ else None
+        return {
+            "nonce": open_.nonce if open_ else self._waves.halted.nonce,
+            "tier": planned.tier if planned else None,
+            "tier_because": self._plan.tier_because if self._plan else "",
+            "quorum": ballot.stand if ballot else "",
+            "quorum_because": quorum.because if quorum else "",
+            "escalated": ballot.escalated if ballot else False,
+            "reminded": ballot.reminded if ballot else 0,
+            "asked_again_at": call.at if call else None,
+            "ignored": tuple(self._proof.ignored),
+        }
 
     @workflow.query
     def plan(self) -> RollbackPlan | None:

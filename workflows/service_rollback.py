@@ -12,6 +12,7 @@ from workflows.course import Course
 from workflows.halt import Halt
 from workflows.messages import readable
 from workflows.options import A_DAY, A_MINUTE
+from workflows.proof import Proof
 from workflows.reporting import Milestones
 from workflows.short import FAILED, short
 from workflows.steps import Steps
@@ -64,7 +65,9 @@ class ServiceRollbackWorkflow:
         self._went_at: datetime | None = None
         self._state = State.RUNNING if request.go else State.WAITING_FOR_APPROVAL
         self._waits_for = "" if request.go else "the approval of the plan"
-        self._halted = Halt()
+        self._proof = Proof(request.seal, request.digest)
+        self._commands: list[str] = []
+        self._halted = Halt(self._proof, self._commands)
         self._undo = Undo()
         self._course = Course(
             request.plan,
@@ -74,7 +77,6 @@ class ServiceRollbackWorkflow:
             self._ask,
             self._halted.note,
         )
-        self._commands: list[str] = []
         self._milestones = Milestones(self._steps.statuses, tells=request.tells)
 
     @workflow.run
@@ -148,8 +150,8 @@ class ServiceRollbackWorkflow:
         parent = workflow.info().parent
         if parent is None:
             return
-        service = self._request.plan.service
-        report = ServiceReport(service=service, waits_for=words, steps=steps)
+        service, word = self._request.plan.service, self._request.seal.word
+        report = ServiceReport(service=service, waits_for=words, word=word, steps=steps)
         handle = workflow.get_external_workflow_handle(parent.workflow_id)
         try:
             await self._control.to_the_end(handle.signal("service_reports", report))
@@ -203,7 +205,7 @@ class ServiceRollbackWorkflow:
             version=self._course.version,
             commands=tuple(self._commands),
             epoch=self._steps.epoch,
-        )
+        ).model_copy(update={"ignored": tuple(self._proof.ignored)})
         closing = Closing(
             env=self._request.env,
             rollback=self._request.rollback,
@@ -263,66 +265,68 @@ class ServiceRollbackWorkflow:
             steps=tuple(self._steps.statuses),
             waits_for=self._waits_for,
             found=self._steps.last_found,
+            nonce=self._halted.nonce,
         )
 
     @workflow.signal(description="Sent by the rollback's own workflow once the plan is approved")
-    def go(self, _: str = "") -> None:
-        """The plan is approved: begin. An argument, as the Web UI may send, means nothing."""
-        self._go = True
+    def go(self, word: str = "") -> None:
+        """The plan is approved: begin. Where decisions are signed, only its parent says so.
+
+        Elsewhere an argument, as the Web UI may send, means nothing.
+        """
+        seal = self._request.seal
+        self._go = self._go or not seal.keys or word == seal.word
 
     @workflow.signal(description="Stop at the next safe point; mode restore puts back what was")
     def abort(self, command: AbortCommand | None = None) -> None:
         """Stop at the next safe point; with mode `restore`, then put back what was there before."""
-        if known := readable(command or AbortCommand(by="signal"), AbortCommand):
+        said = readable(command or AbortCommand(by="signal"), AbortCommand)
+        if said and (known := self._proof.taken("abort", said)):
             self._commands.append(f"abort {known.mode} by {known.by}: {known.reason}")
             self._control.record(known)
 
     @workflow.signal(description="Finish the step under way, then wait")
     def pause(self, command: PauseCommand | None = None) -> None:
         """Finish the step under way, then wait."""
-        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
+        said = readable(command or PauseCommand(by="signal"), PauseCommand)
+        if said and (known := self._proof.taken("pause", said)):
             self._commands.append(f"pause by {known.by}")
             self._control.paused = True
 
     @workflow.signal(description="Go on after a pause")
     def resume(self, command: PauseCommand | None = None) -> None:
         """Go on after a pause."""
-        if known := readable(command or PauseCommand(by="signal"), PauseCommand):
+        said = readable(command or PauseCommand(by="signal"), PauseCommand)
+        if said and (known := self._proof.taken("resume", said)):
             self._commands.append(f"resume by {known.by}")
             self._control.paused = False
 
     @workflow.update(description="Try the step that waits again")
     def retry_step(self, command: StepCommand) -> Answered:
         """Try the step that waits again."""
-        return self._take("retry_step", command)
+        return self._halted.take("retry_step", command)
 
     @retry_step.validator
     def _may_retry(self, command: StepCommand) -> None:
-        self._halted.check(command)
+        self._halted.check("retry_step", command)
 
     @workflow.update(description="Go on without the step that waits")
     def skip_step(self, command: StepCommand) -> Answered:
         """Go on without the step that waits."""
-        return self._take("skip_step", command)
+        return self._halted.take("skip_step", command)
 
     @skip_step.validator
     def _may_skip(self, command: StepCommand) -> None:
-        self._halted.check(command)
+        self._halted.check("skip_step", command)
 
     @workflow.signal(name="retry_step")
     def retry_step_signal(self, command: StepCommand | None = None) -> None:
         """The update's twin, stored while no worker runs; counts if that step waits then."""
         if known := readable(command, StepCommand):
-            self._take("retry_step", known)
+            self._halted.take("retry_step", known)
 
     @workflow.signal(name="skip_step")
     def skip_step_signal(self, command: StepCommand | None = None) -> None:
         """The update's twin, stored while no worker runs; counts if that step waits then."""
         if known := readable(command, StepCommand):
-            self._take("skip_step", known)
-
-    def _take(self, verb: str, command: StepCommand) -> Answered:
-        answer = self._halted.take(verb, command)
-        if answer.applied:
-            self._commands.append(f"{verb} {command.step} by {command.by}: {command.reason}")
-        return answer
+            self._halted.take("skip_step", known)

@@ -7,6 +7,7 @@ with the next. A channel that is dead costs a few tries in the background, and i
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -33,6 +34,13 @@ LAST_WORDS = timedelta(seconds=10)
 """The rollback is over, its services are free: so long may the last messages take."""
 MOST_MESSAGES = 150
 """For each channel: a rollback that is paused and resumed all day must not fill its history."""
+
+
+class Saying(NamedTuple):
+    """All that there is to say at one moment."""
+
+    card: Card
+    news: tuple[Notice, ...]
 
 
 class Telling:
@@ -81,21 +89,21 @@ class Telling:
 
     async def _follow(self, env: str, name: str) -> None:
         """One channel, until the rollback is over and it knows."""
-        shown: Card | None = None
+        said: Saying | None = None
         receipt = Receipt()
         for _ in range(MOST_MESSAGES):
-            now_is = await self._other_than(shown)
-            if now_is is None:
+            said = await self._other_than(said)
+            if said is None:
                 return
-            news = tuple(one for one in self._news() if one.key not in receipt.told)
-            telling = Told(env=env, channel=name, card=now_is, news=news, receipt=receipt)
-            receipt, shown = await self._tell(telling), now_is
+            news = tuple(one for one in said.news if one.key not in receipt.told)
+            telling = Told(env=env, channel=name, card=said.card, news=news, receipt=receipt)
+            receipt = await self._tell(telling)
 
-    async def _other_than(self, shown: Card | None) -> Card | None:
-        """The next card; None: it is over, and that was the last one."""
-        await workflow.wait_condition(lambda: self._over or self._card() != shown)
-        now_is = self._card()
-        return now_is if now_is != shown else None
+    async def _other_than(self, said: Saying | None) -> Saying | None:
+        """What there is to say now; None: it is over, and all was said."""
+        await workflow.wait_condition(lambda: self._over or self._saying() != said)
+        now_is = self._saying()
+        return now_is if now_is != said else None
 
     async def _tell(self, telling: Told) -> Receipt:
         name = telling.channel
@@ -115,8 +123,7 @@ class Telling:
         self._not_told.pop(name, None)
         return receipt
 
-    def _card(self) -> Card:
-        return card(self._look(), self._plan, incident=self._incident)
-
-    def _news(self) -> tuple[Notice, ...]:
-        return notices(self._look(), self._plan)
+    def _saying(self) -> Saying:
+        status = self._look()
+        shown = card(status, self._plan, incident=self._incident)
+        return Saying(shown, notices(status, self._plan))

@@ -14,14 +14,14 @@ with workflow.unsafe.imports_passed_through():
 class Waves:
     """Nothing begins after an abort, or while a person is asked about the wave before."""
 
-    def __init__(self, fleet: Fleet, control: Control) -> None:
+    def __init__(self, fleet: Fleet, control: Control, halted: Halt) -> None:
         self._fleet = fleet
         self._control = control
         self._waves: tuple[tuple[str, ...], ...] = ()
         self._width = 1
         self._at = 0
         self._is_closed = False
-        self.halted = Halt()
+        self.halted = halted
 
     def open(self, waves: tuple[tuple[str, ...], ...], width: int) -> None:
         """The order in which the services of the fleet go, once `begin` is called."""

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import secrets
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -31,7 +32,7 @@ class SlackPerson:
             "api_app_id": self.app,
             "token": "deprecated",
             "container": {"type": "message", "message_ts": shown.get("ts", "1.1")},
-            "trigger_id": "1.2.3",
+            "trigger_id": _trigger(),
             "team": {"id": self.team, "domain": "example"},
             "enterprise": {"id": self.enterprise} if self.enterprise else None,
             "is_enterprise_install": False,
@@ -60,9 +61,14 @@ class SlackPerson:
                 "api_app_id": self.app,
                 "is_enterprise_install": "false",
                 "response_url": f"{self.hooks}/response/{self.user}",
-                "trigger_id": "1.2.3",
+                "trigger_id": _trigger(),
             }
         ).encode()
+
+
+def _trigger() -> str:
+    """Slack gives each click and each command one of its own."""
+    return f"1.2.{secrets.token_hex(8)}"
 
 
 def signed(secret: str, body: bytes, at_s: float) -> dict[str, str]:

@@ -28,6 +28,27 @@ class VerifyKey(Value):
     public: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$"), AfterValidator(_is_a_key)]
 
 
+class Aim(Value):
+    """What a decision is about. rid: id of the rollback; run: of its first execution."""
+
+    rid: str
+    run: str
+
+
+class Seal(Value):
+    """What decisions about one rollback must prove; without keys nothing.
+
+    aud: the environment, as tokens name it. aims: the rollback itself, and the one that it is a
+    part of. word: known to those who passed a decision on, after they had judged its time, and to
+    nobody else who does not read the history.
+    """
+
+    keys: tuple[VerifyKey, ...] = ()
+    aud: str = ""
+    aims: tuple[Aim, ...] = ()
+    word: str = ""
+
+
 def unclear(keys: Sequence[VerifyKey]) -> Iterator[tuple[int, str]]:
     """(index, what is wrong) where two keys cannot be told apart."""
     for field, what in (("kid", "two keys have this kid"), ("public", "this key is there twice")):

@@ -16,6 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError
 
+from rollback_manager.authority.keys import Aim
 from rollback_manager.authority.keys import VerifyKey as VerifyKey
 from rollback_manager.errors import PermanentError
 from rollback_manager.values import Value
@@ -88,8 +89,7 @@ class Expected(Value):
     """What this rollback takes. plan, nonce: None where any will do."""
 
     aud: str
-    rid: str
-    run: str
+    aims: tuple[Aim, ...]
     decs: tuple[Dec, ...]
     plan: str | None
     nonce: str | None
@@ -122,10 +122,13 @@ def signed(claims: Claims, private_key: Ed25519PrivateKey, kid: str) -> str:
     )
 
 
-def verified(token: str, keys: tuple[VerifyKey, ...], expected: Expected, now: datetime) -> Claims:
+def verified(
+    token: str, keys: tuple[VerifyKey, ...], expected: Expected, now: datetime | None
+) -> Claims:
     """The claims, if one of the keys signed them for just this; otherwise BadToken says why not.
 
-    The same answer whenever it is asked with the same arguments: no clock but `now`.
+    The same answer whenever it is asked with the same arguments: no clock but `now`. None: whoever
+    passed it on has judged its time.
     """
     if not token:
         raise BadToken("it is not signed, and only what the gateway signed counts here")
@@ -189,9 +192,9 @@ def _unexpected(claims: Claims, expected: Expected) -> str:
     """What it was made for instead of this; empty: for this."""
     if claims.aud != expected.aud:
         return "it was signed for another environment"
-    if claims.rid != expected.rid:
+    if claims.rid not in {aim.rid for aim in expected.aims}:
         return "it was signed for another rollback"
-    if claims.run != expected.run:
+    if Aim(rid=claims.rid, run=claims.run) not in expected.aims:
         return "it was signed for another run of this rollback"
     if claims.dec not in expected.decs:
         return f"it was signed to {claims.dec}"
@@ -202,10 +205,12 @@ def _unexpected(claims: Claims, expected: Expected) -> str:
     return ""
 
 
-def _untimely(claims: Claims, now: datetime) -> str:
-    seconds = now.timestamp()
+def _untimely(claims: Claims, now: datetime | None) -> str:
     if not 0 < claims.exp - claims.iat <= claims.dec.lifetime.total_seconds():
         return "it was signed for longer than such a decision may count"
+    if now is None:
+        return ""
+    seconds = now.timestamp()
     if claims.iat > seconds + CLOCKS_DIFFER.total_seconds():
         return "it was signed in the future: compare the gateway's clock with Temporal's"
     if seconds >= claims.exp:

@@ -12,6 +12,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager import contract
+from rollback_manager.client.opened import opened
 from rollback_manager.client.refusals import explained
 from rollback_manager.client.rollback import ANSWER_S
 from rollback_manager.errors import NotFound, PermanentError
@@ -44,7 +45,8 @@ async def _with_beat(
     (looks, *_) = [*known.raw_description.pending_activities, PendingActivityInfo()]
     changes: dict[str, object] = {}
     if looks.HasField("last_failure"):
-        changes["trouble"] = f"attempt {looks.attempt}: {looks.last_failure.message}"
+        failure = await opened(client, looks.last_failure)
+        changes["trouble"] = f"attempt {looks.attempt}: {failure.message}"
     if looks.HasField("last_heartbeat_time"):
         changes["looked_at"] = looks.last_heartbeat_time.ToDatetime(tzinfo=UTC)
     if looks.HasField("heartbeat_details"):

@@ -181,7 +181,7 @@ def _decisions(r: Report) -> Table:
             utc(d.at),
             d.decision,
             d.by or UNKNOWN,
-            f"{d.method or UNKNOWN}{proof}",
+            f"{d.method or UNKNOWN}{'' if d.signed else ', not authenticated'}",
             short(d.plan) if d.plan else UNKNOWN,
             d.counted or UNKNOWN,
             d.reason or NONE,

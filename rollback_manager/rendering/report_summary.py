@@ -45,7 +45,8 @@ def summary(r: Report) -> tuple[str, ...]:
         effect = r.ended_because or "The effect on production is unknown: look before you act."
         running = f"This is what its history said until {utc(r.as_of)}; ask again for the rest."
         return (numbers, running if r.ended is None else effect)
-    why = (r.outcome.effect, r.outcome.because, r.outcome.next_step)
+    silent = f"Not told: {'; '.join(r.outcome.not_told)}." if r.outcome.not_told else ""
+    why = (r.outcome.effect, r.outcome.because, r.outcome.next_step, silent)
     return (numbers, *(line for line in why if line))
 
 

@@ -32,6 +32,7 @@ def outcome(ended: RollbackOutcome) -> str:
     gates = (f"{words.GATES[g.answer]}  {g.gate}: {foreign(g.because)}" for g in unmet)
     lines += labelled("gates:", gates)
     lines += map(words.decision, ended.decisions)
+    lines += labelled("not told:", map(foreign, ended.not_told))
     lines += labelled("next:", [ended.next_step or f"rollback-manager report {ended.rollback}"])
     return page(lines)
 

@@ -33,6 +33,7 @@ def status(now_is: RollbackStatus, now: datetime) -> str:
             lines += ["", *_service(service, now)]
         lines += ["", *rest, *waits(now_is, now)]
     lines += map(words.decision, now_is.decisions)
+    lines += map(words.ignored, now_is.ignored)
     return page([*lines, *steering(now_is)])
 
 
@@ -113,7 +114,10 @@ def waits(now_is: RollbackStatus, now: datetime) -> Iterator[str]:
         rest = (now_is.deadline - now).total_seconds()
         in_time = f"in {words.duration(rest)}" if rest >= 0 else "passed"
         left = f"deadline {words.clock(now_is.deadline)} ({in_time})"
-    yield "waits for: " + words.joined([foreign(now_is.waits_for) or "nobody", left])
+    waits = [foreign(now_is.waits_for) or "nobody", left, words.asked(now_is)]
+    yield "waits for: " + words.joined(waits)
+    if now_is.nonce and now_is.state is State.WAITING_FOR_APPROVAL and now_is.quorum_because:
+        yield foreign(now_is.quorum_because)
 
 
 def steering(now_is: RollbackStatus) -> Iterator[str]:

@@ -18,7 +18,8 @@ from rollback_manager.plan import (
     Well,
     short,
 )
-from rollback_manager.progress import RollbackStatus, ServiceStatus, State
+from rollback_manager.progress import DecisionRecord, RollbackStatus, ServiceStatus, State
+from rollback_manager.rendering import words
 
 FEW = 3
 """Services that a headline names; of more it says how many."""
@@ -106,9 +107,12 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
         lines += ["", *_plan(plan, status.digest, status)]
     if status.decisions:
         lines += ["", *_decisions(status)]
+    if status.ignored:
+        lines += ["", *_ignored(status)]
     if status.outcome is not None:
         lines += ["", f"- **Ended** {status.outcome.result}: {cell(status.outcome.because)}"]
         lines += [f"- **Production** {status.outcome.effect}"]
+        lines += [f"- **Not told** {cell(one)}" for one in status.outcome.not_told]
     return "\n".join(lines)
 
 
@@ -178,22 +182,41 @@ def _urgency(state: State) -> int:
 
 def _to_approve(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
     until = f" until {status.deadline:%H:%M:%SZ}" if status.deadline else ""
+    silence = f"If nobody answers: {plan.approval.on_expiry}. Silence never approves."
+    asked = [f"**Asked** {cell(words.asked(status))}", ""] if words.asked(status) else []
+    if plan.quorum is not None and plan.quorum.because:
+        asked = [*asked, cell(plan.quorum.because), ""]
+    if plan.keys:
+        signed = "through the gateway: it signs, and what is sent here is ignored."
+        return [*asked, f"**To decide{until}** approve or reject {signed}", "", silence]
     return [
+        *asked,
         f"**To decide{until}** send the update `approve` or `reject` with this:",
         "",
         f'    {{"plan": "{status.digest[:16]}", "by": "YOUR NAME"}}',
         "",
-        f"If nobody answers: {plan.approval.on_expiry}. Silence never approves.",
+        silence,
     ]
 
 
 def _decisions(status: RollbackStatus) -> list[str]:
     rows = [
-        f"| {d.at:%H:%M:%SZ} | {d.decision} | {cell(d.by)} ({d.method}, not authenticated)"
+        f"| {d.at:%H:%M:%SZ} | {d.decision} | {cell(d.by)} ({cell(_proof(d))})"
         f" | {'counted' if d.counted else 'ignored'}: {cell(d.because)} |"
         for d in status.decisions
     ]
     return ["| at | decision | who | counted |", "|---|---|---|---|", *rows]
+
+
+def _proof(record: DecisionRecord) -> str:
+    return record.method if record.signed else f"{record.method}, not authenticated"
+
+
+def _ignored(status: RollbackStatus) -> list[str]:
+    return [
+        f"- **Ignored** {cell(one.command)} by {cell(one.by)}: {cell(one.because)}"
+        for one in status.ignored[-FEW:]
+    ]
 
 
 def _word(state: State) -> str:

@@ -17,7 +17,7 @@ from rollback_manager.plan import (
     Wanted,
     Well,
 )
-from rollback_manager.progress import DecisionRecord, RollbackStatus, State
+from rollback_manager.progress import DecisionRecord, Ignored, RollbackStatus, State
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.values import Ratio
 from rollback_manager.verification import wilson
@@ -172,11 +172,25 @@ def decision(record: DecisionRecord) -> str:
 
 def vote(record: DecisionRecord) -> str:
     """One vote without its time, for lines that begin with one."""
-    proof = ", not authenticated" if record.method in {"local", "temporal-ui"} else ""
+    proof = "" if record.signed else ", not authenticated"
     counted = "" if record.counted else f"   ignored: {foreign(record.because)}"
     reason = f"   {foreign(record.reason)!r}" if record.reason else ""
     who = f"{foreign(record.by)} ({foreign(record.method)}{proof})"
     return f"{record.decision} by {who}{reason}{counted}"
+
+
+def asked(now_is: RollbackStatus) -> str:
+    """What there is to say of an open question besides its deadline: `1 of 2, escalated`."""
+    counted = now_is.quorum if now_is.quorum and now_is.quorum[-1] != "1" else ""
+    told = ["escalated"] if now_is.escalated else []
+    told += [f"reminded {now_is.reminded} ×"] if now_is.reminded else []
+    return ", ".join(filter(None, [counted, *told]))
+
+
+def ignored(what: Ignored) -> str:
+    """A command that did not count, with its time."""
+    said = f"{what.command.replace('_', ' ')} by {foreign(what.by)}"
+    return f"{clock(what.at)} {said}   ignored: {foreign(what.because)}"
 
 
 def _two(first: int, unit: str, second: int, small: str) -> str:

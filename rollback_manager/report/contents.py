@@ -138,6 +138,8 @@ class DecisionLine(Value):
     counted: str
     reason: str
     source: str
+    signed: bool = False
+    """Whether by and method are as signed; else they are as somebody wrote them."""
 
 
 class CommandLine(Value):

@@ -2,6 +2,7 @@
 
 from rollback_manager.contract import Answered, Vote
 from rollback_manager.plan import short
+from rollback_manager.progress import DecisionRecord
 from rollback_manager.report.contents import CommandLine, DecisionLine, Moment
 from rollback_manager.report.entries import MESSAGES, Entry, Kind
 from rollback_manager.report.evidence import Evidence
@@ -37,9 +38,14 @@ def decided(evidence: Evidence, votes: tuple[DecisionLine, ...]) -> Moment | Non
     if not plan.approval.required:
         text = "policy asks for no approval: decided with the plan"
         return Moment(at=made.at, source=made.source, text=text)
-    agreed = (v for v in votes if v.decision == "approve" and v.counted.startswith("counted"))
-    text = f"an approver agreed to plan {short(evidence.digest)}"
-    return next((Moment(at=v.at, source=v.source, text=text) for v in agreed), None)
+    agreed = [v for v in votes if v.decision == "approve" and v.counted.startswith("counted")]
+    needed = plan.quorum.votes if plan.quorum else 1
+    if len(agreed) < needed:
+        return None
+    who = "an approver" if needed < 2 else f"{needed} approvers"
+    last = agreed[needed - 1]
+    text = f"{who} agreed to plan {short(evidence.digest)}"
+    return Moment(at=last.at, source=last.source, text=text)
 
 
 def in_words(applied: bool, because: str) -> str:
@@ -51,16 +57,27 @@ def in_words(applied: bool, because: str) -> str:
 
 def _decision(entry: Entry, evidence: Evidence) -> DecisionLine:
     vote = entry.says(Vote) or NO_VOTE
+    record = _record(entry, evidence)
+    signed = record is not None and record.signed
+    by, method = (record.by, record.method) if record and signed else (vote.by, vote.method)
+    told = in_words(record.counted, record.because) if record else ""
     return DecisionLine(
         at=entry.at,
         decision=entry.name,
-        by=vote.by,
-        method=vote.method,
+        by=by,
+        method=method,
         plan=vote.plan,
-        counted=_answer(entry, evidence) or _recorded(entry, vote, evidence),
+        counted=_marked(_answer(entry, evidence) or told, entry, by, evidence),
         reason=vote.reason,
         source=entry.source,
+        signed=signed,
     )
+
+
+def _marked(counted: str, entry: Entry, by: str, evidence: Evidence) -> str:
+    """One operator alone keeps no two-person rule: the report says where that was so."""
+    own = entry.name == "approve" and by == evidence.request.requested_by
+    return f"{counted}; approved by its requester" if own and counted[:7] == "counted" else counted
 
 
 def _answer(entry: Entry, evidence: Evidence) -> str:
@@ -72,12 +89,23 @@ def _answer(entry: Entry, evidence: Evidence) -> str:
     return ""
 
 
-def _recorded(entry: Entry, vote: Vote, evidence: Evidence) -> str:
+def _record(entry: Entry, evidence: Evidence) -> DecisionRecord | None:
     """What the outcome says of a vote: the record that is nearest in time."""
     known = evidence.outcome.decisions if evidence.outcome else ()
-    mine = [d for d in known if d.decision == entry.name and d.by == vote.by]
-    record = min(mine, key=lambda d: abs(d.at - entry.at), default=None)
-    return in_words(record.counted, record.because) if record else ""
+    vote = entry.says(Vote) or NO_VOTE
+    mine = [d for d in known if d.decision == entry.name and (d.signed or d.by == vote.by)]
+    return min(mine, key=lambda d: abs(d.at - entry.at), default=None)
+
+
+def _ignored(entry: Entry, by: str, evidence: Evidence) -> str:
+    """Why a command did not count, where its workflow says so."""
+    if evidence.outcome is None:
+        return ""
+    services = (one.ignored for one in evidence.outcome.services)
+    known = (*evidence.outcome.ignored, *(one for own in services for one in own))
+    mine = [one for one in known if one.command.startswith(entry.name) and one.by == by]
+    nearest = min(mine, key=lambda one: abs(one.at - entry.at), default=None)
+    return f"ignored: {nearest.because}" if nearest else ""
 
 
 class _Said(Value):
@@ -104,6 +132,6 @@ def _command(entry: Entry, evidence: Evidence) -> CommandLine:
         command=f"{name} ({details})" if details else name,
         by=said.by or entry.identity,
         reason=said.reason or entry.because,
-        answer=_answer(entry, evidence),
+        answer=_answer(entry, evidence) or _ignored(entry, said.by, evidence),
         source=entry.source,
     )

@@ -16,8 +16,11 @@ from rollback_manager.progress import (
 from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.telling.notices import FEW, what
+from rollback_manager.tier import Tier
 from rollback_manager.values import Value
 
+ONLY_ELSEWHERE = frozenset({Tier.T2, Tier.T3})
+"""A chat account alone does not carry a vote there (security T04)."""
 FOREIGN = 200
 """Characters kept of a text that somebody else wrote: a card is read in seconds."""
 
@@ -35,7 +38,7 @@ class Question(Value):
     deadline: datetime | None = None
     votes: str = ""
     only_elsewhere: bool = False
-    """From tier T2 on: a chat account alone does not carry a vote (security T04)."""
+    """Whether no vote counts that is given in chat."""
 
 
 class Card(Value):
@@ -73,10 +76,8 @@ class Card(Value):
         return self.rollback.removeprefix("rollback/")
 
 
-def card(
-    status: RollbackStatus, plan: RollbackPlan | None, nonce: str = "", incident: str = ""
-) -> Card:
-    """The card of now. nonce: of the question that is open; incident: as the request named it."""
+def card(status: RollbackStatus, plan: RollbackPlan | None, incident: str = "") -> Card:
+    """The card of now. incident: as the request named it."""
     question = _question(status, plan)
     outcome = status.outcome
     return Card(
@@ -90,7 +91,7 @@ def card(
         about=tuple(_about(status, incident)),
         effect=_effect(status, plan) if plan else "",
         question=question,
-        nonce=nonce,
+        nonce=status.nonce,
         can_stop=status.state is not State.FINISHED,
         decisions=tuple(words.decision(one) for one in status.decisions if one.counted),
         waits_for="" if question else foreign(status.waits_for, FOREIGN),
@@ -133,13 +134,20 @@ def _share(service: ServiceStatus) -> str:
 def _question(status: RollbackStatus, plan: RollbackPlan | None) -> Question | None:
     if status.state is not State.WAITING_FOR_APPROVAL or plan is None:
         return None
-    return Question(deadline=status.deadline)
+    return Question(
+        deadline=status.deadline,
+        votes="" if status.quorum.endswith("of 1") else status.quorum,
+        only_elsewhere=status.tier in ONLY_ELSEWHERE,
+    )
 
 
 def _facts(status: RollbackStatus, plan: RollbackPlan) -> Iterator[Fact]:
     yield Fact(label="From → to", text=what(status))
     yield Fact(label="Why", text=_why(status, plan))
     yield Fact(label="Blast radius", text=_radius(plan))
+    if status.tier is not None:
+        because = foreign(status.tier_because, FOREIGN)
+        yield Fact(label="Tier", text=words.joined([str(status.tier), because]))
     yield Fact(label="Capacity floor", text=_floors(plan))
     expected = plan.estimate
     back, well = words.duration(expected.traffic_back_s), words.duration(expected.verified_s)

@@ -29,6 +29,8 @@ class Milestone(StrEnum):
     ASKED = "asked"
     APPROVED = "approved"
     REJECTED = "rejected"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
     STARTED = "started"
     SHARE = "share"
     VERDICT = "verdict"
@@ -38,7 +40,14 @@ class Milestone(StrEnum):
     BREAK_GLASS = "break_glass"
 
 
-LOUD = frozenset({Milestone.NEEDS_PERSON, Milestone.DID_NOT_STAY, Milestone.BREAK_GLASS})
+LOUD = frozenset(
+    {
+        Milestone.ESCALATED,
+        Milestone.NEEDS_PERSON,
+        Milestone.DID_NOT_STAY,
+        Milestone.BREAK_GLASS,
+    }
+)
 """A person must look now."""
 
 
@@ -59,6 +68,7 @@ def notices(status: RollbackStatus, plan: RollbackPlan | None) -> tuple[Notice, 
     found = [
         *_asked(status, plan),
         *_votes(status),
+        *_unanswered(status),
         *_started(status),
         *_steps(status),
         *_needs_person(status),
@@ -95,6 +105,17 @@ def _votes(status: RollbackStatus) -> Iterator[Notice]:
             text=words.vote(record),
             at=record.at,
         )
+
+
+def _unanswered(status: RollbackStatus) -> Iterator[Notice]:
+    """Nobody has decided so far: those who were asked are reminded, then more are."""
+    until = f"deadline {words.clock(status.deadline)}" if status.deadline else ""
+    for number in range(1, min(status.reminded, FEW) + 1):
+        text = words.joined([f"reminder {number}: still nobody has decided", until])
+        yield Notice(milestone=Milestone.REMINDED, key=f"reminded/{number}", text=text)
+    if status.escalated:
+        text = words.joined(["escalated: nobody has decided in time", until])
+        yield Notice(milestone=Milestone.ESCALATED, key="escalated", text=text)
 
 
 NOT_BEGUN = frozenset({State.PLANNING, State.HELD, State.WAITING_FOR_APPROVAL})

@@ -1,17 +1,30 @@
 """Temporal's own Web UI in a real browser: what it shows, and what can be sent from it."""
 
+import json
 import shutil
+import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright, expect
 from temporalio.client import Client
 
-from rollback_manager.progress import EndState, Result
-from tests import rig
+from activities.audit_key import audit_key, made_at_first_start
+from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.sql import SqlAudit, engine_for
+from activities.secrets import Secrets
+from rollback_manager.client.codec import Encryption
+from rollback_manager.client.converter import converter
+from rollback_manager.progress import EndState, Result, State
+from starters.gateway.doors import Binding
+from tests import keys, rig
 from tests.rig import Rig
+from workers.codec_server import PATH, codec_app
+from workers.gateway import served
 from workers.temporal_server import TemporalServer
 
 QUIET = (
@@ -121,3 +134,59 @@ async def test_an_approval_sent_from_the_web_ui_counts(
     outcome = await rollback.result()
     assert outcome.result is Result.VERIFIED
     assert [vote.by for vote in outcome.decisions if vote.counted] == ["on call"]
+
+
+@pytest.fixture
+async def encrypted(client: Client, tmp_path: Path) -> AsyncIterator[Rig]:
+    """As `waiting`, with all payloads encrypted."""
+    ring = keys.ring(keys.write(tmp_path / "codec.json"))
+    config = client.config(active_config=True)
+    config["data_converter"] = converter(ring, client.namespace, takes_unbound=True)
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 60}}
+    async with rig.rig(Client(**config), tmp_path, cached=1000, policy=policy) as one:
+        yield one
+
+
+@asynccontextmanager
+async def codec_server(made: Rig, ui: str, folder: Path) -> AsyncIterator[tuple[str, SqlAudit]]:
+    """On a port of its own; what it decodes is audited."""
+    engine = engine_for(f"sqlite:///{folder}/records.sqlite")
+    key = audit_key(Secrets(), made_at_first_start(folder / "audit.pem"))
+    chain = SqlAudit(engine, key, AnchorFile(folder / "anchor" / "audit.jsonl"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
+    codec = made.client.data_converter.payload_codec
+    assert isinstance(codec, Encryption)
+    app = FastAPI()
+    app.mount(PATH, codec_app(codec.keys, "default", ui, at, chain, may_encode=True))
+    async with served(app, at):
+        yield f"{at.origin}{PATH}", chain
+    engine.dispose()
+
+
+async def test_the_web_ui_reads_and_decides_an_encrypted_rollback_by_the_codec_server(
+    encrypted: Rig, temporal: TemporalServer, browser: Browser, tmp_path: Path
+) -> None:
+    rollback = await encrypted.start(reason="errors rose to 12 %")
+    digest = (await encrypted.until(rollback, State.WAITING_FOR_APPROVAL)).digest
+    async with codec_server(encrypted, temporal.ui_url, tmp_path) as (codec, chain):
+        blind = await page_of(browser, temporal, rollback.id)
+        started = blind.get_by_text("Workflow Execution Started").first
+        await expect(started).to_be_visible(timeout=15_000)
+        assert "errors rose" not in await blind.content()
+        page = await browser.new_page(viewport={"width": 1400, "height": 1100})
+        set_up = {"endpoint": codec, "overrideRemoteCodecConfiguration": True}
+        for name, value in set_up.items():  # as its own dialog keeps them
+            words = f"localStorage.setItem({name!r}, {json.dumps(json.dumps(value))})"
+            await page.add_init_script(words)
+        await page.goto(
+            f"{temporal.ui_url}/namespaces/default/workflows/{quote(rollback.id, safe='')}"
+        )
+        await expect(page.get_by_text("errors rose to 12 %").first).to_be_visible(timeout=15_000)
+        await page.screenshot(path=tmp_path / "decoded.png", full_page=True)
+        await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
+        outcome = await rollback.result()
+    assert outcome.result is Result.VERIFIED
+    assert {one.action for one in chain.entries()} == {"decode"}

@@ -32,7 +32,7 @@ def after(seconds: float) -> datetime:
 
 @pytest.mark.parametrize("quoted", [DIGEST, DIGEST[:12], DIGEST[:40]])
 def test_a_vote_for_this_plan_counts(quoted: str) -> None:
-    answer = judge_vote(vote(quoted), ballot(), after(1))
+    answer = judge_vote(vote(quoted), ballot(), after(1)).answer
     assert answer.applied
     assert answer.because == f"counted for plan {DIGEST[:4]}…{DIGEST[-2:]}"
 
@@ -49,7 +49,7 @@ def test_a_vote_for_this_plan_counts(quoted: str) -> None:
     ],
 )
 def test_a_vote_for_another_plan_does_not_count(quoted: str, because: str) -> None:
-    answer = judge_vote(vote(quoted), ballot(), after(1))
+    answer = judge_vote(vote(quoted), ballot(), after(1)).answer
     assert not answer.applied
     assert because in answer.because
 
@@ -57,30 +57,32 @@ def test_a_vote_for_another_plan_does_not_count(quoted: str, because: str) -> No
 def test_a_vote_for_a_plan_that_has_changed_is_void() -> None:
     first = plan()
     changed = first.model_copy(update={"time_limit_s": 1.0}).sealed()
-    assert not judge_vote(vote(first.digest), ballot(digest=changed.digest), after(1)).applied
+    assert not judge_vote(
+        vote(first.digest), ballot(digest=changed.digest), after(1)
+    ).answer.applied
 
 
 @pytest.mark.parametrize("name", ["", " ", "\n"])
 def test_a_vote_needs_a_name(name: str) -> None:
-    assert judge_vote(vote(by=name), ballot(), after(1)).because == "a vote needs a name"
+    assert judge_vote(vote(by=name), ballot(), after(1)).answer.because == "a vote needs a name"
 
 
 @pytest.mark.parametrize(("seconds", "counts"), [(0, True), (3600, True), (3600.001, False)])
 def test_a_vote_after_the_deadline_does_not_count(seconds: float, counts: bool) -> None:
-    answer = judge_vote(vote(), ballot(), after(seconds))
+    answer = judge_vote(vote(), ballot(), after(seconds)).answer
     assert answer.applied is counts
     assert counts or answer.because == "the deadline was 15:00:00Z"
 
 
 @pytest.mark.parametrize("decision", Decision)
 def test_only_the_first_decision_counts(decision: Decision) -> None:
-    answer = judge_vote(vote(), ballot(decided=decision), after(1))
+    answer = judge_vote(vote(), ballot(decided=decision), after(1)).answer
     assert answer.because == f"it was decided before: {decision}"
     assert not answer.applied
 
 
 def test_a_closed_ballot_says_why() -> None:
-    answer = judge_vote(vote(), ballot(closed_because="it was aborted"), after(1))
+    answer = judge_vote(vote(), ballot(closed_because="it was aborted"), after(1)).answer
     assert (answer.applied, answer.because) == (False, "it was aborted")
 
 
@@ -89,14 +91,14 @@ def test_a_closed_ballot_says_why() -> None:
     by=st.sampled_from(["operator-b", "", " "]),
     decided=st.sampled_from([None, *Decision]),
     closed=st.sampled_from(["", "it was aborted"]),
-    seconds=st.floats(0, 2000),
+    seconds=st.floats(0, 8000),
 )
 def test_a_vote_counts_only_if_everything_is_right(
     quoted: str, by: str, decided: Decision | None, closed: str, seconds: float
 ) -> None:
     judged = judge_vote(
         vote(quoted, by), ballot(decided=decided, closed_because=closed), after(seconds)
-    )
+    ).answer
     right = quoted in {DIGEST, DIGEST[:12]} and by == "operator-b" and decided is None
     assert judged.applied == (right and not closed and after(seconds) <= ballot().deadline)
     assert judged.because

@@ -23,6 +23,7 @@ from activities.database_urls import (
     check_places,
     veiled,
 )
+from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError, RollbackError, Unreachable
 
 CONNECT_S = 2
@@ -126,6 +127,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql(url: URL) -> Engine:
+    for secret in (url.password or "", *(str(url.query.get(name, "")) for name in PASSWORDS)):
+        VEIL.remember(secret)
     limits = f"-c statement_timeout={ANSWER_MS} -c lock_timeout={ANSWER_MS}"
     asked: dict[str, Any] = {
         "connect_timeout": CONNECT_S,

@@ -33,7 +33,7 @@ async def approve(
     """A vote for the plan that was shown; from T2 on, once all that is asked for is there."""
     found = await seen(known, env, key)
     if found.status is not None and found.status.outcome is None:
-        asked = asking.confirmed(found.status, person)
+        asked = asking.confirmed(found.status, found.plan, person)
         lacking = asking.missing(asked, sent.confirm, sent.incident, sent.reason)
         if lacking or asked.proof:
             return _confirming(request, person, found, sent, lacking)
@@ -115,7 +115,7 @@ def _confirming(
         422 if lacking else 200,
         id=found.id,
         asked=asking.question(found.status, found.plan),
-        confirmed=asking.confirmed(found.status, person),
+        confirmed=asking.confirmed(found.status, found.plan, person),
         sent=sent,
         lacking=lacking,
     )

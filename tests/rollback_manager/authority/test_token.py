@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollback_manager.authority.keys import Aim
 from rollback_manager.authority.token import (
     TYPE,
     BadToken,
@@ -32,8 +33,7 @@ OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 KEYS = (verify_key(PRIVATE, "now"), verify_key(OTHER, "next"))
 EXPECTED = Expected(
     aud=audience("prod"),
-    rid="rollback/prod/inc-1",
-    run="run-1",
+    aims=(Aim(rid="rollback/prod/inc-1", run="run-1"),),
     decs=(Dec.APPROVE,),
     plan="a" * 64,
     nonce="question-1",
@@ -50,8 +50,8 @@ def claims(**changes: Any) -> Claims:
         "amr": ("pwd", "mfa"),
         "groups": groups,
         "groups_hash": hash_of(groups),
-        "rid": EXPECTED.rid,
-        "run": EXPECTED.run,
+        "rid": "rollback/prod/inc-1",
+        "run": "run-1",
         "plan": EXPECTED.plan,
         "dec": Dec.APPROVE,
         "nonce": EXPECTED.nonce,

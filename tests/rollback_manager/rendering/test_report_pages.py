@@ -232,7 +232,8 @@ def test_lessons_are_on_both_pages() -> None:
 
 
 def test_the_security_level_is_said_as_it_is(good: Report) -> None:
-    signed_in = good.model_copy(update={"security": "mtls"})
+    signed = tuple(one.model_copy(update={"signed": True}) for one in good.decisions)
+    signed_in = good.model_copy(update={"security": "mtls", "decisions": signed})
     assert "Security: mtls." in markdown.report(signed_in)
     assert "not authenticated" not in markdown.report(signed_in)
 

@@ -10,7 +10,7 @@ from tests.starters.gateway.conftest import ORIGIN, Gate
 
 
 def _wanted(gate: Gate) -> dict[str, object]:
-    return {"env": "test", "services": [gate.rig.service]}
+    return {"env": "test", "services": [gate.rig.service], "confirm": gate.rig.service}
 
 
 async def _until(gate: Gate, where: str, state: str) -> dict[str, object]:
@@ -49,6 +49,9 @@ async def test_a_vote_counts_for_the_plan_that_it_quotes(asking: Gate) -> None:
     where = started.json()["rollback"]
     seen = await _until(asking, where, "waiting_for_approval")
     vote = {"decision": "approve", "plan": "0" * 64}
+    untyped = await asking.http.post(f"/api/v1/{where}/decisions", json=vote)
+    assert (untyped.status_code, untyped.json()["type"]) == (403, "not-allowed")
+    vote["confirm"] = asking.rig.service
     stale = (await asking.http.post(f"/api/v1/{where}/decisions", json=vote)).json()
     assert stale["applied"] is False
     assert "quotes plan" in stale["because"]

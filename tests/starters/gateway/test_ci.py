@@ -22,6 +22,7 @@ from starters.gateway.app import make_app
 from starters.gateway.ci.door import CiDoor
 from starters.gateway.ci.keys import ASK_EVERY_S, FRESH_S, KEPT_S, Keys
 from tests import rig
+from tests.incident_rig import end_budget
 from tests.rig import Rig
 from tests.starters.gateway.conftest import ORIGIN, doors_of
 
@@ -37,7 +38,7 @@ class Seen:
     def __init__(self) -> None:
         self._keys: set[str] = set()
 
-    def first(self, key: str, until: datetime) -> bool:
+    def first_time(self, key: str, ttl_s: int) -> bool:
         known = key in self._keys
         self._keys.add(key)
         return not known
@@ -97,8 +98,10 @@ async def opened(made: Rig) -> AsyncIterator[Job]:
 async def job(client: Client, tmp_path: Path) -> AsyncIterator[Job]:
     """v2 is bad, and a person must agree to every way back."""
     policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
+    await end_budget(client)
     async with rig.rig(client, tmp_path, cached=1000, policy=policy) as made, opened(made) as one:
         yield one
+    await end_budget(client)
 
 
 async def test_a_job_asks_sees_and_aborts_and_never_approves(job: Job) -> None:

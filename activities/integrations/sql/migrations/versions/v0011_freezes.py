@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import Column, DateTime, Index, String, Text
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
