@@ -74,7 +74,7 @@ def start(
         }
         return base.model_copy(update=own)
 
-    console.say(console.SECURITY_LINE)
+    console.say_security()
     try:
         request = asked_for()
     except RollbackError as error:
@@ -99,7 +99,7 @@ async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer
         rollback = await client.start(request)
         console.say(f"{rollback.id}: started, or running already under this key")
         answer = await (glance(rollback) if follow_s == 0 else until_left(rollback, follow_s))
-        return await with_page(client.temporal, answer)
+        return await with_page(client, answer)
 
 
 def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -22,10 +22,10 @@ from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import gateway_parts, slack, wiring
+from workers import ci, gateway_parts, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings, SignInSettings, SlackSettings
+from workers.settings import CiSettings, Settings, SignInSettings, SlackSettings
 from workers.sign_in import People, people
 from workers.worker import stop_on_signals
 
@@ -35,15 +35,17 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    by_slack, secrets = SlackSettings(), Secrets()
+    by_slack, by_ci, secrets = SlackSettings(), CiSettings(), Secrets()
     catalogue, records = wiring.catalogue_of(settings), gateway_parts.engine(settings)
+    seen = SqlReplays(records)
     doors = Doors(
         rollbacks=RollbackClient(client, task_queue=settings.task_queue),
         catalogue=catalogue,
         binding=binding(settings, SignInSettings()),
         now=now,
         operator=naming.operator(),
-        replays=SqlReplays(records),
+        replays=seen,
+        ci=ci.door(by_ci, seen, secrets, wiring.http_client()),
         alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
         auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
         signer=gateway_parts.signer(settings, catalogue, secrets),
@@ -103,10 +105,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
-    """Listening within the block; Blocked where the port is taken."""
+async def served(
+    app: FastAPI, at: Binding, monotonic: Callable[[], float] = time.monotonic
+) -> AsyncIterator[None]:
+    """Listening within the block; Blocked where the port is taken. monotonic: of the limits."""
     config = uvicorn.Config(
-        Limits(app, time.monotonic),
+        Limits(app, monotonic),
         http=Patience,
         host=at.host,
         port=at.port,

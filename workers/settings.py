@@ -69,6 +69,29 @@ class Settings(BaseSettings):
         return self.audit_anchor or self.data / "anchor" / "audit.jsonl"
 
 
+class CiSettings(BaseSettings):
+    """How CI jobs sign in, prefix ROLLBACK_GATEWAY_CI_. Without an audience they cannot."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_CI_", frozen=True, extra="ignore"
+    )
+
+    audience: str = ""
+    """For whom their tokens must be: a name of this gateway alone, such as its address."""
+    github: str = "https://token.actions.githubusercontent.com"
+    """Issuer of GitHub's tokens; that of your own for GitHub Enterprise; empty: none."""
+    gitlab: str = ""
+    """Issuer of GitLab's tokens, the address of your GitLab; empty: none."""
+    key: str = ""
+    """Reference to the key of credentials (env:NAME, file:/PATH), the same for all gateways that
+    share one address; empty: a new one at each start, with which open credentials end."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether any job can sign in."""
+        return bool(self.audience)
+
+
 class SlackSettings(BaseSettings):
     """Slack's way in, prefix ROLLBACK_GATEWAY_SLACK_. Secrets stand as references; lists by commas.
 
