@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from rollback_manager.errors import NotFound, RollbackError, StalePlan, Unreachable
 from rollback_manager.values import Value
@@ -160,16 +162,30 @@ def handle(app: FastAPI) -> None:
         return answer(simple(422, "not-understood", _places(error), SEE))
 
     @app.exception_handler(HTTPException)
-    async def plain(_: Request, error: HTTPException) -> JSONResponse:
+    async def plain(request: Request, error: HTTPException) -> JSONResponse:
         type_ = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
         detail = f"nothing answers here ({error.status_code})"
-        return answer(simple(error.status_code, type_, detail, SEE), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+        return answer(simple(error.status_code, type_, detail, SEE), headers)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         log.error("a mistake of the gateway", exc_info=error)
         words = "a mistake of this gateway; its log says which"
         return answer(simple(500, "mistake", words, "See it: rollback-manager status ROLLBACK"))
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """All methods of a path: the router itself knows those of the first route alone."""
+    scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+    every = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+    return [one for one in every if _answers(app, {**scope, "method": one})]
+
+
+def _answers(app: FastAPI, scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
 
 
 def _places(error: RequestValidationError) -> str:
