@@ -98,9 +98,9 @@ def _bent_bodies(headers: Headers, body: bytes, chance: random.Random) -> Iterat
 
 
 def _other_tokens(secret: str, body: bytes) -> Iterator[Attempt]:
-    for token in ("", secret[:-1], secret + "x", secret.upper(), secret + " ", "x" * 5000):
+    for token in ("-", secret[:-1], secret + "x", secret.upper(), secret * 2, "x" * 5000):
         yield _attempt("another token", borne(token), body)
-    for spelt in ("Basic", "bearer:", "Token", ""):
+    for spelt in ("Basic", "bearer:", "Token", "Bearer Bearer"):
         value = f"{spelt} {secret}".encode()
         yield _attempt(f"as {spelt}", (JSON, ("Authorization", value)), body)
 
