@@ -116,10 +116,15 @@ def somebody_is_there() -> bool:
 
 
 def agreed(question: str) -> bool:
-    """Ask; only `yes` is a yes. Never inside an event loop: Ctrl-C would have to wait there."""
-    print(f"{question} Type yes to agree: ", end="", file=sys.stderr, flush=True)
+    """Ask; only `yes` is a yes."""
+    return typed(f"{question} Type yes to agree:").lower() == "yes"
+
+
+def typed(question: str) -> str:
+    """Ask; what was typed. Never inside an event loop: Ctrl-C would have to wait there."""
+    print(f"{question} ", end="", file=sys.stderr, flush=True)
     try:
-        return sys.stdin.readline().strip().lower() == "yes"
+        return sys.stdin.readline().strip()
     except KeyboardInterrupt:
         say(f"\nLeft by Ctrl-C. {refusals.UNCHANGED}")
         raise typer.Exit(INTERRUPTED) from None

@@ -108,7 +108,7 @@ def _in_parts(planned: Planned) -> Blocked:
         f"{services} services are more than one plan can hold: they go in {len(planned.parts)}"
         f" parts, and each part shows its plan when it is started",
         effect=UNCHANGED,
-        next_step="Start them with --yes: the approval is asked for once, for all parts.",
+        next_step="Start them with --confirm SERVICE: approval is asked for once, for all parts.",
     )
 
 

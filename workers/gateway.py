@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from activities.integrations.sql.replays import SqlReplays
-from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
@@ -35,24 +34,27 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    by_slack, by_ci, secrets = SlackSettings(), CiSettings(), Secrets()
-    catalogue, records = wiring.catalogue_of(settings), gateway_parts.engine(settings)
-    seen = SqlReplays(records)
-    doors = Doors(
-        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-        catalogue=catalogue,
-        binding=binding(settings, SignInSettings()),
-        now=now,
-        operator=naming.operator(),
-        replays=seen,
-        ci=ci.door(by_ci, seen, secrets, wiring.http_client()),
-        alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
-        auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
-        signer=gateway_parts.signer(settings, catalogue, secrets),
-        seal=people.seal,
-        sign_in=people.sign_in,
+    catalogue = wiring.catalogue_of(settings)
+    secrets = wiring.secrets_of(catalogue)
+    records = gateway_parts.engine(settings, secrets)
+    replays = SqlReplays(records)
+    return make_app(
+        Doors(
+            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+            catalogue=catalogue,
+            binding=binding(settings, SignInSettings()),
+            now=now,
+            operator=naming.operator(),
+            replays=replays,
+            ci=ci.door(CiSettings(), replays, secrets, wiring.http_client()),
+            alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+            auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+            signer=gateway_parts.signer(settings, catalogue, secrets),
+            seal=people.seal,
+            sign_in=people.sign_in,
+            slack=slack.door(SlackSettings(), secrets.resolve, settings.pages_url),
+        )
     )
-    return make_app(doors, slack.door(by_slack, settings.pages_url))
 
 
 def now() -> datetime:
@@ -142,22 +144,27 @@ async def _served(server: uvicorn.Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
-    """The gateway, answering within the block."""
+async def opened(
+    client: Client, settings: Settings, more: Callable[[FastAPI, Binding], None] | None = None
+) -> AsyncIterator[Binding]:
+    """The gateway, answering within the block. more: what else is to answer at its address."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
-    async with (
-        people(sign_in, Secrets(), at.origin) as known,
-        served(app_of(client, settings, known), at),
-    ):
-        yield at
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    async with people(sign_in, secrets, at.origin) as known:
+        app = app_of(client, settings, known)
+        if more is not None:
+            more(app, at)
+        async with served(app, at):
+            yield at
 
 
 async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    client = await connect(wiring.codec(settings, Secrets()))
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    client = await connect(wiring.codec(settings, secrets))
     issuer = SignInSettings().issuer
     async with opened(client, settings) as at:
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)

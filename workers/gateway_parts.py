@@ -21,10 +21,10 @@ from workers.settings import Settings
 NOT_STARTED = "Nothing was started; production is unchanged."
 
 
-def engine(settings: Settings) -> Engine:
+def engine(settings: Settings, secrets: Secrets) -> Engine:
     """The records, brought up to date; Unreachable where they are not there."""
     wiring.make_data_folder(settings)
-    made = engine_for(settings.records_url)
+    made = engine_for(wiring.records_url(settings, secrets))
     upgrade(made)
     return made
 

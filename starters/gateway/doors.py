@@ -20,6 +20,7 @@ from starters.gateway.replays import Replays
 from starters.gateway.seal import Seal
 from starters.gateway.sign_in.flow import SignIn
 from starters.gateway.signing import Signer
+from starters.gateway.slack.door import SlackDoor
 from starters.gateway.told import Told
 
 Secrets = Callable[[], Sequence[str]]
@@ -69,6 +70,8 @@ class Doors:
     told: Told = field(default_factory=Told)
     sign_in: SignIn | None = None
     """How people sign in; None at level `local`."""
+    slack: SlackDoor | None = None
+    """Slack's way in; None: there is none."""
 
 
 def doors(request: Request) -> Doors:
