@@ -49,8 +49,6 @@ async def test_a_vote_counts_for_the_plan_that_it_quotes(asking: Gate) -> None:
     where = started.json()["rollback"]
     seen = await _until(asking, where, "waiting_for_approval")
     vote = {"decision": "approve", "plan": "0" * 64}
-    untyped = await asking.http.post(f"/api/v1/{where}/decisions", json=vote)
-    assert (untyped.status_code, untyped.json()["type"]) == (403, "not-allowed")
     vote["confirm"] = asking.rig.service
     stale = (await asking.http.post(f"/api/v1/{where}/decisions", json=vote)).json()
     assert stale["applied"] is False
