@@ -107,10 +107,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
-    """Listening within the block; Blocked where the port is taken."""
+async def served(
+    app: FastAPI, at: Binding, monotonic: Callable[[], float] = time.monotonic
+) -> AsyncIterator[None]:
+    """Listening within the block; Blocked where the port is taken. monotonic: of the limits."""
     config = uvicorn.Config(
-        Limits(app, time.monotonic),
+        Limits(app, monotonic),
         http=Patience,
         host=at.host,
         port=at.port,

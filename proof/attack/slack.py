@@ -56,7 +56,12 @@ def mutated(secret: str, body: bytes, now_s: float, *, seed: int = 1) -> Iterato
     )
 
 
-async def play(http: httpx.AsyncClient, path: str, attempts: Iterable[Attempt]) -> Attacked:
+async def play(
+    http: httpx.AsyncClient,
+    path: str,
+    attempts: Iterable[Attempt],
+    refusals: frozenset[int] = REFUSALS,
+) -> Attacked:
     """All of them, AT_ONCE at a time, against the gateway that `http` stands before."""
     tickets, statuses, violations = asyncio.Semaphore(AT_ONCE), Counter[int](), list[str]()
 
@@ -64,7 +69,7 @@ async def play(http: httpx.AsyncClient, path: str, attempts: Iterable[Attempt]) 
         async with tickets:
             status = await _sent(http, path, attempt)
         statuses[status] += 1
-        if status not in REFUSALS:
+        if status not in refusals:
             violations.append(f"{attempt.what}: {status}")
 
     batch: list[asyncio.Task[None]] = []
@@ -76,7 +81,7 @@ async def play(http: httpx.AsyncClient, path: str, attempts: Iterable[Attempt]) 
     await asyncio.gather(*batch)
     return Attacked(
         tried=statuses.total(),
-        accepted=sum(n for status, n in statuses.items() if status not in REFUSALS),
+        accepted=sum(n for status, n in statuses.items() if status not in refusals),
         server_errors=sum(n for status, n in statuses.items() if status >= 500),
         statuses={str(status): n for status, n in sorted(statuses.items())},
         violations=tuple(violations[:20]),
