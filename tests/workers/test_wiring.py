@@ -122,6 +122,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "restore_configuration",
         "seal_part",
         "stop_batch",
+        "tell_people",
         "verify",
         "watch_claims",
         "watch_releases",
