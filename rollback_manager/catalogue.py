@@ -26,6 +26,7 @@ from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
 from rollback_manager.freezes import Window
 from rollback_manager.git_source import GitSource
+from rollback_manager.incidents.alerts import Alerts, nameless
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.platforms import (
@@ -135,6 +136,8 @@ class Catalogue(Value):
     services: dict[Name, Service]
     people: dict[Subject, Accounts] = Field(default_factory=dict)
     """Who somebody is whatever the account, by their subject in the directory."""
+    alerts: Alerts = Alerts()
+    """Monitoring systems that may tell of bad releases."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalogue:
@@ -193,7 +196,7 @@ def read_catalogue(text: str, name: str = "catalogue.yaml") -> Catalogue:
         raise _refused(mistaken.lines) from None
     finders = (
         *(_wrong_strategies, _senseless_policies, _wrong_policies, _wrong_ties),
-        *(_wrong_people, _wrong_security, _wrong_jobs),
+        *(_wrong_people, _wrong_security, _wrong_jobs, _wrong_alerts),
     )
     if wrong := [line for find in finders for line in find(catalogue, tree, name)]:
         raise _refused(wrong)
@@ -279,6 +282,11 @@ def _wrong_security(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iter
         owners = {s: d.owners for s, d in catalogue.services.items() if env in d.environments}
         for path, said in senseless_level(env, one.security, one.signing_keys, one.roles, owners):
             yield f"{name}:{written.at(tree, path)}: {said}"
+
+
+def _wrong_alerts(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
+    for path, said in nameless(catalogue):
+        yield f"{name}:{written.at(tree, path)}: {said}"
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,16 @@ from typing import NoReturn, TextIO, cast
 import typer
 
 from rollback_manager.errors import RollbackError
-from starters import refusals
+from starters import refusals, settings
+from starters.ci.github import harmless, harmless_json
+from starters.ci.job import this_job
 from starters.refusals import EXIT_CODES, INTERRUPTED, NO_BAD_END, USAGE
 
 TYPED_WRONG = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """Click's UsageError: Typer carries a Click of its own and gives out this one subclass only."""
 SECURITY = "local"
+GATEWAY = "gateway"
+"""What is secured, and how, the gateway knows: answers that are of a rollback name its level."""
 SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"
 
 
@@ -32,6 +36,8 @@ class Answer:
     text: str
     document: Mapping[str, object] = field(default_factory=dict)
     code: int = 0
+    summary: str = ""
+    """Markdown for the page of a CI job; empty: nothing to add to its log."""
 
 
 Verb = Callable[[], Coroutine[None, None, Answer]]
@@ -43,8 +49,14 @@ def run(verb: Verb, *, as_json: bool, talks: bool = True) -> NoReturn:
     talks: it speaks to Temporal, so the level of security is named first.
     """
     if talks:
-        say(SECURITY_LINE)
+        say_security()
     finish(answered(verb, as_json=as_json), as_json=as_json)
+
+
+def say_security() -> None:
+    """As whom this command is about to speak."""
+    by = settings.read().by_gateway
+    say(f"security: by the gateway {by.url}, as who signs in there" if by else SECURITY_LINE)
 
 
 def answered(verb: Verb, *, as_json: bool) -> Answer:
@@ -61,6 +73,10 @@ def answered(verb: Verb, *, as_json: bool) -> Answer:
 
 def finish(answer: Answer, *, as_json: bool) -> NoReturn:
     """Print the answer and leave with its code; a bad end is told to people in any case."""
+    if job := this_job():
+        from starters.ci import telling
+
+        telling.ended(job, answer)
     if as_json:
         if answer.code not in NO_BAD_END:
             say(answer.text)
@@ -75,6 +91,10 @@ def refuse(error: RollbackError, *, as_json: bool, code: int | None = None) -> N
     kind = refusals.kind(error)
     code = EXIT_CODES.get(kind, 1) if code is None else code
     say(refusals.told(error))
+    if job := this_job():
+        from starters.ci import telling
+
+        telling.refused(job, refusals.parts(error), code)
     if as_json:
         _show_json({"error": kind, **refusals.parts(error)}, code)
     raise typer.Exit(code)
@@ -96,10 +116,15 @@ def somebody_is_there() -> bool:
 
 
 def agreed(question: str) -> bool:
-    """Ask; only `yes` is a yes. Never inside an event loop: Ctrl-C would have to wait there."""
-    print(f"{question} Type yes to agree: ", end="", file=sys.stderr, flush=True)
+    """Ask; only `yes` is a yes."""
+    return typed(f"{question} Type yes to agree:").lower() == "yes"
+
+
+def typed(question: str) -> str:
+    """Ask; what was typed. Never inside an event loop: Ctrl-C would have to wait there."""
+    print(f"{question} ", end="", file=sys.stderr, flush=True)
     try:
-        return sys.stdin.readline().strip().lower() == "yes"
+        return sys.stdin.readline().strip()
     except KeyboardInterrupt:
         say(f"\nLeft by Ctrl-C. {refusals.UNCHANGED}")
         raise typer.Exit(INTERRUPTED) from None
@@ -156,16 +181,24 @@ def _mistyped(error: typer.BadParameter) -> RollbackError:
     )
 
 
+def _runs_on_github() -> bool:
+    """Whether the log is read for commands."""
+    job = this_job()
+    return job is not None and job.is_github
+
+
 def _show_json(document: Mapping[str, object], code: int) -> None:
     import json
 
-    whole = {"security": SECURITY, **document, "exit_code": code}
-    print(json.dumps(whole, ensure_ascii=True, separators=(",", ":")), flush=True)
+    level = GATEWAY if settings.read().by_gateway else SECURITY
+    whole = {"security": level, **document, "exit_code": code}
+    text = json.dumps(whole, ensure_ascii=True, separators=(",", ":"))
+    print(harmless_json(text) if _runs_on_github() else text, flush=True)
 
 
 def _write(text: str, stream: TextIO) -> None:
     if not stream.isatty():
-        print(text, file=stream, flush=True)
+        print(harmless(text) if _runs_on_github() else text, file=stream, flush=True)
         return
     from starters.terminal import console
 

@@ -10,6 +10,8 @@ from rich.live import Live
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.rendering import terminal_status
 from rollback_manager.rendering.layout import page
+from starters.ci.github import command
+from starters.ci.job import this_job
 from starters.console import say
 from starters.terminal import StateWords, console
 
@@ -31,10 +33,25 @@ class View(Protocol):
 def view_of(stream: TextIO) -> Iterator[View]:
     """The view that fits the stream."""
     if not stream.isatty():
-        yield LogView()
+        with _folded(stream):
+            yield LogView()
         return
     with Live(console=console(stream), refresh_per_second=4) as live:
         yield LiveView(live)
+
+
+@contextmanager
+def _folded(stream: TextIO) -> Iterator[None]:
+    """On GitHub the lines of a log are a group, which folds once its job has ended."""
+    job = this_job()
+    if job is None or not job.is_github:
+        yield
+        return
+    print(command("group", "the rollback, line by line"), file=stream, flush=True)
+    try:
+        yield
+    finally:
+        print(command("endgroup"), file=stream, flush=True)
 
 
 class LiveView:

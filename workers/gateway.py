@@ -3,67 +3,88 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
-from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
 from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
-from workers import slack, wiring
+from starters.gateway.limits import Limits
+from workers import ci, gateway_parts, slack, wiring
+from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings, SlackSettings
+from workers.settings import CiSettings, Settings, SignInSettings, SlackSettings
+from workers.sign_in import People, people
 from workers.worker import stop_on_signals
 
 GRACE_S = 5
 """For answers under way when it is to end; what was started runs in Temporal."""
 
 
-def app_of(client: Client, settings: Settings) -> FastAPI:
+def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    by_slack, catalogue = SlackSettings(), wiring.catalogue_of(settings)
+    catalogue = wiring.catalogue_of(settings)
     secrets = wiring.secrets_of(catalogue)
-    doors = Doors(
-        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-        catalogue=catalogue,
-        binding=binding(settings),
-        now=lambda: datetime.now(UTC),
-        operator=naming.operator(),
-        replays=replays(settings, secrets) if by_slack.is_set_up else None,
-        slack=slack.door(by_slack, secrets.resolve, settings.pages_url),
-    )
-    return make_app(doors)
-
-
-def replays(settings: Settings, secrets: Secrets) -> SqlReplays:
-    """In the records, which are one for all gateways."""
-    wiring.make_data_folder(settings)
-    engine = engine_for(wiring.records_url(settings, secrets))
-    upgrade(engine)
-    return SqlReplays(engine)
-
-
-def binding(settings: Settings) -> Binding:
-    """Where it listens: on this machine alone, for nobody signs in at level `local`."""
-    host, port = settings.gateway_host, settings.gateway_port
-    if not _is_loopback(host):
-        raise Blocked(
-            f"the gateway would listen on {host}, and nobody has to sign in",
-            effect="Nothing was started; production is unchanged.",
-            next_step="Listen on this machine: ROLLBACK_GATEWAY_HOST=127.0.0.1",
+    records = gateway_parts.engine(settings, secrets)
+    replays = SqlReplays(records)
+    return make_app(
+        Doors(
+            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+            catalogue=catalogue,
+            binding=binding(settings, SignInSettings()),
+            now=now,
+            operator=naming.operator(),
+            replays=replays,
+            ci=ci.door(CiSettings(), replays, secrets, wiring.http_client()),
+            alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+            auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+            signer=gateway_parts.signer(settings, catalogue, secrets),
+            seal=people.seal,
+            sign_in=people.sign_in,
+            slack=slack.door(SlackSettings(), secrets.resolve, settings.pages_url),
         )
+    )
+
+
+def now() -> datetime:
+    """The one clock of the process: for windows, signatures and the chain alike."""
+    return datetime.now(UTC)
+
+
+def binding(settings: Settings, sign_in: SignInSettings) -> Binding:
+    """Where it listens: on this machine alone, unless people sign in and come by https."""
+    host, port = settings.gateway_host, settings.gateway_port
     shown = f"[{host}]" if ":" in host else host
     names = dict.fromkeys((shown, "127.0.0.1", "localhost", "[::1]"))
-    return Binding(host, port, f"http://{shown}:{port}", tuple(f"{name}:{port}" for name in names))
+    hosts = tuple(f"{name}:{port}" for name in names)
+    if sign_in.issuer and settings.pages_url.startswith("https://"):
+        public = urlsplit(settings.pages_url).netloc
+        return Binding(host, port, f"https://{public}", (public, *hosts))
+    if not _is_loopback(host):
+        raise _open(host, sign_in)
+    return Binding(host, port, f"http://{shown}:{port}", hosts)
+
+
+def _open(host: str, sign_in: SignInSettings) -> Blocked:
+    """Why it does not listen on an address that others reach."""
+    why = "its address for people is not https" if sign_in.issuer else "nobody has to sign in"
+    return Blocked(
+        f"the gateway would listen on {host}, and {why}",
+        effect="Nothing was started; production is unchanged.",
+        next_step="Listen on this machine: ROLLBACK_GATEWAY_HOST=127.0.0.1; or have people sign in:"
+        " ROLLBACK_GATEWAY_SIGN_IN_ISSUER and ROLLBACK_PAGES_URL=https://…",
+    )
 
 
 def _is_loopback(host: str) -> bool:
@@ -89,7 +110,8 @@ class _Server(uvicorn.Server):
 async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
     """Listening within the block; Blocked where the port is taken."""
     config = uvicorn.Config(
-        app,
+        Limits(app, time.monotonic),
+        http=Patience,
         host=at.host,
         port=at.port,
         log_config=None,
@@ -119,15 +141,31 @@ async def _served(server: uvicorn.Server) -> None:
         await server.serve()
 
 
+@contextlib.asynccontextmanager
+async def opened(
+    client: Client, settings: Settings, more: Callable[[FastAPI, Binding], None] | None = None
+) -> AsyncIterator[Binding]:
+    """The gateway, answering within the block. more: what else is to answer at its address."""
+    sign_in = SignInSettings()
+    at = binding(settings, sign_in)
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    async with people(sign_in, secrets, at.origin) as known:
+        app = app_of(client, settings, known)
+        if more is not None:
+            more(app, at)
+        async with served(app, at):
+            yield at
+
+
 async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    client = await connect(wiring.codec(settings, wiring.secrets_of(wiring.catalogue_of(settings))))
-    app = app_of(client, settings)
-    at = binding(settings)
-    async with served(app, at):
-        say(SECURITY_LINE)
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    client = await connect(wiring.codec(settings, secrets))
+    issuer = SignInSettings().issuer
+    async with opened(client, settings) as at:
+        say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
         say(f"gateway: {at.origin}")
         await stop.wait()
 

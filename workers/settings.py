@@ -4,7 +4,7 @@ Temporal's own settings (TEMPORAL_ADDRESS and kin) are read by `temporalio.envco
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     """Address on which the gateway listens; another machine reaches it only once people sign in."""
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8088
     """Its port; `serve` has it, too."""
+    gateway_signing_key: str = ""
+    """Reference to the key that signs decisions (Ed25519, PEM), such as `file:/run/signing.pem`;
+    needed once an environment is secured, whose `signing_keys` name its public half."""
     pages_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
     """Where people reach the gateway's pages, such as https://rollback.example.com; empty: messages
     carry no link."""
@@ -64,6 +67,29 @@ class Settings(BaseSettings):
     def anchor_file(self) -> Path:
         """Where heads of the audit chain are added."""
         return self.audit_anchor or self.data / "anchor" / "audit.jsonl"
+
+
+class CiSettings(BaseSettings):
+    """How CI jobs sign in, prefix ROLLBACK_GATEWAY_CI_. Without an audience they cannot."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_CI_", frozen=True, extra="ignore"
+    )
+
+    audience: str = ""
+    """For whom their tokens must be: a name of this gateway alone, such as its address."""
+    github: str = "https://token.actions.githubusercontent.com"
+    """Issuer of GitHub's tokens; that of your own for GitHub Enterprise; empty: none."""
+    gitlab: str = ""
+    """Issuer of GitLab's tokens, the address of your GitLab; empty: none."""
+    key: str = ""
+    """Reference to the key of credentials (env:NAME, file:/PATH), the same for all gateways that
+    share one address; empty: a new one at each start, with which open credentials end."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether any job can sign in."""
+        return bool(self.audience)
 
 
 class SlackSettings(BaseSettings):
@@ -97,6 +123,38 @@ class SlackSettings(BaseSettings):
     def is_set_up(self) -> bool:
         """Whether anybody can come in by it."""
         return bool(self.signing_secrets or self.app_token)
+
+
+class SignInSettings(BaseSettings):
+    """How people sign in to the gateway, prefix ROLLBACK_GATEWAY_SIGN_IN_.
+
+    Without `issuer` nobody does: there is one local operator, and it listens on loopback alone.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_SIGN_IN_", frozen=True, extra="ignore"
+    )
+
+    issuer: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
+    """The identity provider (OpenID Connect), such as https://id.example.com; exactly as it calls
+    itself."""
+    client_id: str = ""
+    """How the provider knows us."""
+    client_secret: str = ""
+    """Reference to our secret there; empty: a public client, which PKCE alone protects."""
+    algorithm: Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"] = "RS256"
+    """The one that its words are signed with; another one is refused."""
+    scopes: str = "openid profile email"
+    """What is asked for; add the provider's own for groups, if it has one."""
+    subject_claim: str = "email"
+    """Which claim is somebody's subject in the catalogue's `people`."""
+    groups_claim: str = "groups"
+    """Which claim has the groups."""
+    acr: str = ""
+    """What the provider calls a sign-in with a second factor, if it has a name for it."""
+    key: str = ""
+    """Reference to at least 32 characters that seal cookies and forms, one for all gateways; empty:
+    made at the start, so that a restart signs everybody out."""
 
 
 def load(**overrides: object) -> Settings:

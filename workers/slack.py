@@ -6,14 +6,14 @@ from collections.abc import Callable
 from activities.integrations.channels import SlackAnswers
 from activities.integrations.slack_socket import SlackSocket
 from rollback_manager.errors import PermanentError
-from rollback_manager.telling.channels import REFERENCES
+from rollback_manager.telling.channels import REFERENCE as WRITTEN
 from starters.gateway.slack.door import Connection, SlackDoor
 from workers import wiring
 from workers.settings import SlackSettings
 
 Resolve = Callable[[str], str]
 """A reference → its secret."""
-REFERENCE = re.compile(REFERENCES)
+REFERENCE = re.compile(WRITTEN)
 ID = re.compile(r"[A-Z][A-Z0-9]{1,30}")
 
 

@@ -5,8 +5,8 @@ import hashlib
 import hmac
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, cycle
 
 import httpx
 from pydantic import Field
@@ -18,6 +18,8 @@ from rollback_manager.values import Value
 Headers = list[tuple[str, bytes]]
 AT_ONCE = 20
 WITHIN_S = 30.0
+PATIENCE = 20
+"""Times that a request is sent again which came too often."""
 REFUSALS = frozenset({401, 413})
 """What an unproven request may get; anything else would mean that more than its proof was read."""
 
@@ -56,13 +58,16 @@ def mutated(secret: str, body: bytes, now_s: float, *, seed: int = 1) -> Iterato
     )
 
 
-async def play(http: httpx.AsyncClient, path: str, attempts: Iterable[Attempt]) -> Attacked:
-    """All of them, AT_ONCE at a time, against the gateway that `http` stands before."""
+async def play(
+    callers: Sequence[httpx.AsyncClient], path: str, attempts: Iterable[Attempt]
+) -> Attacked:
+    """All of them, AT_ONCE at a time, against the gateway that the callers stand before."""
     tickets, statuses, violations = asyncio.Semaphore(AT_ONCE), Counter[int](), list[str]()
+    turn = cycle(callers)
 
     async def one(attempt: Attempt) -> None:
         async with tickets:
-            status = await _sent(http, path, attempt)
+            status = await _sent(next(turn), path, attempt)
         statuses[status] += 1
         if status not in REFUSALS:
             violations.append(f"{attempt.what}: {status}")
@@ -84,23 +89,33 @@ async def play(http: httpx.AsyncClient, path: str, attempts: Iterable[Attempt]) 
 
 
 async def replay(
-    http: httpx.AsyncClient, path: str, secret: str, body: bytes, now_s: float, times: int
+    callers: Sequence[httpx.AsyncClient],
+    path: str,
+    secret: str,
+    body: bytes,
+    now_s: float,
+    times: int,
 ) -> dict[str, int]:
     """The same signed request so often at once; status → how often. One alone may be 200."""
     attempt = Attempt(what="replay", headers=tuple(_list(signed(secret, body, now_s))), body=body)
-    tickets = asyncio.Semaphore(AT_ONCE)
+    tickets, turn = asyncio.Semaphore(AT_ONCE), cycle(callers)
 
     async def one() -> int:
         async with tickets:
-            return await _sent(http, path, attempt)
+            return await _sent(next(turn), path, attempt)
 
     statuses = await asyncio.gather(*(one() for _ in range(times)))
     return {str(status): n for status, n in sorted(Counter(statuses).items())}
 
 
 async def _sent(http: httpx.AsyncClient, path: str, attempt: Attempt) -> int:
+    """The status; who is told to come later does so: what counts is what the door says."""
     headers = [(name.encode(), value) for name, value in attempt.headers]
-    answer = await http.post(path, content=attempt.body, headers=headers, timeout=WITHIN_S)
+    for _ in range(PATIENCE):
+        answer = await http.post(path, content=attempt.body, headers=headers, timeout=WITHIN_S)
+        if answer.status_code != 429:
+            break
+        await asyncio.sleep(1)
     return answer.status_code
 
 

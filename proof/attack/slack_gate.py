@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,11 +11,13 @@ import httpx
 from activities.integrations.channels import SlackAnswers
 from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
+from activities.secrets import Secrets
 from demo.slack import SlackPerson, SlackStandIn
 from proof.in_process import Fleet
 from rollback_manager.authority.people import Accounts
 from rollback_manager.catalogue import Catalogue
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.slack.door import SlackDoor
 from workers import wiring
@@ -30,6 +32,7 @@ PEOPLE = {
     "bob@example.com": Accounts(slack="T1/UBOB"),
 }
 PATH = "/slack/buttons"
+CALLERS = 20
 T1 = {"tier_up_without_evidence": False}
 """Decisions of an environment in which a click in chat is a vote: from T2 on it is none."""
 
@@ -43,6 +46,8 @@ class SlackGate:
     door: SlackDoor
     stand_in: SlackStandIn
     http: httpx.AsyncClient
+    callers: tuple[httpx.AsyncClient, ...]
+    """Each from an address of its own, so that a flood meets the door and not the limits alone."""
 
 
 def peopled(catalogue: Catalogue) -> Catalogue:
@@ -55,7 +60,7 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
     """Until the end of the block. Its replays are in the fleet's own records."""
     port = _free_port()
     at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
-    engine = engine_for(f"sqlite:///{made.settings.data / 'replays.sqlite'}")
+    engine = engine_for(f"sqlite:///{made.settings.data / 'gateway.sqlite'}")
     upgrade(engine)
     client = wiring.http_client()
     with closing(client):
@@ -71,14 +76,20 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
             binding=at,
             now=lambda: datetime.now(UTC),
             replays=SqlReplays(engine),
+            auditing=Auditing(wiring.audit(made.settings, engine, Secrets())),
             slack=door,
         )
-        async with (
-            served(make_app(doors), at),
-            httpx.AsyncClient(base_url=at.origin, trust_env=False) as http,
-        ):
-            yield SlackGate(at.origin, doors, door, stand_in, http)
+        async with served(make_app(doors), at), AsyncExitStack() as opened:
+            callers = tuple(
+                [await opened.enter_async_context(_caller(at, n)) for n in range(CALLERS)]
+            )
+            yield SlackGate(at.origin, doors, door, stand_in, callers[0], callers)
     engine.dispose()
+
+
+def _caller(at: Binding, number: int) -> httpx.AsyncClient:
+    transport = httpx.AsyncHTTPTransport(local_address=f"127.0.0.{number + 1}")
+    return httpx.AsyncClient(base_url=at.origin, transport=transport, trust_env=False)
 
 
 def _free_port() -> int:

@@ -92,6 +92,16 @@ class Incidents:
         except RPCError as error:
             raise explained(error, "the incident") from error
 
+    async def runs(self, env: str, service: str, version: str) -> bool:
+        """Whether an incident of that release is open; needs no worker."""
+        try:
+            known = await self._handle(env, service, version).describe(rpc_timeout=ANSWER_S)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise explained(error, "the incident") from error
+        return known.status is WorkflowExecutionStatus.RUNNING
+
     async def seen(self, env: str, service: str, version: str) -> SeenIncident:
         """How it stands; of several of one release the newest. NotFound where there is none."""
         handle = self._handle(env, service, version)

@@ -39,7 +39,8 @@ def _approving(plan: RollbackPlan) -> Iterator[str]:
     for service in plan.services[:FEW]:
         yield _moved(service, terminal_plan.seen_of(plan, service.service))
     if len(plan.services) > FEW:
-        yield f"{len(plan.services) - FEW} more services go back, in {len(plan.waves)} waves."
+        waves = "1 wave" if len(plan.waves) == 1 else f"{len(plan.waves)} waves"
+        yield f"{len(plan.services) - FEW} more services go back, in {waves}."
     expected = plan.estimate
     back, well = words.duration(expected.traffic_back_s), words.duration(expected.verified_s)
     yield f"Traffic is back in {back}, verified in {well}; source: {foreign(expected.source)}."

@@ -1,10 +1,10 @@
 """Reports as GitHub-flavoured Markdown, for files and CI summaries."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rollback_manager.plan import short
-from rollback_manager.progress import exit_code
+from rollback_manager.progress import RollbackOutcome, exit_code
 from rollback_manager.rendering.layout import clean
 from rollback_manager.rendering.report_parts import Table
 from rollback_manager.rendering.report_sections import begun, sections, steps_of, waves_of
@@ -45,6 +45,26 @@ def ci_summary(r: Report) -> str:
     folded = f"<details><summary>steps, plan {_safe(_digest(r))}</summary>\n\n{steps}\n\n</details>"
     title = f"### {_safe(headline(r) + code)}"
     return "\n\n".join([title, *_lines(summary(r)), _table(numbers), folded]) + "\n"
+
+
+def ended(outcome: RollbackOutcome, code: int) -> str:
+    """The shortest form for a CI job: where the history could not be read."""
+    result = str(outcome.result).replace("_", " ").upper()
+    title = f"### {_safe(f'{outcome.rollback} {result} (exit {code})')}"
+    return "\n\n".join([title, *_lines([outcome.because, outcome.effect])]) + "\n"
+
+
+def going_on(rollback: str, because: str, code: int) -> str:
+    """A CI job leaves, and the rollback goes on."""
+    title = f"### {_safe(f'{rollback} continues (exit {code})')}"
+    return "\n\n".join([title, *_lines([because])]) + "\n"
+
+
+def refusal(what: Mapping[str, str], code: int) -> str:
+    """A refusal on the page of a CI job: what happened, what it means, what to do next."""
+    rows = (("production", what["effect"]), ("next", what["next_step"]))
+    title = f"### Refused (exit {code})"
+    return "\n\n".join([title, _safe(what["what"]), _table(Table("", ("", ""), rows))]) + "\n"
 
 
 def _digest(r: Report) -> str:

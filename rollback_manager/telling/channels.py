@@ -12,12 +12,12 @@ from rollback_manager.values import Value
 
 Named = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 """A channel's own name; it stands in plans, summaries and reports."""
-REFERENCES = (
+REFERENCE = (
     r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|aws:secretsmanager:[!-~]+"
     r"|kubernetes:[a-z0-9.-]+/[a-z0-9.-]+/[A-Za-z0-9._-]+)"
 )
 """Where a secret may be, never what it is."""
-Reference = Annotated[str, StringConstraints(pattern=f"^{REFERENCES}$", max_length=300)]
+Reference = Annotated[str, StringConstraints(pattern=f"^{REFERENCE}$", max_length=300)]
 Address = Annotated[
     str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$", max_length=254)
 ]

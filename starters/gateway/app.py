@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from starters.gateway import api, health, pages, problems
+from starters.gateway import alerts, api, health, openapi, pages, problems
+from starters.gateway.auditing import Refusals
 from starters.gateway.ci import credentials
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
@@ -31,11 +32,14 @@ def make_app(doors: Doors) -> FastAPI:
     health.add(app)
     for router in _routers(doors):
         app.include_router(router)
+    openapi.describe(app)
+    app.add_middleware(Refusals, auditing=doors.auditing)
     return app
 
 
 def _routers(doors: Doors) -> Iterator[APIRouter]:
     yield api.router()
+    yield alerts.router(doors)
     yield pages.router()
     if doors.sign_in is not None:
         yield routes.router

@@ -1,6 +1,6 @@
 """What every door of the gateway needs, put together once by the process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,16 +8,23 @@ from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
+from rollback_manager.incidents.alerts import AlertSource
 from starters.gateway.answered import Answers
+from starters.gateway.auditing import Auditing
 from starters.gateway.ci.door import CiDoor
 from starters.gateway.following import Followings
 from starters.gateway.last_plans import LastPlans
+from starters.gateway.pace import Pace
 from starters.gateway.pictures import Pictures
 from starters.gateway.replays import Replays
 from starters.gateway.seal import Seal
 from starters.gateway.sign_in.flow import SignIn
+from starters.gateway.signing import Signer
 from starters.gateway.slack.door import SlackDoor
 from starters.gateway.told import Told
+
+Secrets = Callable[[], Sequence[str]]
+"""Those that are live now, read anew for each request: they may be replaced at any time."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,16 @@ class Doors:
     now: Callable[[], datetime]
     operator: str = "local:unknown"
     """The one operator of level `local`."""
+    replays: Replays | None = None
+    """What remembers signed requests; None: no door is opened that needs it."""
+    alert_secrets: Mapping[AlertSource, Secrets] = field(default_factory=dict)
+    """Of the sources whose alerts are taken."""
     plans: LastPlans = field(default_factory=LastPlans)
     answers: Answers = field(default_factory=Answers)
+    pace: Pace = field(default_factory=Pace)
+    auditing: Auditing = field(default_factory=Auditing)
+    signer: Signer | None = None
+    """What signs decisions; None at level `local`."""
     following: Followings = field(default_factory=Followings)
     ci: CiDoor | None = None
     """How CI jobs sign in; None: they cannot."""
@@ -55,8 +70,6 @@ class Doors:
     told: Told = field(default_factory=Told)
     sign_in: SignIn | None = None
     """How people sign in; None at level `local`."""
-    replays: Replays | None = None
-    """What was received already; needed by every door that takes signed requests."""
     slack: SlackDoor | None = None
     """Slack's way in; None: there is none."""
 

@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from rollback_manager.authority.people import Kind, Person
+from starters.gateway import pace
+from starters.gateway.auditing import SAFE
 from starters.gateway.ci.guard import admitted, bearer
 from starters.gateway.doors import Doors, doors
+from starters.gateway.lanes import DECISIONS, lane_of
 from starters.gateway.problems import Refused
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 SIGN_IN = "Sign in on the gateway's own page: /sign-in"
 GO_THERE = "Open the gateway by the address that it prints when it starts."
 
@@ -17,8 +19,18 @@ GO_THERE = "Open the gateway by the address that it prints when it starts."
 async def who(request: Request, known: Annotated[Doors, Depends(doors)]) -> Person:
     """A CI job by its credential, or who has signed in; at level `local` the local operator.
 
-    A credential that does not count makes nobody the operator.
+    A credential that does not count makes nobody the operator. Raises Refused: 401 where it is not
+    known who asks, 429 where they ask too often; decisions have a pace of their own.
     """
+    person = await _known(request, known)
+    request.state.subject = person.subject
+    if lane_of(request.scope["path"]) is not DECISIONS:
+        kind = pace.Kind.READ if request.method in SAFE else pace.Kind.CHANGE
+        known.pace.allow(person.subject, kind)
+    return person
+
+
+async def _known(request: Request, known: Doors) -> Person:
     if (credential := bearer(request)) is not None:
         if known.ci is None:
             raise Refused(401, "bad-credential", "no CI signs in here", next_step=GO_THERE)

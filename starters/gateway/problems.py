@@ -5,6 +5,7 @@ Nothing that was sent is repeated: what an attacker writes must not come back in
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -33,6 +34,26 @@ class Problem(Value):
     """What to type or send next."""
     by_hand: tuple[str, ...] = ()
     """While Temporal is away: the last plan that was seen here, as commands to do it by hand."""
+
+
+RESPONSES: Mapping[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": words}
+    for status, words in {
+        400: "Not HTTP, or not JSON",
+        401: "Not signed in",
+        403: "Not allowed",
+        404: "There is no such thing",
+        408: "The request came too slowly",
+        409: "A precondition does not hold, or the key was used for something else",
+        413: "Larger than what is read here",
+        421: "Not a name of this gateway",
+        422: "Not understood",
+        429: "Too often",
+        500: "A mistake of the gateway",
+        503: "Busy; or Temporal, a worker or the records do not answer",
+    }.items()
+}
+"""Of every route: what can be answered instead."""
 
 
 class Refused(RollbackError):
@@ -131,6 +152,7 @@ def handle(app: FastAPI) -> None:
     async def refused(request: Request, error: RollbackError) -> JSONResponse:
         if isinstance(error, Unreachable):
             return answer(_away(request, of_error(error)), {"Retry-After": "5"})
+        request.state.refusal = error.what
         return answer(of_error(error), error.headers if isinstance(error, Refused) else {})
 
     @app.exception_handler(RequestValidationError)

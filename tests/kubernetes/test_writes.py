@@ -52,6 +52,19 @@ def test_a_look_that_is_out_of_date_overwrites_nothing(cluster: Cluster, namespa
     assert cluster.api.get(path)["spec"]["replicas"] == 11
 
 
+def test_what_another_attempt_has_written_is_not_written_again_by_a_late_one(
+    cluster: Cluster, namespace: str
+) -> None:
+    created(cluster.api, namespace, deployment("shop", "v1", 0))
+    path, api = path_of("deployments", namespace, "shop"), roles.api(cluster)
+    known = api.get(path)
+    compare_and_set(api, path, roles.mark(1), one_more, known)
+    more(cluster, path, 10)  # an autoscaler, since then
+    with pytest.raises(TemporaryError, match="another attempt of this step"):
+        compare_and_set(api, path, roles.mark(1), one_more, known)
+    assert cluster.api.get(path)["spec"]["replicas"] == 11
+
+
 def test_who_writes_at_every_try_is_named(cluster: Cluster, namespace: str) -> None:
     created(cluster.api, namespace, deployment("shop", "v1", 0))
     path = path_of("deployments", namespace, "shop")

@@ -41,6 +41,7 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.CHECKUP_WORKFLOW,
         contract.AUDIT_WORKFLOW,
         contract.STAY_WORKFLOW,
+        contract.DEPLOYS_WORKFLOW,
     ]
 
 

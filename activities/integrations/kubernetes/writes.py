@@ -43,17 +43,23 @@ def compare_and_set(
 
     Raises:
         StaleWrite: a newer operation of ours owns the object; nothing was written.
-        TemporaryError: somebody else wrote in between at every try; it is named.
+        TemporaryError: somebody else wrote in between at every try; it is named. Or another attempt
+            of the very same operation did: what it wrote may have been changed since, and is not
+            written again by one that comes late.
         PermanentError: the API refuses the change although nobody wrote in between.
     """
-    refused_at = ""
+    refused_at, first = "", None
     guessed = known is not None  # that try is one more, or a busy writer would take one of ours
     for number in range(TRIES + guessed):
         if number > guessed:
             time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
         seen = known if known is not None and number == 0 else api.get(path)
         _refuse_if_same(path, refused_at, seen)
-        _refuse_if_stale(path, mark, mark_of(seen, key))
+        there = mark_of(seen, key)
+        first = there if number == 0 else first
+        _refuse_if_stale(path, mark, there)
+        if there == mark != first:
+            raise _done_by_another_attempt(path)
         try:
             notes_now = {**notes(seen), key: str(mark)}
             changes = [*change(seen), *_annotated(seen, notes_now)]
@@ -111,6 +117,14 @@ def _refuse_if_same(path: str, refused_at: str, seen: Json) -> None:
             effect="Nothing was changed.",
             next_step="The object is not of the shape that was expected: see its spec.",
         )
+
+
+def _done_by_another_attempt(path: str) -> TemporaryError:
+    return TemporaryError(
+        f"{path} was written by another attempt of this step in the meantime",
+        effect="Nothing was written by this attempt.",
+        next_step="The step is looked at again by itself.",
+    )
 
 
 def _refuse_if_stale(path: str, mark: Mark, there: Mark | None) -> None:

@@ -154,15 +154,6 @@ frozen = Table(
 )
 """What a release was when it was recorded, by the digest of its content: written once."""
 
-replays = Table(
-    "replays",
-    metadata,
-    Column("key", String(255), primary_key=True),
-    Column("expires_at", Utc, nullable=False),
-    Index("replays_expired", "expires_at"),
-)
-"""What a door has received already; each is forgotten when its signature would be too old."""
-
 audit = Table(
     "audit",
     metadata,
@@ -203,3 +194,11 @@ freezes = Table(
     Index("freezes_to_come", "env", "until"),
 )
 """None is deleted: one that was lifted says when and by whom."""
+replays = Table(
+    "replays",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("expires_at", Utc, nullable=False),
+    Index("replays_expired", "expires_at"),
+)
+"""What a door has received already; each is forgotten when its signature would be too old."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import math
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
 
 from rollback_manager.authority import ci_tokens
 from rollback_manager.authority.ci_credentials import Credentials
@@ -13,13 +14,7 @@ from rollback_manager.authority.ci_tokens import BadCiToken, Granted, Issuer
 from rollback_manager.catalogue import Catalogue
 from starters.gateway.ci.keys import Keys
 from starters.gateway.ci.starts import Starts
-
-
-class Once(Protocol):
-    """What was seen before, for all processes of the gateway."""
-
-    def first(self, key: str, until: datetime) -> bool:
-        """Whether this is the first time; remembered until then. Unreachable: nobody can tell."""
+from starters.gateway.replays import Replays
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class CiDoor:
 
     issuers: tuple[Issuer, ...]
     keys: Keys
-    once: Once
+    replays: Replays
     credentials: Credentials
     starts: Starts = field(default_factory=Starts)
 
@@ -43,10 +38,9 @@ class CiDoor:
         claims = ci_tokens.verified(token, key, issuer, now)
         rules = {name: service.ci for name, service in catalogue.services.items() if service.ci}
         granted = ci_tokens.granted(claims, issuer.source, rules)
-        until = datetime.fromtimestamp(claims["exp"], now.tzinfo) + timedelta(
-            seconds=ci_tokens.SLACK_S + 1
-        )
-        seen_as = f"ci:{issuer.source}:{ci_tokens.jti_of(claims)}"
-        if not await asyncio.to_thread(self.once.first, seen_as, until):
+        counts_for = claims["exp"] - now.timestamp() + ci_tokens.SLACK_S
+        jti = hashlib.sha256(ci_tokens.jti_of(claims).encode()).hexdigest()
+        seen_as = f"ci:{issuer.source}:{jti}"
+        if not await asyncio.to_thread(self.replays.first_time, seen_as, math.ceil(counts_for) + 1):
             raise BadCiToken("it was used before")
         return granted

@@ -51,16 +51,17 @@ class Confirmed(NamedTuple):
 
 def question(now_is: RollbackStatus, plan: RollbackPlan | None) -> Question:
     """What is asked now."""
-    waits = now_is.state is State.WAITING_FOR_APPROVAL
+    waits, tier = now_is.state is State.WAITING_FOR_APPROVAL, tier_of(now_is, plan)
+    because = now_is.tier_because or (plan.tier_because if plan is not None else "")
     return Question(
         key=f"{words.state_of(now_is)} {now_is.digest} {now_is.nonce} {len(now_is.decisions)}",
         digest=now_is.digest,
         nonce=now_is.nonce,
         may_vote=waits,
         may_abort=now_is.state is not State.FINISHED,
-        twice=now_is.tier in ASKED_TWICE,
-        tier=str(now_is.tier or ""),
-        tier_because=foreign(now_is.tier_because),
+        twice=tier in ASKED_TWICE,
+        tier=str(tier or ""),
+        tier_because=foreign(because),
         quorum=now_is.quorum,
         moves=moves(now_is),
         approving=approving(now_is, plan),
@@ -89,10 +90,15 @@ def approving(now_is: RollbackStatus, plan: RollbackPlan | None) -> tuple[str, .
     )
 
 
-def confirmed(now_is: RollbackStatus, person: Person) -> Confirmed:
+def tier_of(now_is: RollbackStatus, plan: RollbackPlan | None) -> Tier | None:
+    """How much authority the question needs; None where nobody has said."""
+    return now_is.tier or (plan.tier if plan is not None else None)
+
+
+def confirmed(now_is: RollbackStatus, plan: RollbackPlan | None, person: Person) -> Confirmed:
     """What is asked for beside the click (security §2 and §3)."""
-    twice, local = now_is.tier in ASKED_TWICE, person.kind is Kind.LOCAL
-    alone = now_is.tier is Tier.T3 and local
+    tier, local = tier_of(now_is, plan), person.kind is Kind.LOCAL
+    twice, alone = tier in ASKED_TWICE, tier is Tier.T3 and local
     service = now_is.services[0].service if now_is.services else now_is.env
     return Confirmed(
         word=service if twice else "",

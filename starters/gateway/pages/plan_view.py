@@ -36,7 +36,8 @@ def by_hand(made: RollbackPlan) -> tuple[str, ...]:
 
 def _made(made: RollbackPlan) -> tuple[str, ...]:
     valid = words.duration(made.plan_valid_s)
-    return (f"Made {words.clock(made.made_at)}, valid {valid}, void on any drift.",)
+    tier = f"Tier {made.tier or words.UNKNOWN}: {foreign(made.tier_because) or words.UNKNOWN}."
+    return f"Made {words.clock(made.made_at)}, valid {valid}, void on any drift.", tier
 
 
 def _services(made: RollbackPlan) -> Table:

@@ -13,6 +13,9 @@ from starters.gateway.sign_in.web import Web, away, document
 
 KEPT = timedelta(hours=1)
 """What it says of itself is asked for again after so long."""
+JUST_NOW = timedelta(seconds=5)
+"""Before somebody is sent there it must have answered within so long: that it is away, a person
+hears from us, with what can be done meanwhile."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -37,10 +40,10 @@ class Provider:
         self._one_at_a_time = asyncio.Lock()
         self.keys = Keys(self._key_set, now)
 
-    async def endpoints(self) -> Endpoints:
-        """As its discovery document says; while it is down, as it last said."""
+    async def endpoints(self, kept: timedelta = KEPT) -> Endpoints:
+        """As its discovery document says. Unreachable where it says nothing."""
         async with self._one_at_a_time:
-            if self._known is None or self._now() - self._known[1] > KEPT:
+            if self._known is None or self._now() - self._known[1] > kept:
                 url = self.of.issuer.rstrip("/") + "/.well-known/openid-configuration"
                 found = document(await self._web.get(url), "its configuration")
                 self._known = (_endpoints(found, self.of.issuer), self._now())
@@ -48,7 +51,7 @@ class Provider:
 
     async def way_in(self, asked: Mapping[str, str]) -> str:
         """The address at which a person proves who they are."""
-        to = (await self.endpoints()).authorization_endpoint
+        to = (await self.endpoints(JUST_NOW)).authorization_endpoint
         return f"{to}{'&' if urlsplit(to).query else '?'}{urlencode(asked)}"
 
     async def id_token(self, code: str, verifier: str, redirect_uri: str) -> str:

@@ -80,6 +80,14 @@ def test_what_was_read_is_hidden_from_texts_and_long_ones_from_data() -> None:
     assert veil.over_data(data) == b'{"env": "production", "because": "***"}'
 
 
+def test_the_password_of_a_url_is_hidden_also_without_its_url() -> None:
+    veil = Veil()
+    veil.remember("postgresql://app:pass%40word-1@db/records")
+    assert (
+        veil.over("FATAL: pass@word-1 is wrong, as pass%40word-1") == "FATAL: *** is wrong, as ***"
+    )
+
+
 def test_a_key_in_pem_is_hidden_line_by_line() -> None:
     veil = Veil()
     veil.remember("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END PRIVATE KEY-----")

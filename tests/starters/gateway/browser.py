@@ -54,6 +54,14 @@ class Site:
         await page.screenshot(path=self.shots / f"{name}.png", full_page=True)
 
 
+def free_port() -> int:
+    """One that nobody listens on just now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """Playwright's own Chromium if it is there, else the system's."""
@@ -67,11 +75,11 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def site(made: Rig, browser: Browser, shots: Path, **more: Any) -> AsyncIterator[Site]:
+async def site(
+    made: Rig, browser: Browser, shots: Path, *, port: int = 0, **more: Any
+) -> AsyncIterator[Site]:
     """The rig's gateway on a port of its own."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = port or free_port()
     at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
     doors = replace(doors_of(made), binding=at, **more)
     async with served(make_app(doors), at):

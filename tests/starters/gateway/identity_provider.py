@@ -3,11 +3,13 @@
 It asks for no password: whoever comes is the person that the test has put before it.
 """
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +17,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jwt
+import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-
-from starters.gateway.doors import Binding
-from workers.gateway import served
 
 CLIENT = "rollback-manager"
 SECRET = "client-secret"  # noqa: S105 -- of a stand-in
@@ -122,12 +122,23 @@ class StandInProvider:
         return app
 
 
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Pytest has handlers of its own."""
+        yield
+
+
 @asynccontextmanager
 async def provider() -> AsyncIterator[StandInProvider]:
     """One that listens on this machine."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    made = StandInProvider(f"http://127.0.0.1:{port}")
-    async with served(made.app(), Binding("127.0.0.1", port, made.issuer, ())):
-        yield made
+    listening = socket.create_server(("127.0.0.1", 0))
+    made = StandInProvider(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    config = uvicorn.Config(made.app(), log_config=None, access_log=False)
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield made
+    server.should_exit = True
+    await serving

@@ -2,13 +2,17 @@
 
 import html
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from rollback_manager.progress import EndState, Result, State
 from starters.gateway.pages.rendered import LOCAL
-from tests.starters.gateway.conftest import ORIGIN, Gate
+from tests import rig
+from tests.starters.gateway.conftest import ORIGIN, Gate, opened
 
 FROM_HERE = {"Origin": ORIGIN}
 
@@ -32,11 +36,17 @@ async def sent(gate: Gate, where: str, form: dict[str, str], **headers: str) -> 
     return await gate.http.post(where, data=form, headers={**FROM_HERE, **headers})
 
 
-async def test_an_approval_by_a_form_counts_and_says_so(asking: Gate) -> None:
+async def test_an_approval_is_confirmed_and_counts_and_says_so(asking: Gate) -> None:
     where = await waiting(asking)
-    page = (await asking.http.get(f"/{where}")).text
+    assert "Approve… (T2)" in (await asking.http.get(f"/{where}")).text
+    page = (await asking.http.get(f"/{where}/approve")).text
     assert "Blast radius: 1 service in test, 3 instances" in page
-    answer = await sent(asking, f"/{where}/approve", fields(page, f"/{where}/approve"))
+    form = fields(page, f"/{where}/approve")
+    lacking = await sent(asking, f"/{where}/approve", form | {"confirm": "another"})
+    assert lacking.status_code == 422
+    assert "Type the name of the service to confirm" in lacking.text
+    assert (await asking.rig.rollbacks.rollback(where).status()).decisions == ()
+    answer = await sent(asking, f"/{where}/approve", form | {"confirm": asking.rig.service})
     assert answer.status_code == 303
     back = (await asking.http.get(answer.headers["location"])).text
     assert "approve: applied: counted for plan" in back
@@ -48,9 +58,27 @@ async def test_an_approval_by_a_form_counts_and_says_so(asking: Gate) -> None:
     assert "<form" not in ended
 
 
+async def to_approve(gate: Gate, where: str) -> dict[str, str]:
+    """The form of an approval as somebody sends it who has typed what is asked for."""
+    page = (await gate.http.get(f"/{where}/approve")).text
+    return fields(page, f"/{where}/approve") | {"confirm": gate.rig.service}
+
+
+async def test_below_t2_one_click_is_enough(client: Client, tmp_path: Path) -> None:
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
+    async with rig.rig(client, tmp_path, cached=1000, policy=policy, manned=False) as made:
+        t1 = replace(made, decisions={"tier_up_without_evidence": False})
+        async with t1.worker(), opened(t1) as gate:
+            where = await waiting(gate)
+            form = fields((await gate.http.get(f"/{where}")).text, f"/{where}/approve")
+            assert (await sent(gate, f"/{where}/approve", form)).status_code == 303
+            outcome = await gate.rig.rollbacks.rollback(where).result()
+    assert outcome.result is Result.VERIFIED
+
+
 async def test_a_second_click_is_the_same_vote(asking: Gate) -> None:
     where = await waiting(asking)
-    form = fields((await asking.http.get(f"/{where}")).text, f"/{where}/approve")
+    form = await to_approve(asking, where)
     first, second = [await sent(asking, f"/{where}/approve", form) for _ in range(2)]
     assert (first.status_code, second.status_code) == (303, 303)
     outcome = await asking.rig.rollbacks.rollback(where).result()
@@ -129,11 +157,13 @@ NOT_OURS: tuple[tuple[dict[str, str], dict[str, str], int], ...] = (
 
 async def test_a_form_that_is_not_ours_changes_nothing(asking: Gate) -> None:
     where = await waiting(asking)
-    form = fields((await asking.http.get(f"/{where}")).text, f"/{where}/approve")
+    form = await to_approve(asking, where)
     for change, headers, status in NOT_OURS:
         answer = await sent(asking, f"/{where}/approve", form | change, **headers)
         assert (change, headers, answer.status_code) == (change, headers, status)
         assert "nchanged" in answer.text
+    unsaid = await asking.http.post(f"/{where}/approve", data=form)  # every browser says it
+    assert unsaid.status_code == 403
     twice = "&".join(f"{name}={value}" for name, value in [*form.items(), ("plan", "0" * 12)])
     for body in (twice, "%ff=%ff", "a" * 50, "=&=&="):
         typed = {**FROM_HERE, "Content-Type": "application/x-www-form-urlencoded"}

@@ -1,0 +1,40 @@
+"""The summary on the page of a CI job: made from the history once it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rollback_manager.errors import RollbackError
+from starters.ci.job import this_job
+from starters.console import Answer
+
+if TYPE_CHECKING:
+    from rollback_manager.client import RollbackClient
+
+
+async def with_page(client: RollbackClient, answer: Answer) -> Answer:
+    """The answer with its summary, where there is a page to show it on.
+
+    Without a history that can be read it is the outcome alone: no page is worth a failed job.
+    """
+    job = this_job()
+    if job is None or job.summary is None:
+        return answer
+    return replace(answer, summary=await _summary(client, answer))
+
+
+async def _summary(client: RollbackClient, answer: Answer) -> str:
+    from rollback_manager.progress import RollbackOutcome
+    from rollback_manager.rendering import markdown
+    from rollback_manager.report import build
+    from starters.history import entries
+
+    rollback, told = str(answer.document["rollback"]), answer.document.get("outcome")
+    if not told:
+        because = str(answer.document.get("because", ""))
+        return markdown.going_on(rollback, because, answer.code)
+    try:
+        return markdown.ci_summary(build(await entries(client.temporal, rollback)))
+    except RollbackError:
+        return markdown.ended(RollbackOutcome.model_validate(told), answer.code)

@@ -1,0 +1,106 @@
+"""As tests/rig.py, in an environment where only signed decisions count; and who signs them."""
+
+import uuid
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rollback_manager.authority.token import (
+    Claims,
+    Dec,
+    audience,
+    hash_of,
+    signed,
+    verify_key,
+)
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.client import Rollback
+from rollback_manager.contract import AbortCommand, AbortMode, Vote
+from rollback_manager.progress import RollbackStatus
+from tests.rig import Rig, catalogue
+from workers import wiring
+
+NOW, NEXT, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([n] * 32)) for n in (1, 2, 3))
+KEYS = {"now": NOW, "next": NEXT, "stranger": STRANGER}
+OWNERS = ("payments",)
+GROUPS = {
+    "ana@example.com": ("payments",),
+    "bo@example.com": ("commanders",),
+    "cy@example.com": ("leads",),
+    "eve@example.com": ("visitors",),
+}
+"""Who is who: an owner, two others who may agree, and one who may not."""
+
+
+@dataclass
+class SecuredRig(Rig):
+    """pinned: kids of the keys in the catalogue."""
+
+    pinned: tuple[str, ...] = field(default=("now", "next"))
+
+    @property
+    def parts(self) -> wiring.Parts:
+        """As the rig's, with a catalogue of level secured."""
+        known = catalogue(self.service, self.policy, self.strategy, self.decisions)
+        return wiring.Parts(
+            secured(known, self.pinned), self.records, lambda _env, _s: self.world.target()
+        )
+
+
+def secured_rig(made: Rig, **changes: Any) -> SecuredRig:
+    """The same rig at level secured."""
+    known = {one.name: getattr(made, one.name) for one in fields(Rig)}
+    return SecuredRig(**(known | changes))
+
+
+def secured(known: Catalogue, kids: tuple[str, ...] = ("now", "next")) -> Catalogue:
+    """The same catalogue, in which decisions are signed by one of these keys."""
+    tree = known.model_dump()
+    for environment in tree["environments"].values():
+        environment |= {
+            "security": "secured",
+            "roles": {"on_call": ["on-call"], "incident_commander": ["commanders"]},
+            "approvers": ["leads"],
+            "signing_keys": [verify_key(KEYS[kid], kid).model_dump() for kid in kids],
+        }
+    for service in tree["services"].values():
+        service |= {"owners": OWNERS, "pair_tested": True}
+    return Catalogue.model_validate(tree)
+
+
+def token(status: RollbackStatus, dec: Dec, sub: str, at: float, /, **changes: Any) -> str:
+    """What the gateway would sign. at: of signing, in seconds since 1970. kid: of the key."""
+    kid, life = changes.pop("kid", "now"), changes.pop("life", 600)
+    groups = changes.pop("groups", GROUPS[sub])
+    claims: dict[str, Any] = {
+        "aud": audience(status.env),
+        "sub": sub,
+        "act": "web+mfa",
+        "amr": ("pwd", "mfa"),
+        "groups": groups,
+        "groups_hash": hash_of(groups),
+        "rid": status.rollback,
+        "run": status.first_run,
+        "plan": status.digest,
+        "dec": dec,
+        "nonce": status.nonce,
+        "iat": int(at),
+        "exp": int(at) + life,
+        "jti": uuid.uuid4().hex,
+    }
+    return signed(Claims(**(claims | changes)), KEYS[kid], kid)
+
+
+def vote(status: RollbackStatus, dec: Dec, sub: str, at: float, /, **changes: Any) -> Vote:
+    """A vote as the gateway sends it."""
+    words = token(status, dec, sub, at, **changes)
+    return Vote(plan=status.digest, by=sub, method="web+mfa", token=words)
+
+
+async def stop(
+    rollback: Rollback, status: RollbackStatus, sub: str, at: float, **changes: Any
+) -> None:
+    """An abort as the gateway sends it: hold."""
+    words = token(status, Dec.ABORT_HOLD, sub, at, **({"nonce": "", "plan": ""} | changes))
+    await rollback.abort(AbortCommand(mode=AbortMode.HOLD, by=sub, reason="stop", token=words))
