@@ -210,6 +210,22 @@ async def test_what_cannot_be_decided_in_time_is_said_to_be_recorded_and_then_wh
     assert "Applied: reject" in json.dumps(chat.slack.ephemeral[-1])
 
 
+@pytest.mark.parametrize("command", [False, True])
+async def test_a_mistake_of_ours_is_told_and_logged_and_is_no_error_of_http(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: bool
+) -> None:
+    def broken(*_: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(RollbackClient, "rollback", broken)
+    if command:
+        said = await chat.typed("status test/k")
+    else:
+        said = await chat.told(ANA.click("approve", "test/k.n0"))
+    assert said.startswith("A mistake of this gateway; its log says which")
+    assert "a mistake in Slack's door" in caplog.text
+
+
 async def test_with_slack_down_after_a_click_the_decision_stands(chat: Chat) -> None:
     rollback = await chat.waiting()
     chat.slack.down = True
