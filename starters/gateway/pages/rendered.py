@@ -92,7 +92,9 @@ def refused(request: Request, error: RollbackError) -> Response:
     away = isinstance(error, Unreachable)
     commands = doors(request).plans.by_hand(rollback) if away else ()
     who = _who(request)
-    return page(request, who, "refused.html", problem.status, problem=problem, commands=commands)
+    answer = page(request, who, "refused.html", problem.status, problem=problem, commands=commands)
+    answer.headers.update(error.headers if isinstance(error, problems.Refused) else {})
+    return answer
 
 
 def _who(request: Request) -> Person | None:
