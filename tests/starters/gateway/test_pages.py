@@ -94,7 +94,7 @@ async def test_a_rejection_leaves_production_as_it_is(asking: Gate) -> None:
     assert asking.rig.world.shares_now == {"v2": 100}
 
 
-@pytest.mark.parametrize("mode", ["hold", "restore"])
+@pytest.mark.parametrize("mode", ["hold", pytest.param("restore", marks=pytest.mark.long)])
 async def test_an_abort_says_first_what_it_does(gate: Gate, mode: str) -> None:
     gate.rig.world.in_flight = {"v2": 3}  # the shift is done, and the drain waits
     rollback = await gate.rig.start()
@@ -181,6 +181,7 @@ async def test_the_answer_on_a_page_cannot_be_forged_by_a_link(gate: Gate) -> No
     await rollback.result()
 
 
+@pytest.mark.long
 async def test_a_picture_is_a_document_that_runs_nothing(gate: Gate) -> None:
     rollback = await gate.rig.start()
     await rollback.result()
@@ -193,6 +194,7 @@ async def test_a_picture_is_a_document_that_runs_nothing(gate: Gate) -> None:
     assert "<script" not in picture.text
 
 
+@pytest.mark.long
 async def test_a_report_can_be_taken_away_as_a_file(gate: Gate) -> None:
     rollback = await gate.rig.start()
     await rollback.result()

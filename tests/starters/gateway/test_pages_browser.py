@@ -35,8 +35,10 @@ def shots(tmp_path: Path) -> Path:
 async def asks(
     client: Client, tmp_path: Path, browser: Browser, shots: Path
 ) -> AsyncIterator[Site]:
-    """A person must agree within a minute."""
-    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 60}}
+    """A person must agree within a minute; a drain waits for longer than anybody looks."""
+    patient = {**dict(rig.POLICY["timeouts"]), "drain_s": 60}  # type: ignore[call-overload]
+    approval = {"required": True, "deadline_s": 60}
+    policy: dict[str, object] = {"approval": approval, "timeouts": patient}
     async with (
         rig.rig(client, tmp_path, cached=1000, policy=policy) as made,
         site(made, browser, shots) as one,
@@ -125,7 +127,8 @@ async def test_without_javascript_at_360_pixels_in_the_dark_a_person_rejects(ask
     assert asks.rig.world.shares_now == {"v2": 100}
 
 
-@pytest.mark.parametrize("mode", ["hold", pytest.param("restore", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["hold", "restore"])
 async def test_a_person_aborts_on_a_page_that_says_what_it_does(asks: Site, mode: str) -> None:
     asks.rig.world.in_flight = {"v2": 3}  # the shift is done, and the drain waits
     rollback = await waiting(asks)
@@ -153,6 +156,7 @@ async def test_a_person_aborts_on_a_page_that_says_what_it_does(asks: Site, mode
     assert (outcome.result, outcome.services[0].end) == (Result.ABORTED, ends[mode])
 
 
+@pytest.mark.long
 async def test_a_vote_after_the_deadline_is_told_why_it_does_not_count(expires: Site) -> None:
     rollback = await waiting(expires)
     async with expires.context(java_script_enabled=False) as context:
@@ -167,15 +171,9 @@ async def test_a_vote_after_the_deadline_is_told_why_it_does_not_count(expires: 
     assert expires.rig.world.shares_now == {"v2": 100}
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        (360, "dark"),
-        pytest.param(360, "light", marks=pytest.mark.long),
-        pytest.param(1100, "dark", marks=pytest.mark.long),
-        pytest.param(1100, "light", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("width", [360, 1100])
 async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: str) -> None:
     rollback = await waiting(asks)
     service = asks.rig.service

@@ -46,6 +46,7 @@ async def signed(
         yield one
 
 
+@pytest.mark.long
 async def test_a_link_to_a_rollback_leads_through_the_provider_to_a_vote_in_ones_own_name(
     signed: Site, ids: StandInProvider
 ) -> None:
