@@ -60,7 +60,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
 VERBS = {name: verb for verbs in VERBS_BY_GROUP.values() for name, verb in verbs.items()}
 
 
-EXTRAS = {"demo": "demo", "prove": "demo", "serve": "serve", "gateway": "gateway"}
+EXTRAS = {"demo": "demo", "prove": "demo", "serve": "serve", "gateway": "serve"}
 """Verb → what has to be installed for it, where that is not `worker`."""
 
 

@@ -8,9 +8,19 @@ from rollback_manager.client.codec import Keys
 from starters import naming
 from starters.gateway.codec_server import CodecDoors, make_codec_app
 from starters.gateway.doors import Binding
+from workers.wiring import Parts
 
 PATH = "/codec"
 """Below the gateway's own address."""
+
+
+def mount(app: FastAPI, parts: Parts, namespace: str, ui: str, at: Binding) -> None:
+    """Below the gateway's own address; nothing where nothing is encrypted, or nobody audits."""
+    if parts.codec is None or parts.audit is None:
+        return
+    may_encode = parts.takes_unbound
+    made = codec_app(parts.codec, namespace, ui, at, parts.audit, may_encode=may_encode)
+    app.mount(PATH, made)
 
 
 def codec_app(

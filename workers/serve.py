@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 
+from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
-from workers import gateway, wiring, worker
+from starters.gateway.doors import Binding
+from workers import codec_server, gateway, wiring, worker
 from workers.anchoring import anchoring
 from workers.process import run, say
-from workers.settings import Settings
+from workers.settings import Settings, SignInSettings
 from workers.telemetry import set_up
 from workers.temporal_binary import find_binary
 from workers.temporal_server import NAMESPACE, TemporalServer
@@ -45,7 +47,12 @@ async def temporal(settings: Settings) -> TemporalServer:
         settings.ui_port,
         settings.data / "temporal.log",
         search_attributes=SEARCH_ATTRIBUTES,
+        ui_codec=f"{_origin(settings)}{codec_server.PATH}" if settings.codec_keys else "",
     )
+
+
+def _origin(settings: Settings) -> str:
+    return gateway.binding(settings, SignInSettings()).origin
 
 
 async def _work_beside(server: TemporalServer, settings: Settings) -> None:
@@ -55,9 +62,13 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
     keeping = asyncio.create_task(server.keep_alive(say))
+
+    def decodes(app: FastAPI, at: Binding) -> None:
+        codec_server.mount(app, parts, NAMESPACE, server.ui_url, at)
+
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        async with gateway.opened(client, settings) as at:
+        async with gateway.opened(client, settings, decodes) as at:
             say(f"gateway: {at.origin}")
             say("ready; Ctrl-C stops all, and what runs goes on at the next start")
             async with anchoring(parts.audit):

@@ -25,6 +25,7 @@ from activities.integrations.kubernetes import (
     KubernetesAccess,
     KubernetesOwners,
     KubernetesPlace,
+    KubernetesSecrets,
     PodFeed,
     Reader,
     RolloutAnalyses,
@@ -109,6 +110,11 @@ def targets(
 def access(catalogue: Catalogue) -> dict[str, Access]:
     """As whom the worker comes to each cluster of the catalogue."""
     return {name: KubernetesAccess(Api(name, one)) for name, one in catalogue.clusters.items()}
+
+
+def kubernetes_secrets(catalogue: Catalogue) -> KubernetesSecrets:
+    """Secrets in the clusters of the catalogue."""
+    return KubernetesSecrets({name: Api(name, one) for name, one in catalogue.clusters.items()})
 
 
 def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:

@@ -30,6 +30,7 @@ from activities.step import Step
 from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import RollbackError
 from rollback_manager.progress import RollbackOutcome, StepRecord
+from workers.veiled_spans import VeiledSpans
 
 ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -60,7 +61,7 @@ def set_up() -> Telemetry:
         return Telemetry()
     resource = Resource.create({"service.name": "rollback-manager"})
     traces = TracerProvider(resource=resource)
-    traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    traces.add_span_processor(BatchSpanProcessor(VeiledSpans(OTLPSpanExporter())))
     reader = PeriodicExportingMetricReader(OTLPMetricExporter())
     measures = MeterProvider(resource=resource, metric_readers=[reader])
     meter = measures.get_meter("rollback-manager")

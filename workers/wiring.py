@@ -22,6 +22,7 @@ from activities.frozen import FrozenContents
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.secret_aws import AwsSecrets
 from activities.integrations.sql import SqlAudit, SqlRecords, engine_for, upgrade
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
@@ -50,7 +51,7 @@ from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
 from workers.channels import channels, no_channels
 from workers.settings import Settings
-from workers.targets import access, reverts, targets
+from workers.targets import access, kubernetes_secrets, reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -107,7 +108,7 @@ def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
     catalogue = catalogue_of(settings)
     make_data_folder(settings)
-    secrets = Secrets()
+    secrets = secrets_of(catalogue)
     engine = engine_for(records_url(settings, secrets))
     try:
         upgrade(engine)
@@ -126,7 +127,7 @@ def parts(settings: Settings) -> Parts:
         reverts=reverts(catalogue, client),
         audit=audit(settings, engine, secrets),
         secrets=secrets,
-        channels=channels(catalogue, client),
+        channels=channels(catalogue, client, secrets.resolve),
         page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
         codec=codec(settings, secrets),
     )
@@ -135,6 +136,11 @@ def parts(settings: Settings) -> Parts:
 def codec(settings: Settings, secrets: Secrets) -> Keys | None:
     """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
     return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
+
+
+def secrets_of(catalogue: Catalogue) -> Secrets:
+    """All kinds of references; nobody is asked before a secret is needed."""
+    return Secrets({"aws": AwsSecrets(), "kubernetes": kubernetes_secrets(catalogue)})
 
 
 def records_url(settings: Settings, secrets: Secrets) -> str:

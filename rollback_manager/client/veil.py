@@ -6,8 +6,10 @@ of the process, because logs and exceptions are.
 """
 
 import json
+import re
 import threading
 from collections import OrderedDict
+from urllib.parse import unquote
 
 HIDDEN = "***"
 SHORTEST = 8
@@ -29,8 +31,11 @@ class Veil:
         self._lock = threading.Lock()
 
     def remember(self, secret: str) -> str:
-        """The secret itself; from now on it is hidden. A key in PEM is hidden line by line."""
-        parts = secret.splitlines() if secret.startswith(PEM) else [secret]
+        """The secret itself; from now on it is hidden.
+
+        A key in PEM is hidden line by line, and the password of a URL alone, too.
+        """
+        parts = secret.splitlines() if secret.startswith(PEM) else [secret, *_passwords(secret)]
         ways = {way for one in parts for way in (one, json.dumps(one)[1:-1])}
         new = {one for one in ways if len(one) >= SHORTEST and not one.startswith(PEM)}
         with self._lock:
@@ -53,6 +58,11 @@ class Veil:
                 break
             data = data.replace(secret.encode(errors="replace"), HIDDEN.encode())
         return data
+
+
+def _passwords(secret: str) -> list[str]:
+    coded = re.findall(r"://[^/@\s]*:([^@/\s]+)@", secret)
+    return [*coded, *map(unquote, coded)]
 
 
 VEIL = Veil()

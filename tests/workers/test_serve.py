@@ -17,14 +17,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+from temporalio.api.common.v1 import Payloads
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from demo.processes import is_running, until
 from rollback_manager.client import RollbackClient
+from rollback_manager.client.converter import converter
 from rollback_manager.contract import RollbackRequest
 from starters.checkup import Level, of_server
 from starters.refusals import UsageError
+from tests import keys
 from tests.rig import catalogue
 from workers.settings import load
 from workers.temporal_server import TemporalServer
@@ -187,6 +191,31 @@ async def test_serve_brings_the_gateway(serving: tuple[Machine, Running]) -> Non
 def test_serve_says_how_well_it_is_protected(serving: tuple[Machine, Running]) -> None:
     _, started = serving
     assert "security: local – one operator, no sign-in, loopback only" in started.said
+
+
+async def test_with_keys_serve_encrypts_and_its_web_ui_knows_who_decrypts(
+    tmp_path: Path,
+) -> None:
+    machine = made(tmp_path)
+    ring = keys.write(tmp_path / "codec.json")
+    with machine.running("serve", ROLLBACK_CODEC_KEYS=f"file:{ring}"):
+        ui = f"http://127.0.0.1:{machine.ui_port}"
+        told = await asyncio.to_thread(httpx.get, f"{ui}/api/v1/settings", trust_env=False)
+        codec = told.json()["Codec"]["Endpoint"]
+        assert codec == f"http://127.0.0.1:{machine.gateway_port}/codec"
+        encrypting = converter(keys.ring(ring), "default")
+        client = await Client.connect(machine.address, data_converter=encrypting)
+        planned = await RollbackClient(client).plan(ASK)
+        assert planned.blocked_because  # an answer, of a worker that could read the question
+        history = await client.get_workflow_handle("plan/test/k-1").fetch_history()
+        raw = history.events[0].workflow_execution_started_event_attributes.input
+        assert b"elsewhere" not in raw.SerializeToString()
+        sent = {"Origin": ui, "X-Namespace": "default"}
+        read = await asyncio.to_thread(
+            httpx.post, f"{codec}/decode", json=MessageToDict(raw), headers=sent, trust_env=False
+        )
+        (payload,) = ParseDict(read.json(), Payloads()).payloads
+        assert b"elsewhere" in payload.data
 
 
 def test_a_second_serve_on_the_same_data_is_refused_by_name(

@@ -13,6 +13,7 @@ from activities.integrations.kubernetes.preconditions import ClusterPrecondition
 from activities.integrations.kubernetes.rollout_analyses import RolloutAnalyses
 from activities.integrations.kubernetes.rollout_pods import RolloutPods
 from activities.integrations.kubernetes.rollout_traffic import RolloutTraffic
+from activities.integrations.kubernetes.secrets import KubernetesSecrets
 from activities.integrations.kubernetes.service import ServiceTraffic
 from activities.integrations.kubernetes.side_by_side import SideBySide
 from activities.integrations.kubernetes.world import Reader
@@ -27,6 +28,7 @@ __all__ = [
     "KubernetesAccess",
     "KubernetesOwners",
     "KubernetesPlace",
+    "KubernetesSecrets",
     "PodFeed",
     "Reader",
     "RolloutAnalyses",

@@ -76,6 +76,8 @@ async def _decided(
         plan=sent.plan,
         nonce=sent.nonce,
         reason=sent.reason,
+        confirm=sent.confirm,
+        incident=sent.incident,
     )
     try:
         async with asyncio.timeout(ANSWER_S):  # what was begun is carried to its end all the same
