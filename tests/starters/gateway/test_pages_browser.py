@@ -50,8 +50,8 @@ async def asks(
 async def expires(
     client: Client, tmp_path: Path, browser: Browser, shots: Path
 ) -> AsyncIterator[Site]:
-    """Nobody has longer than three seconds."""
-    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 3}}
+    """Nobody has longer than ten seconds."""
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 10}}
     async with (
         rig.rig(client, tmp_path, cached=1000, policy=policy) as made,
         site(made, browser, shots) as one,
