@@ -80,6 +80,7 @@ async def to_approve(gate: Gate, where: str) -> dict[str, str]:
     return fields(page, f"/{where}/approve") | {"confirm": gate.rig.service}
 
 
+@pytest.mark.long
 async def test_below_t2_one_click_is_enough(client: Client, tmp_path: Path) -> None:
     policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
     async with rig.rig(client, tmp_path, cached=1000, policy=policy, manned=False) as made:
@@ -101,6 +102,7 @@ async def test_a_second_click_is_the_same_vote(asking: Gate) -> None:
     assert len(outcome.decisions) == 1
 
 
+@pytest.mark.long
 async def test_a_rejection_leaves_production_as_it_is(asking: Gate) -> None:
     where = await waiting(asking)
     form = fields((await asking.http.get(f"/{where}")).text, f"/{where}/reject")
