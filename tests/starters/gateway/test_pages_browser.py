@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from playwright.async_api import Browser, Page, expect
 from temporalio.client import Client
 
 from rollback_manager.client import Rollback
+from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.progress import EndState, Result, State
 from tests import rig
+from tests.incidents import evidence
 from tests.starters.gateway.browser import Site, chromium, is_within, site, violations
 
 SOON = 10_000
@@ -196,6 +199,13 @@ async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: s
         await rollback.result()
         await looked_at(asks, page, f"ended-{width}-{scheme}", f"/{rollback.id}")
         await looked_at(asks, page, f"report-{width}-{scheme}", f"/{rollback.id}/report")
+        told = evidence(fired_at=datetime.now(UTC))
+        await asks.rig.rollbacks.incidents.report(
+            Alarm(env="test", service=service, version="v2", evidence=told)
+        )
+        where = f"/incident/test/{service}/v2"
+        await looked_at(asks, page, f"incident-{width}-{scheme}", where)
+        await expect(page.get_by_role("heading", level=1)).to_have_text(where[1:])
 
 
 async def looked_at(on: Site, page: Page, name: str, path: str) -> None:
