@@ -22,7 +22,7 @@ from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import slack, wiring
+from workers import codec_server, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
 from workers.settings import Settings, SignInSettings, SlackSettings
@@ -141,18 +141,18 @@ async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
     """The gateway, answering within the block."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
-    async with (
-        people(sign_in, Secrets(), at.origin) as known,
-        served(app_of(client, settings, known), at),
-    ):
-        yield at
+    async with people(sign_in, Secrets(), at.origin) as known:
+        app = app_of(client, settings, known)
+        codec_server.mount(app, client, settings)
+        async with served(app, at):
+            yield at
 
 
 async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    client = await connect(wiring.codec(settings, Secrets()))
+    client = await connect(wiring.codec(settings, wiring.secrets_of(wiring.catalogue_of(settings))))
     issuer = SignInSettings().issuer
     async with opened(client, settings) as at:
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)

@@ -12,7 +12,7 @@ from starters.console import SECURITY_LINE
 from workers import codec_server, gateway, wiring, worker
 from workers.anchoring import anchoring
 from workers.process import run, say
-from workers.settings import Settings
+from workers.settings import Settings, SignInSettings
 from workers.telemetry import set_up
 from workers.temporal_binary import find_binary
 from workers.temporal_server import NAMESPACE, TemporalServer
@@ -45,10 +45,15 @@ async def temporal(settings: Settings) -> TemporalServer:
         settings.ui_port,
         settings.data / "temporal.log",
         search_attributes=SEARCH_ATTRIBUTES,
-        ui_codec=f"{gateway.binding(settings).origin}{codec_server.PATH}"
-        if settings.codec_keys
-        else "",
+        ui_codec=_decoder(settings),
     )
+
+
+def _decoder(settings: Settings) -> str:
+    """Where the Web UI has encrypted payloads read to it; empty where nothing is encrypted."""
+    if not settings.codec_keys:
+        return ""
+    return gateway.binding(settings, SignInSettings()).origin + codec_server.PATH
 
 
 async def _work_beside(server: TemporalServer, settings: Settings) -> None:
