@@ -44,6 +44,10 @@ class Blocked(PermanentError):
     """A precondition or a guard forbids it. Nothing was touched."""
 
 
+class NotPermitted(PermanentError):
+    """Whoever asks is not signed in, or may not do it. Nothing was touched."""
+
+
 class StalePlan(PermanentError):
     """The plan that was agreed to is not the plan of now. Nothing was touched."""
 

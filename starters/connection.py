@@ -14,7 +14,13 @@ from starters.console import say
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[RollbackClient]:
-    """A client of the Temporal that `temporalio.envconfig` names."""
+    """A client of the gateway, where one is named; else of `temporalio.envconfig`'s Temporal."""
+    if gateway := settings.read().by_gateway:
+        from starters.by_gateway.client import GatewayClient
+
+        async with GatewayClient(gateway) as client:
+            yield client
+        return
     async with RollbackClient(task_queue=task_queue()) as client:
         if is_exposed(client.temporal):
             say(

@@ -16,7 +16,7 @@ from typing import NoReturn, TextIO, cast
 import typer
 
 from rollback_manager.errors import RollbackError
-from starters import refusals
+from starters import refusals, settings
 from starters.ci.github import harmless, harmless_json
 from starters.ci.job import this_job
 from starters.refusals import EXIT_CODES, INTERRUPTED, NO_BAD_END, USAGE
@@ -24,6 +24,8 @@ from starters.refusals import EXIT_CODES, INTERRUPTED, NO_BAD_END, USAGE
 TYPED_WRONG = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """Click's UsageError: Typer carries a Click of its own and gives out this one subclass only."""
 SECURITY = "local"
+GATEWAY = "gateway"
+"""What is secured, and how, the gateway knows: answers that are of a rollback name its level."""
 SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"
 
 
@@ -47,8 +49,14 @@ def run(verb: Verb, *, as_json: bool, talks: bool = True) -> NoReturn:
     talks: it speaks to Temporal, so the level of security is named first.
     """
     if talks:
-        say(SECURITY_LINE)
+        say_security()
     finish(answered(verb, as_json=as_json), as_json=as_json)
+
+
+def say_security() -> None:
+    """As whom this command is about to speak."""
+    by = settings.read().by_gateway
+    say(f"security: by the gateway {by.url}, as who signs in there" if by else SECURITY_LINE)
 
 
 def answered(verb: Verb, *, as_json: bool) -> Answer:
@@ -108,10 +116,15 @@ def somebody_is_there() -> bool:
 
 
 def agreed(question: str) -> bool:
-    """Ask; only `yes` is a yes. Never inside an event loop: Ctrl-C would have to wait there."""
-    print(f"{question} Type yes to agree: ", end="", file=sys.stderr, flush=True)
+    """Ask; only `yes` is a yes."""
+    return typed(f"{question} Type yes to agree:").lower() == "yes"
+
+
+def typed(question: str) -> str:
+    """Ask; what was typed. Never inside an event loop: Ctrl-C would have to wait there."""
+    print(f"{question} ", end="", file=sys.stderr, flush=True)
     try:
-        return sys.stdin.readline().strip().lower() == "yes"
+        return sys.stdin.readline().strip()
     except KeyboardInterrupt:
         say(f"\nLeft by Ctrl-C. {refusals.UNCHANGED}")
         raise typer.Exit(INTERRUPTED) from None
@@ -177,7 +190,8 @@ def _runs_on_github() -> bool:
 def _show_json(document: Mapping[str, object], code: int) -> None:
     import json
 
-    whole = {"security": SECURITY, **document, "exit_code": code}
+    level = GATEWAY if settings.read().by_gateway else SECURITY
+    whole = {"security": level, **document, "exit_code": code}
     text = json.dumps(whole, ensure_ascii=True, separators=(",", ":"))
     print(harmless_json(text) if _runs_on_github() else text, flush=True)
 

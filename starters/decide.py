@@ -41,7 +41,7 @@ def reject(
 def _decide(
     decision: str, rollback: str, plan: str | None, reason: str, by: str | None, as_json: bool
 ) -> None:
-    console.say(console.SECURITY_LINE)
+    console.say_security()
     try:
         named = naming.rollback(rollback)
         if plan is None and not console.somebody_is_there():

@@ -21,6 +21,14 @@ To = Annotated[
     typer.Option("--to", metavar="VERSION", help="Go to this one, not the newest known good."),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; people will read it in the report.")]
+Confirm = Annotated[
+    str | None,
+    typer.Option(
+        "--confirm",
+        metavar="SERVICE",
+        help="The service, typed out: asked for from tier T2 on, where one person decides alone.",
+    ),
+]
 Incident = Annotated[str, typer.Option("--incident", metavar="ID", help="Id of the incident.")]
 By = Annotated[
     str | None, typer.Option("--by", help="Who says so; default: local:<your user name>.")

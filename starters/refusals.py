@@ -8,6 +8,7 @@ from rollback_manager.errors import (
     Blocked,
     CatalogueError,
     NotFound,
+    NotPermitted,
     PermanentError,
     RollbackError,
     StalePlan,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 USAGE = 2
 DECLINED = 3
+NOT_PERMITTED = 4
 BLOCKED = 7
 GOING_ON = 8
 STALE = 9
@@ -37,6 +39,7 @@ EXIT_CODES = {
     Blocked.__name__: BLOCKED,
     CatalogueError.__name__: BLOCKED,
     NotFound.__name__: BLOCKED,
+    NotPermitted.__name__: NOT_PERMITTED,
     StalePlan.__name__: STALE,
 }
 """By class; all others are 1. What is not found is a precondition that does not hold.
@@ -105,7 +108,7 @@ def _in_parts(planned: Planned) -> Blocked:
         f"{services} services are more than one plan can hold: they go in {len(planned.parts)}"
         f" parts, and each part shows its plan when it is started",
         effect=UNCHANGED,
-        next_step="Start them with --yes: the approval is asked for once, for all parts.",
+        next_step="Start them with --confirm SERVICE: approval is asked for once, for all parts.",
     )
 
 

@@ -13,7 +13,7 @@ from starters import plan as planning
 from starters.ci.files import Dotenv, Junit, written
 from starters.ci.job import this_job
 from starters.console import Answer
-from starters.options import Env, Incident, Json, Reason, Services, Timeout, To
+from starters.options import Confirm, Env, Incident, Json, Reason, Services, Timeout, To
 from starters.refusals import DECLINED, UNCHANGED, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def start(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not show the plan, do not ask.")] = False,
+    confirm: Confirm = None,
     expect_plan: Annotated[
         str | None,
         typer.Option("--expect-plan", metavar="DIGEST", help="Only if the plan still is this one."),
@@ -71,15 +72,16 @@ def start(
             "trigger": naming.named("trigger", told_by),
             "expect_plan": expect_plan,
             "evidence": _evidence(evidence),
+            "confirmed": confirm or "",
         }
         return base.model_copy(update=own)
 
-    console.say(console.SECURITY_LINE)
+    console.say_security()
     try:
         request = asked_for()
     except RollbackError as error:
         console.refuse(error, as_json=as_json)
-    if not yes and expect_plan is None:
+    if not yes and confirm is None and expect_plan is None:
         request = _agreed_to(request, as_json=as_json)
     seconds = timeout if wait else 0
 
@@ -99,16 +101,17 @@ async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer
         rollback = await client.start(request)
         console.say(f"{rollback.id}: started, or running already under this key")
         answer = await (glance(rollback) if follow_s == 0 else until_left(rollback, follow_s))
-        return await with_page(client.temporal, answer)
+        return await with_page(client, answer)
 
 
 def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
     """The request with the digest that a person saw and agreed to."""
     if not console.somebody_is_there():
         error = UsageError(
-            "nobody can be asked here, and neither --yes nor --expect-plan was given",
+            "nobody can be asked here, and neither --yes, --confirm nor --expect-plan was given",
             effect=UNCHANGED,
-            next_step="Quote a plan: --expect-plan DIGEST (see rollback-manager plan); or --yes",
+            next_step="Quote a plan: --expect-plan DIGEST (see rollback-manager plan); or --yes,"
+            " from tier T2 on --confirm SERVICE",
         )
         console.refuse(error, as_json=as_json)
 
@@ -116,15 +119,32 @@ def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
         from rollback_manager.rendering import terminal_plan
 
         made = await planning.asked(request)
-        return Answer(terminal_plan.plan(made), {"digest": made.digest})
+        typed = terminal_plan.is_typed_out(made)
+        return Answer(terminal_plan.plan(made), {"digest": made.digest, "typed": typed})
 
     answer = console.answered(show, as_json=as_json)
     console.say(answer.text)
-    what = ", ".join(request.services)
-    if not console.agreed(f"\nRoll back {what} in {request.env} as planned above?"):
+    agreed = _typed_out(request) if answer.document["typed"] else _said_yes(request)
+    if agreed is None:
         declined = UsageError("not agreed to", effect=UNCHANGED, next_step="Nothing is left to do.")
         console.refuse(declined, as_json=as_json, code=DECLINED)
-    return request.model_copy(update={"expect_plan": answer.document["digest"]})
+    return request.model_copy(
+        update={"expect_plan": answer.document["digest"], "confirmed": agreed}
+    )
+
+
+def _said_yes(request: RollbackRequest) -> str | None:
+    """Empty: yes, and nothing was typed out. None: no."""
+    what = ", ".join(request.services)
+    agreed = console.agreed(f"\nRoll back {what} in {request.env} as planned above?")
+    return "" if agreed else None
+
+
+def _typed_out(request: RollbackRequest) -> str | None:
+    """The service as it was typed; None: it was not."""
+    what = ", ".join(request.services)
+    typed = console.typed(f"\nRoll back {what} in {request.env}? Type {request.services[0]}:")
+    return typed if typed in request.services else None
 
 
 def _evidence(file: Path | None) -> tuple[EvidencePoint, ...]:

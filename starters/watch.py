@@ -25,7 +25,7 @@ def watch(
 
         async with connected() as client:
             answer = await until_left(client.rollback(named), timeout)
-            return written(await with_page(client.temporal, answer), junit, dotenv)
+            return written(await with_page(client, answer), junit, dotenv)
 
     console.run(verb, as_json=as_json)
 

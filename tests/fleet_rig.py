@@ -182,11 +182,12 @@ async def fleet_rig(
     policy: Mapping[str, object] | None = None,
     fleet: Mapping[str, object] | None = None,
     before_records: Callable[[str], None] = lambda _: None,
+    changed: Callable[[Catalogue], Catalogue] = lambda known: known,
 ) -> AsyncIterator[FleetRig]:
     """Each service with v1 verified and warm, v2 bad with all the traffic.
 
     services: short name → its `deploys_after` and `reads_from`, by short names. before_records:
-    called with `claim` and `close` before each; may wait.
+    called with `claim` and `close` before each; may wait. changed: the catalogue that is used.
     """
     mark = uuid.uuid4().hex[:8]
     engine = engine_for(f"sqlite:///{folder / f'{mark}.sqlite'}")
@@ -200,7 +201,7 @@ async def fleet_rig(
         world = StandInService(shares_now={"v2": 100}, running={"v1": 3, "v2": 3})
         world.after_write = lambda _, short=short: order.append(short)  # type: ignore[misc]
         worlds[short] = world
-    known = _catalogue(services, mark, {**POLICY, **(policy or {})}, fleet or {})
+    known = changed(_catalogue(services, mark, {**POLICY, **(policy or {})}, fleet or {}))
     settings = Settings(data=folder, task_queue=f"q-{mark}")
     made = FleetRig(
         client if cached else quick(client), mark, worlds, records, settings, known, order, cached

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from activities.secrets import Secrets
 from demo.slack import SlackStandIn
 from rollback_manager.catalogue import Catalogue
 from tests.rig import Rig
@@ -36,7 +37,7 @@ def fitted(
         return replace(
             parts,
             catalogue=known,
-            channels=channels(known, client),
+            channels=channels(known, client, Secrets().resolve),
             page=lambda rollback: f"{page}/{rollback}" if page else "",
         )
 

@@ -7,7 +7,6 @@ from typing import assert_never
 import httpx
 
 from activities import notifications
-from activities.bearer import token_of
 from activities.integrations.channels import Email, PagerDuty, Slack, StatusPage, Webhook
 from activities.notifications import Channels
 from rollback_manager.catalogue import Catalogue
@@ -22,9 +21,7 @@ from rollback_manager.telling.channels import (
 )
 
 
-def channels(
-    catalogue: Catalogue, client: httpx.Client, resolve: Callable[[str], str] = token_of
-) -> Channels:
+def channels(catalogue: Catalogue, client: httpx.Client, resolve: Callable[[str], str]) -> Channels:
     """By environment and name; resolve: a reference → its secret, asked anew for each message."""
 
     @cache

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from temporalio.client import Client
 
-from activities.integrations.sql import engine_for, upgrade
 from rollback_manager.audit import AuditLog
 from rollback_manager.authority.people import Person
 from rollback_manager.client.codec import Encryption
@@ -13,7 +12,7 @@ from starters.gateway.codec_server import CodecDoors, make_codec_app
 from starters.gateway.doors import Doors
 from starters.gateway.identity import SIGN_IN, local_operator
 from starters.gateway.problems import Refused
-from workers import wiring
+from workers import gateway_parts, wiring
 from workers.settings import Settings
 
 PATH = "/codec"
@@ -49,10 +48,7 @@ def codec_app(codec: Encryption, doors: Doors, ui: str, audit: AuditLog) -> Fast
 
 def _chain(doors: Doors, settings: Settings) -> AuditLog:
     secrets = wiring.secrets_of(doors.catalogue)
-    wiring.make_data_folder(settings)
-    engine = engine_for(wiring.records_url(settings, secrets))
-    upgrade(engine)
-    return wiring.audit(settings, engine, secrets)
+    return gateway_parts.chain(settings, gateway_parts.engine(settings, secrets), secrets)
 
 
 def _who(doors: Doors) -> Callable[[Request], Awaitable[Person]]:

@@ -12,20 +12,19 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
-from activities.secrets import Secrets
 from rollback_manager.client import RollbackClient, connect
 from rollback_manager.errors import Blocked
 from starters import naming
 from starters.console import SECURITY_LINE
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import codec_server, slack, wiring
+from workers import ci, codec_server, gateway_parts, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
-from workers.settings import Settings, SignInSettings, SlackSettings
+from workers.settings import CiSettings, Settings, SignInSettings, SlackSettings
 from workers.sign_in import People, people
 from workers.worker import stop_on_signals
 
@@ -35,26 +34,32 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    by_slack = SlackSettings()
-    doors = Doors(
-        rollbacks=RollbackClient(client, task_queue=settings.task_queue),
-        catalogue=wiring.catalogue_of(settings),
-        binding=binding(settings, SignInSettings()),
-        now=lambda: datetime.now(UTC),
-        operator=naming.operator(),
-        replays=replays(settings) if by_slack.is_set_up else None,
-        seal=people.seal,
-        sign_in=people.sign_in,
+    catalogue = wiring.catalogue_of(settings)
+    secrets = wiring.secrets_of(catalogue)
+    records = gateway_parts.engine(settings, secrets)
+    replays = SqlReplays(records)
+    return make_app(
+        Doors(
+            rollbacks=RollbackClient(client, task_queue=settings.task_queue),
+            catalogue=catalogue,
+            binding=binding(settings, SignInSettings()),
+            now=now,
+            operator=naming.operator(),
+            replays=replays,
+            ci=ci.door(CiSettings(), replays, secrets, wiring.http_client()),
+            alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
+            auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
+            signer=gateway_parts.signer(settings, catalogue, secrets),
+            seal=people.seal,
+            sign_in=people.sign_in,
+            slack=slack.door(SlackSettings(), secrets.resolve, settings.pages_url),
+        )
     )
-    return make_app(doors, slack.door(by_slack, settings.pages_url))
 
 
-def replays(settings: Settings) -> SqlReplays:
-    """In the records, which are one for all gateways."""
-    wiring.make_data_folder(settings)
-    engine = engine_for(settings.records_url)
-    upgrade(engine)
-    return SqlReplays(engine)
+def now() -> datetime:
+    """The one clock of the process: for windows, signatures and the chain alike."""
+    return datetime.now(UTC)
 
 
 def binding(settings: Settings, sign_in: SignInSettings) -> Binding:
@@ -141,7 +146,8 @@ async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
     """The gateway, answering within the block."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
-    async with people(sign_in, Secrets(), at.origin) as known:
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    async with people(sign_in, secrets, at.origin) as known:
         app = app_of(client, settings, known)
         codec_server.mount(app, client, settings)
         async with served(app, at):
@@ -152,7 +158,8 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    client = await connect(wiring.codec(settings, wiring.secrets_of(wiring.catalogue_of(settings))))
+    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    client = await connect(wiring.codec(settings, secrets))
     issuer = SignInSettings().issuer
     async with opened(client, settings) as at:
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)

@@ -45,15 +45,13 @@ async def temporal(settings: Settings) -> TemporalServer:
         settings.ui_port,
         settings.data / "temporal.log",
         search_attributes=SEARCH_ATTRIBUTES,
-        ui_codec=_decoder(settings),
+        ui_codec=f"{_origin(settings)}{codec_server.PATH}" if settings.codec_keys else "",
     )
 
 
-def _decoder(settings: Settings) -> str:
-    """Where the Web UI has encrypted payloads read to it; empty where nothing is encrypted."""
-    if not settings.codec_keys:
-        return ""
-    return gateway.binding(settings, SignInSettings()).origin + codec_server.PATH
+def _origin(settings: Settings) -> str:
+    """The gateway's."""
+    return gateway.binding(settings, SignInSettings()).origin
 
 
 async def _work_beside(server: TemporalServer, settings: Settings) -> None:

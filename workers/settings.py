@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     """Address on which the gateway listens; another machine reaches it only once people sign in."""
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8088
     """Its port; `serve` has it, too."""
+    gateway_signing_key: str = ""
+    """Reference to the key that signs decisions (Ed25519, PEM), such as `file:/run/signing.pem`;
+    needed once an environment is secured, whose `signing_keys` name its public half."""
     pages_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
     """Where people reach the gateway's pages, such as https://rollback.example.com; empty: messages
     carry no link."""
@@ -72,6 +75,29 @@ class Settings(BaseSettings):
     def anchor_file(self) -> Path:
         """Where heads of the audit chain are added."""
         return self.audit_anchor or self.data / "anchor" / "audit.jsonl"
+
+
+class CiSettings(BaseSettings):
+    """How CI jobs sign in, prefix ROLLBACK_GATEWAY_CI_. Without an audience they cannot."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLBACK_GATEWAY_CI_", frozen=True, extra="ignore"
+    )
+
+    audience: str = ""
+    """For whom their tokens must be: a name of this gateway alone, such as its address."""
+    github: str = "https://token.actions.githubusercontent.com"
+    """Issuer of GitHub's tokens; that of your own for GitHub Enterprise; empty: none."""
+    gitlab: str = ""
+    """Issuer of GitLab's tokens, the address of your GitLab; empty: none."""
+    key: str = ""
+    """Reference to the key of credentials (env:NAME, file:/PATH), the same for all gateways that
+    share one address; empty: a new one at each start, with which open credentials end."""
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether any job can sign in."""
+        return bool(self.audience)
 
 
 class SlackSettings(BaseSettings):

@@ -1,20 +1,23 @@
 """Slack's way in, put together from its settings; every mistake in them stops the start."""
 
 import re
+from collections.abc import Callable
 
-from activities.bearer import token_of
 from activities.integrations.channels import SlackAnswers
 from activities.integrations.slack_socket import SlackSocket
 from rollback_manager.errors import PermanentError
+from rollback_manager.telling.channels import REFERENCE as WRITTEN
 from starters.gateway.slack.door import Connection, SlackDoor
 from workers import wiring
 from workers.settings import SlackSettings
 
-REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
+Resolve = Callable[[str], str]
+"""A reference → its secret."""
+REFERENCE = re.compile(WRITTEN)
 ID = re.compile(r"[A-Z][A-Z0-9]{1,30}")
 
 
-def door(settings: SlackSettings, pages: str = "") -> SlackDoor | None:
+def door(settings: SlackSettings, resolve: Resolve, pages: str = "") -> SlackDoor | None:
     """None where no secret is set: then there is no way in. pages: where people find them."""
     if not settings.is_set_up:
         return None
@@ -25,17 +28,17 @@ def door(settings: SlackSettings, pages: str = "") -> SlackDoor | None:
         teams=_ids("TEAMS", settings.teams),
         apps=_ids("APPS", settings.apps),
         enterprises=_ids("ENTERPRISES", settings.enterprises, may_be_empty=True),
-        answers=SlackAnswers(settings.api, lambda: token_of(token), client, settings.hooks),
-        secrets=(lambda: tuple(token_of(one, "secret") for one in secrets)) if secrets else None,
+        answers=SlackAnswers(settings.api, lambda: resolve(token), client, settings.hooks),
+        secrets=(lambda: tuple(resolve(one) for one in secrets)) if secrets else None,
         pages=pages,
-        connection=_connection(settings),
+        connection=_connection(settings, resolve),
     )
 
 
-def _connection(settings: SlackSettings) -> Connection | None:
+def _connection(settings: SlackSettings, resolve: Resolve) -> Connection | None:
     if not settings.app_token:
         return None
-    token = token_of(_reference("APP_TOKEN", settings.app_token))
+    token = resolve(_reference("APP_TOKEN", settings.app_token))
     return SlackSocket(settings.api, token)
 
 
@@ -47,7 +50,7 @@ def _reference(name: str, text: str) -> str:
     reference = text.strip()
     if REFERENCE.fullmatch(reference):
         return reference
-    raise _wrong(name, "is no reference", "env:NAME or file:/PATH")
+    raise _wrong(name, "is no reference", "env:NAME, or file:, aws: or kubernetes:")
 
 
 def _ids(name: str, text: str, *, may_be_empty: bool = False) -> frozenset[str]:

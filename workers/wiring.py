@@ -127,7 +127,7 @@ def parts(settings: Settings) -> Parts:
         reverts=reverts(catalogue, client),
         audit=audit(settings, engine, secrets),
         secrets=secrets,
-        channels=channels(catalogue, client),
+        channels=channels(catalogue, client, secrets.resolve),
         page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
         codec=codec(settings, secrets),
     )

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
@@ -19,7 +19,6 @@ from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.slack.door import SlackDoor
 from workers import wiring
-from workers.channels import channels
 from workers.gateway import served
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 -- the one of Slack's own documentation
@@ -51,15 +50,6 @@ def peopled(catalogue: Catalogue) -> Catalogue:
     return catalogue.model_copy(update={"people": PEOPLE})
 
 
-def told(made: Fleet, stand_in: SlackStandIn, token: str) -> Fleet:
-    """The same fleet, whose rollbacks are told to the stand-in. token: a reference."""
-    tree = made.catalogue.model_dump(mode="json")
-    slack = {"kind": "slack", "channel": "C0OPS", "token": token, "api": stand_in.api}
-    tree["environments"][made.env]["notifications"] = [slack]
-    known = peopled(Catalogue.model_validate(tree))
-    return replace(made, catalogue=known, channels=channels(known, wiring.http_client()))
-
-
 @asynccontextmanager
 async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[SlackGate]:
     """Until the end of the block. Its replays are in the fleet's own records."""
@@ -81,9 +71,10 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
             binding=at,
             now=lambda: datetime.now(UTC),
             replays=SqlReplays(engine),
+            slack=door,
         )
         async with (
-            served(make_app(doors, door), at),
+            served(make_app(doors), at),
             httpx.AsyncClient(base_url=at.origin, trust_env=False) as http,
         ):
             yield SlackGate(at.origin, doors, door, stand_in, http)

@@ -97,7 +97,6 @@ _STEERS = frozenset({_OWNER, _ON_CALL, _IC})
 _KEEPS = frozenset({_OWNER, _IC, Role.ADMIN})
 _ANSWERS = frozenset({_OWNER, _ON_CALL, _IC, Role.APPROVER})
 _ONLY_IC = frozenset({_IC})
-_HUMANS = frozenset(set(Role) - _MACHINES - {Role.LOCAL_OPERATOR})
 
 _ByTier = tuple[frozenset[Role], frozenset[Role], frozenset[Role], frozenset[Role]]
 
@@ -107,7 +106,7 @@ def _always(roles: frozenset[Role]) -> _ByTier:
 
 
 WHO: dict[Verb, _ByTier] = {
-    Verb.SEE: _always(_HUMANS | {Role.CI}),
+    Verb.SEE: _always(frozenset({Role.CI})),  # and everybody who has signed in
     Verb.PLAN: _always(_STEERS | _MACHINES),
     Verb.START: (_LEADS | _MACHINES, _LEADS | _MACHINES, _LEADS, _ONLY_IC),
     Verb.APPROVE: (_ANSWERS, _ANSWERS, _LEADS | {Role.APPROVER}, _LEADS | {Role.APPROVER}),
@@ -222,7 +221,7 @@ def _glass(verb: Verb, facts: Facts) -> str:
 
 
 def _unconfirmed(verb: Verb, tier: Tier, facts: Facts) -> str:
-    if facts.level is not SecurityLevel.LOCAL or verb not in {Verb.START, Verb.APPROVE}:
+    if facts.level is not SecurityLevel.LOCAL or verb is not Verb.START:
         return ""
     return unconfirmed(tier, facts)
 

@@ -163,6 +163,15 @@ class Rollback:
             raise explained(error, self.id) from error
         raise NotFound(f"Temporal has no history of {self.id}")
 
+    async def first_run(self) -> str:
+        """Id of its first run, to which decisions are bound; a reset keeps it. Needs no worker."""
+        try:
+            known = await self._handle.describe(rpc_timeout=ANSWER_S)
+        except RPCError as error:
+            raise explained(error, self.id) from error
+        found: str = known.raw_description.workflow_execution_info.first_run_id
+        return found
+
     async def history(self) -> WorkflowHistory:
         """The events as Temporal keeps them: the evidence."""
         try:

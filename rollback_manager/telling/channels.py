@@ -7,11 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from rollback_manager.metrics.sources import TokenReference, Url
+from rollback_manager.metrics.sources import Url
 from rollback_manager.values import Value
 
 Named = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 """A channel's own name; it stands in plans, summaries and reports."""
+REFERENCE = (
+    r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|aws:secretsmanager:[!-~]+"
+    r"|kubernetes:[a-z0-9.-]+/[a-z0-9.-]+/[A-Za-z0-9._-]+)"
+)
+"""Where a secret may be, never what it is."""
+Reference = Annotated[str, StringConstraints(pattern=f"^{REFERENCE}$", max_length=300)]
 Address = Annotated[
     str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$", max_length=254)
 ]
@@ -25,7 +31,7 @@ class SlackChannel(Value):
     name: Named = "slack"
     channel: Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
     """Its id, not its name: names change hands."""
-    token: TokenReference
+    token: Reference
     """The bot's, with the scope `chat:write` and no other."""
     api: Url = "https://slack.com/api"
     """Slack's own, or that of GovSlack or of a stand-in."""
@@ -37,7 +43,7 @@ class WebhookChannel(Value):
     kind: Literal["webhook"]
     name: Named = "webhook"
     url: Url
-    secret: TokenReference
+    secret: Reference
     """Of the HMAC-SHA256 over `id.timestamp.body`, in the header `Rollback-Signature`."""
 
 
@@ -55,7 +61,7 @@ class EmailChannel(Value):
     sender: Address
     to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=50)]
     user: str = ""
-    password: TokenReference | None = None
+    password: Reference | None = None
 
     @model_validator(mode="after")
     def _no_password_in_the_clear(self) -> EmailChannel:
@@ -71,7 +77,7 @@ class PagerDutyChannel(Value):
 
     kind: Literal["pagerduty"]
     name: Named = "pagerduty"
-    routing_key: TokenReference
+    routing_key: Reference
     url: Url = "https://events.pagerduty.com/v2/enqueue"
 
 
@@ -81,7 +87,7 @@ class StatusPageChannel(Value):
     kind: Literal["status_page"]
     name: Named = "status-page"
     url: Url
-    token: TokenReference
+    token: Reference
     component: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     """What customers call it."""
 

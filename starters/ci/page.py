@@ -10,10 +10,10 @@ from starters.ci.job import this_job
 from starters.console import Answer
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
+    from rollback_manager.client import RollbackClient
 
 
-async def with_page(temporal: Client, answer: Answer) -> Answer:
+async def with_page(client: RollbackClient, answer: Answer) -> Answer:
     """The answer with its summary, where there is a page to show it on.
 
     Without a history that can be read it is the outcome alone: no page is worth a failed job.
@@ -21,10 +21,10 @@ async def with_page(temporal: Client, answer: Answer) -> Answer:
     job = this_job()
     if job is None or job.summary is None:
         return answer
-    return replace(answer, summary=await _summary(temporal, answer))
+    return replace(answer, summary=await _summary(client, answer))
 
 
-async def _summary(temporal: Client, answer: Answer) -> str:
+async def _summary(client: RollbackClient, answer: Answer) -> str:
     from rollback_manager.progress import RollbackOutcome
     from rollback_manager.rendering import markdown
     from rollback_manager.report import build
@@ -35,6 +35,6 @@ async def _summary(temporal: Client, answer: Answer) -> str:
         because = str(answer.document.get("because", ""))
         return markdown.going_on(rollback, because, answer.code)
     try:
-        return markdown.ci_summary(build(await entries(temporal, rollback)))
+        return markdown.ci_summary(build(await entries(client.temporal, rollback)))
     except RollbackError:
         return markdown.ended(RollbackOutcome.model_validate(told), answer.code)

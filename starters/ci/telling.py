@@ -53,11 +53,11 @@ def outputs(document: Mapping[str, object], code: int) -> dict[str, str]:
     """The four outputs of a job; `report_url` is empty where no gateway is named."""
     rollback = str(document.get("rollback", ""))
     outcome = _outcome(document)
-    at = settings.read().gateway
+    by = settings.read().by_gateway
     return {
         "rollback_id": rollback,
         "outcome": str(outcome.result) if outcome else RUNNING,
-        "report_url": f"{at}/{rollback}/report" if at else "",
+        "report_url": f"{by.url}/{rollback}/report" if by else "",
         "exit_code": str(code),
     }
 

@@ -1,31 +1,35 @@
-"""The one way in which anybody decides through the gateway: allowed? → signed → sent → answered."""
+"""The one way in which anybody decides through the gateway: allowed? → audited → signed → sent.
 
+No decision is sent without its entry in the audit chain, and each refusal has one, too.
+"""
+
+from dataclasses import dataclass
 from enum import StrEnum
 
+from rollback_manager.authority.level import SecurityLevel
+from rollback_manager.authority.may import Channel as Channel
+from rollback_manager.authority.may import Verb
 from rollback_manager.authority.people import Person
+from rollback_manager.authority.token import Dec
+from rollback_manager.client import Rollback
 from rollback_manager.contract import (
     AbortCommand,
     AbortMode,
     Answered,
     Decision,
     PauseCommand,
+    RollbackRequest,
     StepCommand,
     Vote,
 )
-from rollback_manager.decision.facts import Action
-from rollback_manager.incidents.incident_status import IncidentVerdict
+from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.plan import quotes
+from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
+from starters.gateway import allowed, signing
 from starters.gateway.doors import Doors
 from starters.gateway.pace import Kind
-
-
-class Channel(StrEnum):
-    """Where somebody decides."""
-
-    WEB = "web"
-    API = "api"
-    SLACK = "slack"
-    CI = "ci"
+from starters.gateway.problems import Refused
 
 
 class Deciding(StrEnum):
@@ -40,12 +44,22 @@ class Deciding(StrEnum):
     RETRY_STEP = "retry_step"
     SKIP_STEP = "skip_step"
 
+    @property
+    def verb(self) -> Verb:
+        """What of the table of rights it is."""
+        return Verb.ABORT if self in _ABORTS else Verb(self)
+
+
+_ABORTS = frozenset({Deciding.ABORT_HOLD, Deciding.ABORT_RESTORE})
+_STOPS = _ABORTS | {Deciding.PAUSE}
+"""What must count while no worker runs: nobody could say then how the rollback stands."""
+
 
 class Asked(Value):
     """One decision as it was asked for.
 
     id: the same id again gets the first answer. plan: the digest, for a vote. step, service: of the
-    step that waits.
+    step that waits. confirm: the service, typed out; incident: which one it is about.
     """
 
     rollback: str
@@ -56,9 +70,11 @@ class Asked(Value):
     reason: str = ""
     step: str = ""
     service: str = ""
+    confirm: str = ""
+    incident: str = ""
 
 
-class _Known(Value):
+class _Same(Value):
     """What must be the same for a decision to be the same."""
 
     by: str
@@ -66,44 +82,123 @@ class _Known(Value):
     asked: Asked
 
 
+@dataclass(frozen=True)
+class _Case:
+    """What is known of the rollback. status: None where nobody answers, and none is needed."""
+
+    rollback: Rollback
+    request: RollbackRequest
+    status: RollbackStatus | None
+
+
 async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -> Answered:
     """Carry the decision to the rollback; whether it was applied, or why it was ignored.
 
-    Raises Refused: 409 where another one was made under the same id, 429 where this person decides
-    too often.
+    Raises Refused: 403 where this person may not, 409 where another decision was made under the
+    same id, 429 where they decide too often; Unreachable where it cannot be audited or sent.
     """
-    known.pace.allow(person.subject, Kind.DECISION)
-    same = _Known(by=person.subject, channel=channel, asked=asked)
+    same = _Same(by=person.subject, channel=channel, asked=asked)
     key = f"{asked.rollback}/{asked.id}"
-    return await known.answers.once(key, same, lambda: _sent(known, person, asked))
+    try:
+        known.pace.allow(person.subject, Kind.DECISION)
+        return await known.answers.once(key, same, lambda: _decided(known, person, same))
+    except Refused as refused:
+        verb = asked.deciding.verb
+        await known.auditing.refused(person.subject, verb, asked.rollback, refused.what)
+        raise
 
 
-async def decide_incident(
-    known: Doors, person: Person, release: tuple[str, str, str], word: Action, reason: str
-) -> Answered:
-    """Carry a person's word to the incident of that release: environment, service, version."""
-    known.pace.allow(person.subject, Kind.DECISION)
-    verdict = IncidentVerdict(action=word, by=person.subject, reason=reason)
-    return await known.rollbacks.incidents.decide(*release, verdict)
+async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
+    asked = same.asked
+    level = allowed.level_of(known.catalogue, asked.rollback.split("/")[1])
+    case = await _case(known, asked, level)
+    facts = allowed.facts(
+        known.catalogue,
+        case.request,
+        person,
+        reason=asked.reason,
+        incident=asked.incident,
+        confirmed=asked.confirm,
+    )
+    tier = case.status.tier if case.status else None
+    allowed.demand(person, asked.deciding.verb, tier, same.channel, facts)
+    token = await _signed(known, person, asked, case) if level is SecurityLevel.SECURED else ""
+    await known.auditing.before(
+        person,
+        asked.deciding.verb,
+        asked.rollback,
+        id=asked.id,
+        rests_on=same,
+        plan=case.status.digest if case.status else "",
+        jws=token,
+    )
+    answered = await _sent(case.rollback, person, asked, token)
+    if not answered.applied:
+        verb, because = asked.deciding.verb, answered.because
+        await known.auditing.refused(person.subject, verb, asked.rollback, because)
+    return answered
 
 
-async def _sent(known: Doors, person: Person, asked: Asked) -> Answered:
+async def _case(known: Doors, asked: Asked, level: SecurityLevel) -> _Case:
     rollback = known.rollbacks.rollback(asked.rollback)
+    request = await rollback.request()
+    if asked.deciding in _STOPS and level is SecurityLevel.LOCAL:
+        return _Case(rollback, request, None)
+    try:
+        return _Case(rollback, request, await rollback.status())
+    except Unreachable:
+        if asked.deciding not in _STOPS:
+            raise
+        return _Case(rollback, request, None)
+
+
+async def _signed(known: Doors, person: Person, asked: Asked, case: _Case) -> str:
+    if known.signer is None:
+        raise PermanentError(
+            f"decisions in {case.request.env} must be signed, and this gateway has no key",
+            effect="Nothing was decided; what runs goes on as it is.",
+            next_step="Name the key: ROLLBACK_GATEWAY_SIGNING_KEY, ROLLBACK_GATEWAY_SIGNING_KID",
+        )
+    about = signing.About(
+        env=case.request.env,
+        rollback=asked.rollback,
+        run=await case.rollback.first_run(),
+        plan=_plan(asked, case.status),
+        nonce=_nonce(asked, case.status),
+    )
+    dec = Dec(asked.deciding)
+    return signing.token(known.signer, person, dec, about, asked.id, known.now())
+
+
+def _plan(asked: Asked, status: RollbackStatus | None) -> str:
+    """Whole, where the person quoted its begin; what else was quoted is sent, and refused."""
+    if status is None or asked.deciding in _STOPS:
+        return ""
+    return status.digest if not asked.plan or quotes(asked.plan, status.digest) else asked.plan
+
+
+def _nonce(asked: Asked, status: RollbackStatus | None) -> str:
+    """Of the question: a program that quotes the plan alone means the one that is open."""
+    votes = asked.deciding in {Deciding.APPROVE, Deciding.REJECT}
+    return asked.nonce or (status.nonce if status is not None and votes else "")
+
+
+async def _sent(rollback: Rollback, person: Person, asked: Asked, token: str) -> Answered:
     by, reason = person.subject, asked.reason
     match asked.deciding:
         case Deciding.APPROVE | Deciding.REJECT:
-            vote = Vote(plan=asked.plan, by=by, reason=reason, method=person.method)
+            vote = Vote(plan=asked.plan, by=by, reason=reason, method=person.method, token=token)
             return await rollback.vote(Decision(asked.deciding), vote, vote_id=asked.id)
         case Deciding.ABORT_HOLD | Deciding.ABORT_RESTORE:
             mode = AbortMode(asked.deciding.removeprefix("abort_"))
-            await rollback.abort(AbortCommand(mode=mode, by=by, reason=reason))
+            await rollback.abort(AbortCommand(mode=mode, by=by, reason=reason, token=token))
             return Answered(applied=True, because="it stops at the next safe point")
         case Deciding.PAUSE:
-            await rollback.pause(PauseCommand(by=by, reason=reason))
+            await rollback.pause(PauseCommand(by=by, reason=reason, token=token))
             return Answered(applied=True, because="it waits after the action under way")
         case Deciding.RESUME:
-            await rollback.resume(PauseCommand(by=by, reason=reason))
+            await rollback.resume(PauseCommand(by=by, reason=reason, token=token))
             return Answered(applied=True, because="it goes on")
         case Deciding.RETRY_STEP | Deciding.SKIP_STEP:
-            command = StepCommand(step=asked.step, by=by, reason=reason)
+            command = StepCommand(step=asked.step, by=by, reason=reason, token=token)
             return await rollback.step(str(asked.deciding), asked.service, command)

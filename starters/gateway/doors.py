@@ -10,6 +10,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.incidents.alerts import AlertSource
 from starters.gateway.answered import Answers
+from starters.gateway.auditing import Auditing
 from starters.gateway.ci.door import CiDoor
 from starters.gateway.following import Followings
 from starters.gateway.last_plans import LastPlans
@@ -18,6 +19,8 @@ from starters.gateway.pictures import Pictures
 from starters.gateway.replays import Replays
 from starters.gateway.seal import Seal
 from starters.gateway.sign_in.flow import SignIn
+from starters.gateway.signing import Signer
+from starters.gateway.slack.door import SlackDoor
 from starters.gateway.told import Told
 
 Secrets = Callable[[], Sequence[str]]
@@ -55,6 +58,9 @@ class Doors:
     plans: LastPlans = field(default_factory=LastPlans)
     answers: Answers = field(default_factory=Answers)
     pace: Pace = field(default_factory=Pace)
+    auditing: Auditing = field(default_factory=Auditing)
+    signer: Signer | None = None
+    """What signs decisions; None at level `local`."""
     following: Followings = field(default_factory=Followings)
     ci: CiDoor | None = None
     """How CI jobs sign in; None: they cannot."""
@@ -64,6 +70,8 @@ class Doors:
     told: Told = field(default_factory=Told)
     sign_in: SignIn | None = None
     """How people sign in; None at level `local`."""
+    slack: SlackDoor | None = None
+    """Slack's way in; None: there is none."""
 
 
 def doors(request: Request) -> Doors:

@@ -6,12 +6,12 @@ from fastapi import Depends, Request
 
 from rollback_manager.authority.people import Kind, Person
 from starters.gateway import pace
+from starters.gateway.auditing import SAFE
 from starters.gateway.ci.guard import admitted, bearer
 from starters.gateway.doors import Doors, doors
 from starters.gateway.lanes import DECISIONS, lane_of
 from starters.gateway.problems import Refused
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 SIGN_IN = "Sign in on the gateway's own page: /sign-in"
 GO_THERE = "Open the gateway by the address that it prints when it starts."
 
@@ -23,6 +23,7 @@ async def who(request: Request, known: Annotated[Doors, Depends(doors)]) -> Pers
     known who asks, 429 where they ask too often; decisions have a pace of their own.
     """
     person = await _known(request, known)
+    request.state.subject = person.subject
     if lane_of(request.scope["path"]) is not DECISIONS:
         kind = pace.Kind.READ if request.method in SAFE else pace.Kind.CHANGE
         known.pace.allow(person.subject, kind)

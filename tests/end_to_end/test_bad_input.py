@@ -139,8 +139,8 @@ def test_a_rollback_that_nobody_started(world: SmallWorld, verb: tuple[str, ...]
 
 
 def test_a_service_that_is_being_rolled_back_already(world: SmallWorld) -> None:
-    first = world.run("start", "shop", "--yes", "--no-wait", "--key", "first")
-    second = world.run("start", "shop", "--yes", "--key", "second")
+    first = world.run("start", "shop", "--confirm", "shop", "--no-wait", "--key", "first")
+    second = world.run("start", "shop", "--confirm", "shop", "--key", "second")
     world.run("abort", "rollback/demo/first")
     assert first.code == 8
     assert_refused(
@@ -150,11 +150,11 @@ def test_a_service_that_is_being_rolled_back_already(world: SmallWorld) -> None:
 
 def test_the_same_key_again_is_the_same_rollback(world: SmallWorld) -> None:
     twice = [
-        world.run("start", "shop", "--yes", "--no-wait", "--idempotency-key", "ci-1")
+        world.run("start", "shop", "--confirm", "shop", "--no-wait", "--idempotency-key", "ci-1")
         for _ in range(2)
     ]
     aborted = world.run("abort", "rollback/demo/ci-1")
-    after = world.run("start", "shop", "--yes", "--idempotency-key", "ci-1")
+    after = world.run("start", "shop", "--confirm", "shop", "--idempotency-key", "ci-1")
     assert [one.code for one in twice] == [8, 8]
     assert {one.document["rollback"] for one in [*twice, after]} == {"rollback/demo/ci-1"}
     assert aborted.document["applied"] is True

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from rollback_manager.contract import Planned
+from rollback_manager.contract import Planned, RollbackRequest
 from rollback_manager.errors import Blocked
 from rollback_manager.plan import Part
+from rollback_manager.progress import EndState, Result
 from starters import console, refusals
 from starters.refusals import UsageError
-from starters.start import EVIDENCE_LIMIT, _evidence
+from starters.start import EVIDENCE_LIMIT, _evidence, _typed_out
+from tests.rig import Rig
 
 POINT = {"at": "2026-03-01T14:00:00Z", "requests": {"v2": 80}, "errors": {"v2": 9}}
 
@@ -54,4 +56,27 @@ def test_a_plan_in_parts_is_told_as_what_it_is() -> None:
     )
     with pytest.raises(Blocked, match="3 services are more than one plan can hold") as told:
         refusals.made(Planned(parts=parts))
-    assert "--yes" in told.value.next_step
+    assert "--confirm" in told.value.next_step
+
+
+async def test_from_t2_on_one_person_alone_types_the_service_out(made: Rig) -> None:
+    """At level local, where no rehearsal is known and so each plan is T2."""
+    refused = await made.start(confirmed="")
+    outcome = await refused.result()
+    assert outcome.result is Result.BLOCKED
+    assert "no second person" in outcome.because
+    assert outcome.next_step == f"Type the service out: --confirm={made.service}"
+    assert not made.world.ledger
+    typed = await made.start(confirmed=made.service)
+    assert (await made.ends_as(typed, EndState.ROLLED_BACK)).result is Result.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("said", "confirmed"), [("shop\n", "shop"), ("yes\n", None), ("\n", None), ("till\n", None)]
+)
+def test_a_service_is_typed_out_or_it_is_no(
+    monkeypatch: pytest.MonkeyPatch, said: str, confirmed: str | None
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+    asked = RollbackRequest(env="demo", services=("shop",), key="k", requested_by="local:x")
+    assert _typed_out(asked) == confirmed

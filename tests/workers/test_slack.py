@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.secrets import Secrets
 from rollback_manager.errors import PermanentError
 from workers import slack
 from workers.settings import SlackSettings
@@ -26,12 +27,12 @@ def settings(**more: str) -> SlackSettings:
 
 
 def test_without_a_secret_there_is_no_door() -> None:
-    assert slack.door(SlackSettings()) is None
+    assert slack.door(SlackSettings(), Secrets().resolve) is None
     assert not SlackSettings().is_set_up
 
 
 def test_two_secrets_are_live_at_once_and_are_read_anew(secrets: pytest.MonkeyPatch) -> None:
-    door = slack.door(settings(), "https://x.example")
+    door = slack.door(settings(), Secrets().resolve, "https://x.example")
     assert door is not None
     assert door.secrets is not None
     assert door.secrets() == ("secret-NOW", "secret-NEXT")
@@ -55,7 +56,7 @@ def test_two_secrets_are_live_at_once_and_are_read_anew(secrets: pytest.MonkeyPa
 @pytest.mark.usefixtures("secrets")
 def test_a_wrong_setting_stops_the_start_and_is_named(wrong: dict[str, str]) -> None:
     with pytest.raises(PermanentError) as error:
-        slack.door(settings(**wrong))
+        slack.door(settings(**wrong), Secrets().resolve)
     (name,) = wrong
     assert f"ROLLBACK_GATEWAY_SLACK_{name.upper()}" in str(error.value)
     assert "8f742231b10e8888abcd99yyyzzz85a5" not in str(error.value)

@@ -2,19 +2,24 @@
 
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
-from proof.stand_ins import FailsAtFirst
+from temporalio.client import Client
+
+from proof.stand_ins import FailsAtFirst, Gate
 from rollback_manager.authority.token import Dec
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, Decision, PauseCommand, StepCommand, Vote
 from rollback_manager.errors import PermanentError
 from rollback_manager.progress import EndState, Result, RollbackStatus, State
+from tests.fleet_rig import fleet_rig
 from tests.rig import Rig
-from tests.secured import SecuredRig, secured_rig, stop, token, vote
+from tests.secured import SecuredRig, secured, secured_rig, stop, token, vote
 
 ANA, BO, CY, EVE = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve"))
 ROLLING = "rolling_update"
+ASKED = {"approval": {"required": True, "deadline_s": 60}}
 IN_TIME: dict[str, object] = {"required": True, "deadline_s": 60}
 REFUSED = PermanentError("the program is not known to supervisord")
 
@@ -208,3 +213,32 @@ async def test_a_key_that_follows_in_the_catalogue_leaves_what_runs_its_own_keys
         assert answer.startswith("True"), answer
         outcome = await made.ends_as(rollback, EndState.ROLLED_BACK)
     assert outcome.result is Result.VERIFIED
+
+
+async def test_a_signed_abort_of_the_whole_reaches_the_service_of_the_part_that_runs(
+    client: Client, tmp_path: Path, cached: int
+) -> None:
+    tied: dict[str, dict[str, tuple[str, ...]]] = {"a": {}, "z": {"deploys_after": ("a",)}}
+    fleet = {"tree_above": 1}
+    async with fleet_rig(
+        client, tmp_path, tied, fleet=fleet, policy=ASKED, cached=cached, changed=secured
+    ) as made:
+        gate = Gate("set_shares")
+        made.worlds["z"].before_write = gate
+        rollback = await made.start(*"az", requested_by=CY)
+        status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        answer = await said(rollback, vote(status, Dec.APPROVE, ANA, time.time()))
+        assert answer.startswith("True"), answer
+        await made.seen(gate.reached.is_set)
+        part = made.rollbacks.rollback(f"{rollback.id}-p1")
+        await part.abort(AbortCommand(by=EVE))
+        await stop(rollback, status, BO, time.time())
+        await made.told("z", "abort")
+        gate.open()
+        outcome = await rollback.result()
+        assert outcome.result is Result.ABORTED
+        assert outcome.services[0].because == f"hold by {BO}: stop"
+        assert outcome.untouched == made.names("a")
+        ignored = (await part.result()).ignored
+        assert [(one.command, one.by) for one in ignored] == [("abort_hold", EVE)]
+        await made.replay(rollback)

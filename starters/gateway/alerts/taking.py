@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request
 
+from rollback_manager.authority.people import Kind, Person
+from rollback_manager.contract import incident_id
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.incidents.alerts import AlertSource, Told, Unknown, alarm, meant
 from rollback_manager.values import Value
@@ -93,9 +95,19 @@ class Taking:
     async def _give(self, alarm: Alarm) -> bool:
         """Whether no incident of that release ran before."""
         opened = not await self._open.has(alarm)
+        if opened:
+            await self._audited(alarm)
         await self._known.rollbacks.incidents.report(alarm)
         self._open.note(alarm)
         return opened
+
+    async def _audited(self, alarm: Alarm) -> None:
+        """An incident may turn production back by itself: who opened it is kept first."""
+        source, _, _ = alarm.evidence.test.partition(":")
+        sender = Person(subject=f"alert:{source}", kind=Kind.ALERT, method="alert")
+        name = incident_id(alarm.env, alarm.service, alarm.version)
+        at = alarm.evidence.fired_at.isoformat()
+        await self._known.auditing.before(sender, "incident.open", name, id=at, rests_on=alarm)
 
 
 def _only(request: Request, name: str) -> str:

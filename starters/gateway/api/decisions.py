@@ -10,14 +10,19 @@ from rollback_manager.contract import NAME, Answered, rollback_id
 from rollback_manager.values import Value
 from starters.gateway.api import links
 from starters.gateway.api.names import Key, Part
-from starters.gateway.deciding import Asked, Channel, Deciding, decide
+from starters.gateway.asking import channel_of
+from starters.gateway.deciding import Asked, Deciding, decide
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["decisions"])
 
 
 class Decided(Value):
-    """One decision. plan: the digest that was seen, for a vote; step and service: what waits."""
+    """One decision. plan: the digest that was seen, for a vote; step and service: what waits.
+
+    confirm: the service typed out, and incident: which one; for a vote at T2 and T3 where nobody
+    signs in.
+    """
 
     decision: Annotated[Deciding, Field(examples=["abort_hold"])]
     plan: Annotated[str, StringConstraints(pattern="^([0-9a-f]{12,64})?$")] = ""
@@ -25,6 +30,8 @@ class Decided(Value):
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
     step: Annotated[str, StringConstraints(max_length=64)] = ""
     service: Annotated[str, StringConstraints(pattern=f"^({NAME.pattern})?$")] = ""
+    confirm: Annotated[str, StringConstraints(max_length=200)] = ""
+    incident: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 @router.post("/rollback/{env}/{key}/decisions", name="decide", responses=links.DECIDED)
@@ -39,4 +46,4 @@ async def decisions(
         id=id or f"{decided.decision}-{secrets.token_hex(8)}",
         **words,
     )
-    return await decide(known, person, Channel.API, asked)
+    return await decide(known, person, channel_of(person), asked)

@@ -12,7 +12,7 @@ from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident_status import SeenIncident
 from rollback_manager.values import Value
 from starters.gateway.api.names import Env, Limit, Part
-from starters.gateway.deciding import decide_incident
+from starters.gateway.asking import decide_incident
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["incidents"])

@@ -10,7 +10,7 @@ from rollback_manager.contract import rollback_id
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
 from starters import naming
-from starters.gateway import problems
+from starters.gateway import asking, problems
 from starters.gateway.answered import other_request
 from starters.gateway.api import links
 from starters.gateway.api.names import Env, Key, Limit, Name, Part
@@ -21,10 +21,11 @@ router = APIRouter(tags=["rollbacks"])
 
 
 class Start(Wanted):
-    """Start it. expect_plan: only if the plan still is this one."""
+    """Start it. expect_plan: only if the plan still is this one. confirm: a service typed out."""
 
     trigger: Name = "manual"
     expect_plan: Annotated[str, StringConstraints(pattern="^[0-9a-f]{12,64}$")] | None = None
+    confirm: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class Started(Value):
@@ -61,8 +62,9 @@ async def start(
         person.subject,
         trigger=wanted.trigger,
         expect_plan=wanted.expect_plan,
+        confirmed=wanted.confirm,
     )
-    running = await known.rollbacks.start(asked)
+    running = await asking.start(known, person, asked)
     # It may have run before: its own history says for what, whichever gateway began it.
     if key is not None and await running.request() != asked:
         raise other_request()

@@ -7,7 +7,6 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from rollback_manager.authority import ci_tokens
 from rollback_manager.authority.ci_credentials import Credentials
@@ -15,16 +14,7 @@ from rollback_manager.authority.ci_tokens import BadCiToken, Granted, Issuer
 from rollback_manager.catalogue import Catalogue
 from starters.gateway.ci.keys import Keys
 from starters.gateway.ci.starts import Starts
-
-
-class Once(Protocol):
-    """What was seen before, for all processes of the gateway."""
-
-    def first_time(self, key: str, ttl_s: int) -> bool:
-        """Whether `key` was not seen in the last `ttl_s` seconds; from now on it was.
-
-        Raises Unreachable where nobody can tell.
-        """
+from starters.gateway.replays import Replays
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,7 @@ class CiDoor:
 
     issuers: tuple[Issuer, ...]
     keys: Keys
-    once: Once
+    replays: Replays
     credentials: Credentials
     starts: Starts = field(default_factory=Starts)
 
@@ -51,6 +41,6 @@ class CiDoor:
         counts_for = claims["exp"] - now.timestamp() + ci_tokens.SLACK_S
         jti = hashlib.sha256(ci_tokens.jti_of(claims).encode()).hexdigest()
         seen_as = f"ci:{issuer.source}:{jti}"
-        if not await asyncio.to_thread(self.once.first_time, seen_as, math.ceil(counts_for) + 1):
+        if not await asyncio.to_thread(self.replays.first_time, seen_as, math.ceil(counts_for) + 1):
             raise BadCiToken("it was used before")
         return granted

@@ -1,5 +1,7 @@
 """Approve, reject, abort: plain forms, sent by `deciding` and answered within seconds."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -14,7 +16,7 @@ from starters.gateway.identity import Known, Who
 from starters.gateway.pages import asking, rendered, said
 from starters.gateway.pages.forms import Form, Sent
 from starters.gateway.pages.rollback import Part
-from starters.gateway.pages.seen import Seen, seen
+from starters.gateway.pages.seen import ANSWER_S, Seen, seen
 
 router = APIRouter(route_class=rendered.PageRoute)
 NOTHING_YET = Sent(token="", id="none")
@@ -74,9 +76,14 @@ async def _decided(
         plan=sent.plan,
         nonce=sent.nonce,
         reason=sent.reason,
+        confirm=sent.confirm,
+        incident=sent.incident,
     )
     try:
-        got = await decide(known, person, Channel.WEB, asked)
+        async with asyncio.timeout(ANSWER_S):  # what was begun is carried to its end all the same
+            got = await decide(known, person, Channel.WEB, asked)
+    except TimeoutError:
+        got = Answered(applied=False, because="it is recorded and not answered yet: look again")
     except NotFound:
         got = await _too_late(known, rollback)
     verb = str(deciding).replace("_", " ")
@@ -93,9 +100,11 @@ async def _too_late(known: Doors, rollback: str) -> Answered:
 async def _running(known: Doors, env: str, key: str) -> Seen:
     """The rollback with its own word on how it stands; Blocked where nothing can be decided."""
     found = await seen(known, env, key)
+    if found.trouble is not None:
+        raise found.trouble
     if found.status is None or found.status.outcome is not None:
         raise Blocked(
-            found.silent or f"{found.id} has ended: nothing is asked any more",
+            f"{found.id} has ended: nothing is asked any more",
             effect=refusals.UNCHANGED,
             next_step=f"See how it stands: rollback-manager status {found.id}",
         )

@@ -4,21 +4,29 @@ import asyncio
 from dataclasses import dataclass
 
 from rollback_manager.contract import rollback_id
-from rollback_manager.errors import NotFound, RollbackError
+from rollback_manager.errors import NotFound, RollbackError, Unreachable
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.report import Report
 from starters.gateway.doors import Doors
 
+ANSWER_S = 2.5
+"""A page is there within three seconds, also where no worker is."""
+
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of it. silent: why nobody says how it stands now, in words."""
+    """What is known of it. trouble: why nobody says how it stands now."""
 
     id: str
     status: RollbackStatus | None
     report: Report
-    silent: str = ""
+    trouble: RollbackError | None = None
+
+    @property
+    def silent(self) -> str:
+        """The trouble in words; empty without one."""
+        return self.trouble.what if self.trouble else ""
 
     @property
     def plan(self) -> RollbackPlan | None:
@@ -33,7 +41,7 @@ async def seen(known: Doors, env: str, key: str) -> Seen:
     if report.plan is not None:
         known.plans.keep(named, report.plan)
     if isinstance(status, RollbackError):
-        return Seen(named, None, report, silent=status.what)
+        return Seen(named, None, report, trouble=status)
     return Seen(named, status, report)
 
 
@@ -45,8 +53,15 @@ async def told(known: Doors, id: str) -> Report:
 async def _asked(known: Doors, id: str) -> RollbackStatus | RollbackError:
     """Its own word. A worker that is away must not hide what the history says."""
     try:
-        return await known.rollbacks.rollback(id).status()
+        async with asyncio.timeout(ANSWER_S):
+            return await known.rollbacks.rollback(id).status()
     except NotFound:
         raise
+    except TimeoutError:
+        return Unreachable(
+            f"no worker answers for {id} within {ANSWER_S:.1f} s",
+            effect="What was started stays as it is and goes on when a worker is back.",
+            next_step="Start one: rollback-manager worker (or serve)",
+        )
     except RollbackError as error:
         return error

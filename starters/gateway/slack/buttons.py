@@ -10,7 +10,8 @@ from rollback_manager.rendering import chat, words
 from rollback_manager.telling.card import ONLY_ELSEWHERE
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.doors import Doors
-from starters.gateway.slack.door import Said, SlackDoor, person
+from starters.gateway.slack.door import Said, SlackDoor
+from starters.gateway.slack.people import person
 from starters.gateway.slack.reading import Click
 
 DECIDES = {

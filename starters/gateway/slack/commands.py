@@ -17,7 +17,8 @@ from rollback_manager.tier import Tier
 from starters import refusals
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.doors import Doors
-from starters.gateway.slack.door import Said, SlackDoor, person
+from starters.gateway.slack.door import Said, SlackDoor
+from starters.gateway.slack.people import person
 from starters.gateway.slack.reading import Typed
 
 HELP = """/rollback plan SERVICE ENV

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollback_manager.authority.people import Person
-from starters.gateway.doors import Doors
 from starters.gateway.slack.reading import Sender
 
 
@@ -65,15 +63,3 @@ class Said(Exception):
     def __init__(self, text: str, link: str = "") -> None:
         super().__init__(text)
         self.text, self.link = text, link
-
-
-def person(known: Doors, sender: Sender) -> Person:
-    """Who it is by the directory, at this moment. Raises Said for a stranger."""
-    found = known.catalogue.directory.by_slack(sender.team, sender.user)
-    if found is None:
-        raise Said(
-            f"Nothing was done: nobody in the catalogue has the Slack account"
-            f" {sender.team}/{sender.user}. Ask for it under `people`; until then use"
-            " rollback-manager."
-        )
-    return found

@@ -6,14 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 import httpx
 import pytest
 from temporalio.client import Client
 
 from proof.attack.identity_provider import Provider, new_key, rules
-from proof.attack.tokens import bad_tokens
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import CiRule, Source
 from rollback_manager.authority.ci_tokens import BadCiToken
@@ -28,7 +26,6 @@ from tests.starters.gateway.conftest import ORIGIN, doors_of
 
 NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)
 KEY = new_key()
-SEED = Random(8)  # noqa: S311 -- it draws mistakes, no secrets
 SIGN_IN = "/api/v1/ci/credentials"
 
 
@@ -85,10 +82,11 @@ async def opened(made: Rig) -> AsyncIterator[Job]:
     door = CiDoor(
         issuers=(provider.issuer,),
         keys=Keys(lambda url, at_most: provider.jwks()),
-        once=Seen(),
+        replays=Seen(),
         credentials=Credentials(b"k" * 32),
     )
-    app = make_app(replace(doors_of(made), catalogue=catalogue, ci=door))
+    at = provider.now  # it stands still: some tokens are a second too early, and stay it
+    app = make_app(replace(doors_of(made), catalogue=catalogue, ci=door, now=lambda: at))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         yield Job(made, provider, http)
@@ -132,14 +130,6 @@ async def test_a_token_counts_once(job: Job) -> None:
     token = job.provider.token()
     answers = await asyncio.gather(*(job.sign_in(token) for _ in range(50)))
     assert sorted(one.status_code for one in answers) == [201] + [401] * 49
-
-
-async def test_no_bad_token_gets_a_credential_and_none_breaks_the_gateway(job: Job) -> None:
-    """One of eight; `make attack` sends all."""
-    tokens = list(bad_tokens(job.provider, SEED, 800))[::8]
-    answers = [await job.http.post(SIGN_IN, json={"token": token}) for _, token in tokens]
-    assert {one.status_code for one in answers} <= {401, 403, 422}
-    assert not any("credential" in one.json() for one in answers)
 
 
 async def test_another_repositorys_service_is_closed(job: Job) -> None:

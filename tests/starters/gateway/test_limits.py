@@ -208,7 +208,7 @@ async def test_who_sends_a_thousand_aborts_keeps_nobody_else_from_theirs(gate: G
             id=f"{person.subject}-{number}",
         )
         try:
-            return (await decide(doors, person, Channel.API, asked)).applied
+            return (await decide(doors, person, Channel.CLI, asked)).applied
         except Refused as refused:
             return refused.status != 429
 

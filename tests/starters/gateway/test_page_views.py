@@ -6,6 +6,9 @@ import pytest
 
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.contract import AbortMode
+from rollback_manager.decision.engine import decide
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.incident_status import IncidentStatus, SeenIncident
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import (
     EndState,
@@ -18,13 +21,14 @@ from rollback_manager.progress import (
     StepStatus,
 )
 from rollback_manager.release import Release, Standing
-from rollback_manager.rendering import consequences, terminal_plan, words
+from rollback_manager.rendering import consequences, terminal_incident, terminal_plan, words
 from rollback_manager.tier import Tier
 from starters.gateway.last_plans import MOST, LastPlans
-from starters.gateway.pages import asking, plan_view, status_view
+from starters.gateway.pages import asking, incidents, plan_view, status_view
 from starters.gateway.pages.services import evidence, readiness
 from starters.gateway.seal import Seal
 from tests import builders as b
+from tests.incidents import POLICY, facts, incident
 from tests.rig import release
 
 ANA = Person(subject="ana@example.com", method="web")
@@ -196,6 +200,20 @@ def test_readiness_is_the_plans_own_rule() -> None:
     ]
     assert readiness(bare).badge.word == "unsure"
     assert "nothing is frozen" in evidence(bare, pair_tested=True)[1]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_an_incident_is_told_in_the_words_of_the_command_line(status: Status) -> None:
+    known = incident().model_copy(update={"status": status})
+    told = IncidentStatus(incident=known, because="it is worse", decision=decide(facts(), POLICY))
+    for ended in ("", "completed"):
+        seen = SeenIncident(status=told, ended=ended)
+        badge = incidents.badge(seen)
+        assert badge.word == terminal_incident.state(seen)
+        assert badge.shape == ("◇" if seen.asks else "■" if ended else "▶")
+    evidence, decision = incidents.sections(SeenIncident(status=told))
+    assert "v2 fails 25 of 100 requests" in evidence.tables[0].rows[0]
+    assert decision.lines[0].startswith("ROLLBACK by rule_based, confidence 0.95")
 
 
 def test_a_seal_is_for_one_purpose_and_one_time() -> None:

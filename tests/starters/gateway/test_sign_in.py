@@ -205,6 +205,8 @@ async def test_one_sign_in_is_one_browsers(door: Door, standing: StandInProvider
         location = (await browser.get(begun.headers["location"])).headers["location"]
     async with opened_again(door) as other:  # a link that was sent to somebody else
         assert (await other.get(location)).status_code == 401
+    other_state = location.replace("state=", "state=x")
+    assert "belongs to another sign-in" in (await door.http.get(other_state)).text
     assert (await door.http.get(location + "x")).status_code == 401  # another issuer
     assert (await door.http.get(location)).status_code == 303
     assert (await door.http.get(location)).status_code == 401  # twice
@@ -250,9 +252,9 @@ def word(claims: dict[str, Any], key: Any = KEY, algorithm: str = "RS256", **hea
     return jwt.encode(told, key, algorithm=algorithm, headers={"kid": "one", **head})
 
 
-def public(key: Any = KEY) -> jwt.PyJWK:
+def public(key: Any = KEY, algorithm: str = "RS256") -> jwt.PyJWK:
     found = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    return jwt.PyJWK({**found, "kid": "one", "alg": "RS256"})
+    return jwt.PyJWK({**found, "kid": "one", "alg": algorithm})
 
 
 def read(token: str, sent: Sent | None = None, of: Issuer = SEEN) -> Person:
@@ -325,6 +327,14 @@ FORGED: dict[str, Callable[[], str]] = {
 def test_a_forged_word_is_not_taken(how: str) -> None:
     with pytest.raises(NotSignedIn):
         read(FORGED[how]())
+
+
+def test_the_algorithm_is_ours_to_name_not_the_keys_nor_the_tokens() -> None:
+    word_by_512 = word({}, KEY, "RS512")
+    with pytest.raises(NotSignedIn):
+        id_token.person(word_by_512, public(KEY, "RS512"), SEEN, Sent(nonce="n-1"), NOW)
+    by_512 = SEEN.model_copy(update={"algorithm": "RS512"})
+    assert id_token.person(word_by_512, public(KEY, "RS512"), by_512, Sent(nonce="n-1"), NOW)
 
 
 def test_the_public_key_is_no_shared_secret() -> None:

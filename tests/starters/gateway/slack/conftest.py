@@ -110,9 +110,10 @@ async def opened(made: Rig, slack: SlackStandIn, **more: Any) -> AsyncIterator[C
         doors,
         catalogue=peopled(doors.catalogue),
         replays=SqlReplays(engine_of(made.records)),
+        slack=door,
         **more,
     )
-    transport = httpx.ASGITransport(make_app(doors, door), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(make_app(doors), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         yield Chat(made, doors, door, slack, http)
     client.close()

@@ -158,7 +158,7 @@ async def test_without_its_records_the_door_decides_nothing_and_says_so(chat: Ch
             raise Unreachable("the records do not answer")
 
     rollback = await chat.waiting()
-    app = make_app(replace(chat.doors, replays=Down()), chat.door)
+    app = make_app(replace(chat.doors, replays=Down()))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         answer = await replace(chat, http=http).send(ANA.click("approve", "test/k.n"))
@@ -170,7 +170,8 @@ async def test_without_its_records_the_door_decides_nothing_and_says_so(chat: Ch
 
 async def test_without_its_secret_there_is_no_door(chat: Chat) -> None:
     for door in (None, replace(chat.door, secrets=None)):
-        transport = httpx.ASGITransport(make_app(chat.doors, door), raise_app_exceptions=False)
+        app = make_app(replace(chat.doors, slack=door))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
             for path in ("/slack/buttons", "/slack/commands"):
                 answer = await replace(chat, http=http).send(b"payload=1", path)

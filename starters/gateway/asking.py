@@ -1,0 +1,74 @@
+"""What begins something, besides what is decided about a rollback: allowed? → audited → done."""
+
+from rollback_manager.authority.level import SecurityLevel
+from rollback_manager.authority.may import Channel, Verb
+from rollback_manager.authority.people import Kind as Of
+from rollback_manager.authority.people import Person
+from rollback_manager.client import Rollback
+from rollback_manager.contract import Answered, RollbackRequest, rollback_id
+from rollback_manager.decision.facts import Action
+from rollback_manager.incidents.incident_status import IncidentVerdict
+from rollback_manager.tier import Tier
+from starters import naming, refusals
+from starters.gateway import allowed
+from starters.gateway.doors import Doors
+from starters.gateway.pace import Kind
+
+
+def channel_of(person: Person) -> Channel:
+    """By which door a program came: a pipeline by its own, others as the command line does."""
+    return Channel.CI if person.kind is Of.CI else Channel.CLI
+
+
+async def start(known: Doors, person: Person, request: RollbackRequest) -> Rollback:
+    """Start it, or find it running under its key.
+
+    Who may depends on what it would touch: where decisions are signed it is planned first.
+    Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
+    """
+    tier = await _tier(known, request)
+    facts = allowed.facts(known.catalogue, request, person)
+    facts = facts.model_copy(update={"confirmed": request.confirmed or ""})
+    if facts.level is SecurityLevel.SECURED:
+        allowed.demand(person, Verb.START, tier, channel_of(person), facts)
+    name = rollback_id(request.env, request.key)
+    await known.auditing.before(person, Verb.START, name, id="start", rests_on=request)
+    return await known.rollbacks.start(request)
+
+
+async def _tier(known: Doors, request: RollbackRequest) -> Tier | None:
+    if allowed.level_of(known.catalogue, request.env) is SecurityLevel.LOCAL:
+        return None
+    question = request.model_copy(update={"key": naming.new_key(*request.services)})
+    return refusals.made(await known.rollbacks.plan(question)).tier
+
+
+async def decide_incident(
+    known: Doors, person: Person, release: tuple[str, str, str], word: Action, reason: str
+) -> Answered:
+    """Carry a person's word to the incident of that release: environment, service, version.
+
+    A rollback that comes of it asks for its own approvals; who may start one may say so.
+    """
+    known.pace.allow(person.subject, Kind.DECISION)
+    env, service, version = release
+    request = RollbackRequest(
+        env=env,
+        services=(service,),
+        key=naming.new_key(service),
+        requested_by=person.subject,
+        reason=reason,
+    )
+    verb, tier = Verb.REJECT, Tier.T0
+    if word is Action.ROLLBACK:
+        verb, tier = Verb.START, await _tier(known, request) or Tier.T0
+    facts = allowed.facts(known.catalogue, request, person)
+    if facts.level is SecurityLevel.SECURED:
+        allowed.demand(person, verb, tier, channel_of(person), facts)
+    verdict = IncidentVerdict(action=word, by=person.subject, reason=reason)
+    about = f"incident/{env}/{service}/{version}"
+    await known.auditing.before(person, f"incident.{word}", about, id=request.key, rests_on=verdict)
+    answered = await known.rollbacks.incidents.decide(*release, verdict)
+    if not answered.applied:
+        await known.auditing.refused(person.subject, f"incident.{word}", about, answered.because)
+    return answered

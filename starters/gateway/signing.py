@@ -1,0 +1,56 @@
+"""Signs decisions: for one rollback, one run, one plan, one question, one use, and not for long."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rollback_manager.authority.people import Person
+from rollback_manager.authority.token import Claims, Dec, audience, hash_of, signed
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """The private half, and the name by which rollbacks know its public half."""
+
+    kid: str
+    private: Ed25519PrivateKey = field(repr=False)
+
+
+Signer = Callable[[], SigningKey]
+"""The key that signs now, read anew for each decision: it may be replaced at any time."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What is decided about. run: of the first execution. plan, nonce: empty where none is."""
+
+    env: str
+    rollback: str
+    run: str
+    plan: str = ""
+    nonce: str = ""
+
+
+def token(signer: Signer, person: Person, dec: Dec, about: About, id: str, now: datetime) -> str:
+    """The signed decision. id: of the decision; the same one again is of no more use."""
+    seconds, key = int(now.timestamp()), signer()
+    claims = Claims(
+        aud=audience(about.env),
+        sub=person.subject,
+        act=person.method,
+        amr=person.factors,
+        groups=person.groups,
+        groups_hash=hash_of(person.groups),
+        rid=about.rollback,
+        run=about.run,
+        plan=about.plan,
+        dec=dec,
+        nonce=about.nonce,
+        iat=seconds,
+        exp=seconds + int(dec.lifetime.total_seconds()),
+        jti=hashlib.sha256(f"{person.subject}\n{id}".encode()).hexdigest()[:32],
+    )
+    return signed(claims, key.private, key.kid)

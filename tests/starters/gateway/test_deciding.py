@@ -1,0 +1,278 @@
+"""Allowed, audited, signed, sent: in this order, and nothing without the one before."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rollback_manager.audit import Entry, Event
+from rollback_manager.authority.may import Channel
+from rollback_manager.authority.people import Kind, Person
+from rollback_manager.authority.token import Dec, signed, verify_key  # noqa: F401
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.client import RollbackClient
+from rollback_manager.contract import Answered, Decision, RollbackRequest, Vote
+from rollback_manager.errors import Unreachable
+from rollback_manager.progress import RollbackStatus, State
+from rollback_manager.tier import Tier
+from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
+from starters.gateway.deciding import Asked, Deciding, decide
+from starters.gateway.doors import Binding, Doors
+from starters.gateway.problems import Refused
+from starters.gateway.signing import SigningKey
+from tests import rig
+from tests.starters.gateway.conftest import ORIGIN
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+DIGEST = "ab" * 32
+ROLLBACK = "rollback/test/k"
+OWNER = Person(subject="ana@example.com", groups=("payments",), method="web+mfa", factors=("mfa",))
+REQUESTER = Person(subject="ben@example.com", groups=("payments",), method="web+mfa")
+STRANGER = Person(subject="eve@example.com", groups=("sales",))
+
+
+@dataclass
+class Chain:
+    """A stand-in for the audit chain: keeps events, or is away."""
+
+    kept: dict[str, Event] = field(default_factory=dict)
+    is_away: bool = False
+
+    def append(self, event: Event) -> Entry:
+        if self.is_away:
+            raise Unreachable("the records do not answer")
+        first = self.kept.setdefault(event.event_id, event)
+        return Entry(**dict(first), seq=1, prev_hash="", ts_server=NOW, key_id="k")
+
+    @property
+    def told(self) -> list[tuple[str, str, str]]:
+        return [(one.subject, one.action, one.outcome) for one in self.kept.values()]
+
+
+@dataclass
+class Sent:
+    """A stand-in for the rollback: keeps what reaches it, and what the chain had by then."""
+
+    chain: Chain
+    tier: Tier = Tier.T2
+    answers: Answered = field(default_factory=lambda: Answered(applied=True, because="1 of 1"))
+    got: list[Any] = field(default_factory=list)
+    audited_before: list[int] = field(default_factory=list)
+    no_worker: bool = False
+
+    def rollback(self, id: str) -> "Sent":
+        return self
+
+    async def request(self) -> RollbackRequest:
+        return RollbackRequest(
+            env="test", services=("checkout",), key="k", requested_by=REQUESTER.subject
+        )
+
+    async def first_run(self) -> str:
+        return "first-run"
+
+    async def status(self) -> RollbackStatus:
+        if self.no_worker:
+            raise Unreachable("no worker answers")
+        return RollbackStatus(
+            rollback=ROLLBACK,
+            env="test",
+            state=State.WAITING_FOR_APPROVAL,
+            digest=DIGEST,
+            nonce="question",
+            tier=self.tier,
+        )
+
+    async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
+        self._note(vote)
+        return self.answers
+
+    async def abort(self, command: Any) -> None:
+        self._note(command)
+
+    def _note(self, command: Any) -> None:
+        self.got.append(command)
+        self.audited_before.append(len(self.chain.kept))
+
+
+def _catalogue() -> Catalogue:
+    base = rig.catalogue("checkout", {}).model_dump()
+    base["services"]["checkout"]["owners"] = ["payments"]
+    base["environments"]["test"] |= {
+        "security": "secured",
+        "signing_keys": [verify_key(KEY, "k1").model_dump()],
+        "roles": {"on_call": ["on-call"], "incident_commander": ["ic"]},
+    }
+    return Catalogue.model_validate(base)
+
+
+def _doors(sent: Sent, **more: Any) -> Doors:
+    return replace(
+        Doors(
+            rollbacks=cast(RollbackClient, sent),
+            catalogue=_catalogue(),
+            binding=Binding("127.0.0.1", 8088, ORIGIN, ("127.0.0.1:8088",)),
+            now=lambda: NOW,
+            auditing=Auditing(sent.chain, lambda: NOW),
+            signer=lambda: SigningKey("k1", KEY),
+        ),
+        **more,
+    )
+
+
+def _asked(deciding: Deciding = Deciding.APPROVE, **more: str) -> Asked:
+    words = {"rollback": ROLLBACK, "id": "d-1", "plan": DIGEST[:12], **more}
+    return Asked.model_validate({"deciding": deciding, **words})
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent(Chain())
+
+
+async def test_a_decision_is_signed_for_this_and_audited_before_it_is_sent(sent: Sent) -> None:
+    assert (await decide(_doors(sent), OWNER, Channel.WEB, _asked())).applied
+    (vote,) = sent.got
+    (event,) = sent.chain.kept.values()
+    assert sent.audited_before == [1]
+    assert event.decision_jws == vote.token
+    assert (event.subject, event.action, event.object) == (OWNER.subject, "approve", ROLLBACK)
+    assert (event.plan_digest, event.outcome) == (DIGEST, "asked")
+    claims = _claims(vote.token)
+    assert claims["rid"] == ROLLBACK
+    assert (claims["run"], claims["plan"], claims["nonce"]) == ("first-run", DIGEST, "question")
+    assert (claims["sub"], claims["dec"], claims["aud"]) == (
+        OWNER.subject,
+        "approve",
+        "rollback-manager/test",
+    )
+    assert claims["exp"] - claims["iat"] == 600
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """As the workflow verifies it: by the public key of the catalogue."""
+    import jwt
+
+    found: dict[str, Any] = jwt.decode(
+        token,
+        KEY.public_key(),
+        algorithms=["EdDSA"],
+        audience="rollback-manager/test",
+        options={"verify_exp": False, "verify_iat": False},
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("person", "deciding", "tier", "channel", "because"),
+    [
+        (STRANGER, Deciding.APPROVE, Tier.T1, Channel.WEB, "may not approve"),
+        (REQUESTER, Deciding.APPROVE, Tier.T2, Channel.WEB, "somebody else approves"),
+        (OWNER, Deciding.APPROVE, Tier.T2, Channel.SLACK, "a click in Slack is not enough"),
+        (STRANGER, Deciding.ABORT_HOLD, Tier.T1, Channel.WEB, "may not abort"),
+        (OWNER, Deciding.ABORT_HOLD, Tier.T3, Channel.WEB, "only incident commander"),
+        (
+            Person(subject="ci:github/1", kind=Kind.CI, method="ci"),
+            Deciding.APPROVE,
+            Tier.T1,
+            Channel.CI,
+            "nobody can approve by ci",
+        ),
+    ],
+)
+async def test_who_may_not_is_told_why_and_it_is_kept(
+    sent: Sent, person: Person, deciding: Deciding, tier: Tier, channel: Channel, because: str
+) -> None:
+    sent.tier = tier
+    with pytest.raises(Refused, match=because) as refused:
+        await decide(_doors(sent), person, channel, _asked(deciding))
+    assert refused.value.status == 403
+    assert not sent.got
+    ((subject, action, outcome),) = sent.chain.told
+    assert (subject, action) == (person.subject, deciding.verb)
+    assert outcome.startswith("refused: ")
+    assert because in outcome
+
+
+async def test_without_its_entry_nothing_is_sent(sent: Sent) -> None:
+    sent.chain.is_away = True
+    with pytest.raises(Unreachable, match="audit chain cannot be written") as away:
+        await decide(_doors(sent), OWNER, Channel.WEB, _asked())
+    assert "break the glass" in away.value.next_step
+    assert not sent.got
+
+
+async def test_without_its_key_nothing_is_sent(sent: Sent) -> None:
+    with pytest.raises(Exception, match="must be signed"):
+        await decide(_doors(sent, signer=None), OWNER, Channel.WEB, _asked())
+    assert not sent.got
+
+
+async def test_what_the_rollback_ignored_is_kept_too(sent: Sent) -> None:
+    sent.answers = Answered(applied=False, because="it quotes another plan")
+    assert not (await decide(_doors(sent), OWNER, Channel.WEB, _asked())).applied
+    assert [outcome for _, _, outcome in sent.chain.told] == [
+        "asked",
+        "refused: it quotes another plan",
+    ]
+
+
+async def test_an_id_stands_for_one_decision_whatever_process_is_asked(sent: Sent) -> None:
+    await decide(_doors(sent), OWNER, Channel.WEB, _asked())
+    another = _doors(sent)  # another process: it remembers nothing but the chain
+    assert (await decide(another, OWNER, Channel.WEB, _asked())).applied
+    with pytest.raises(Refused) as refused:
+        await decide(_doors(sent), OWNER, Channel.WEB, _asked(reason="another one"))
+    assert (refused.value.status, refused.value.type) == (409, "key-reused")
+    assert len(sent.got) == 2
+
+
+async def test_an_abort_needs_no_worker_and_counts_for_a_day(sent: Sent) -> None:
+    sent.no_worker = True
+    on_call = Person(subject="oc@example.com", groups=("on-call",), method="web")
+    assert (await decide(_doors(sent), on_call, Channel.WEB, _asked(Deciding.ABORT_HOLD))).applied
+    claims = _claims(sent.got[0].token)
+    assert claims["exp"] - claims["iat"] == timedelta(hours=24).total_seconds()
+    assert claims["dec"] == str(Dec.ABORT_HOLD)
+
+
+@pytest.fixture
+async def door(sent: Sent) -> AsyncIterator[tuple[httpx.AsyncClient, Sent]]:
+    transport = httpx.ASGITransport(make_app(_doors(sent)), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        yield http, sent
+
+
+async def test_whoever_is_turned_away_at_the_door_is_kept_once(
+    door: tuple[httpx.AsyncClient, Sent],
+) -> None:
+    http, sent = door
+    where = f"/api/v1/{ROLLBACK}/decisions"
+    bad = {"Authorization": "Bearer nothing"}
+    assert (await http.post(where, json={"decision": "approve"}, headers=bad)).status_code == 401
+    elsewhere = {"Origin": "http://elsewhere.test"}
+    assert (await http.post(where, json={}, headers=elsewhere)).status_code == 403
+    vote = {"decision": "approve", "plan": DIGEST}
+    assert (await http.post(where, json=vote)).status_code == 403  # the operator has no role here
+    assert [(subject, action) for subject, action, _ in sent.chain.told] == [
+        ("unknown", "http.post"),
+        ("unknown", "http.post"),
+        ("local:unknown", "approve"),
+    ]
+    assert not sent.got
+
+
+async def test_whoever_knocks_without_end_does_not_fill_the_chain(
+    door: tuple[httpx.AsyncClient, Sent],
+) -> None:
+    http, sent = door
+    for _ in range(100):
+        bad = {"Authorization": "Bearer nothing"}
+        await http.post("/api/v1/rollbacks", json={}, headers=bad)
+    assert len(sent.chain.kept) in range(60, 70)

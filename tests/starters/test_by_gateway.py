@@ -1,0 +1,187 @@
+"""The command line by way of the gateway: as who signed in there, over real sockets."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from temporalio.client import Client
+
+from proof.attack.identity_provider import AUDIENCE, Provider, new_key, rules
+from rollback_manager.authority.ci_credentials import Credentials
+from rollback_manager.authority.ci_rules import CiRule, Source
+from rollback_manager.errors import Blocked, NotPermitted, Unreachable
+from starters.by_gateway import web
+from starters.by_gateway.client import GatewayClient
+from starters.gateway.app import make_app
+from starters.gateway.ci.door import CiDoor
+from starters.gateway.ci.keys import Keys
+from starters.gateway.doors import Binding
+from starters.refusals import UsageError
+from starters.settings import Gateway
+from tests import rig
+from tests.commands import ROOT
+from tests.incident_rig import end_budget
+from tests.rig import Rig
+from tests.starters.gateway.conftest import doors_of
+from tests.starters.gateway.test_ci import Seen
+from workers.gateway import served
+
+KEY = new_key()
+NO_TOKEN, NOT_SET = "e30.e30.e30", "env:NOT_SET"
+
+
+@dataclass
+class Reached:
+    """A gateway that listens, and the CI whose jobs it knows."""
+
+    rig: Rig
+    url: str
+    provider: Provider
+
+
+@contextmanager
+def github(provider: Provider) -> Iterator[dict[str, str]]:
+    """A stand-in for where a job of GitHub asks for its token; what it is told of it."""
+
+    class Tokens(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = parse_qs(urlsplit(self.path).query)
+            may = self.headers["Authorization"] == "bearer of-the-job"
+            claims = {**provider.claims(), "aud": asked["audience"][0]}
+            body = json.dumps({"value": provider.token(claims)} if may else {}).encode()
+            self.send_response(200 if may else 401)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tokens)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/token?api-version=2.0"
+    try:
+        yield {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": url,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",
+            "ROLLBACK_GATEWAY_AUDIENCE": AUDIENCE,
+        }
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+async def reached(client: Client, tmp_path: Path) -> AsyncIterator[Reached]:
+    await end_budget(client)
+    async with rig.rig(client, tmp_path, cached=1000) as made:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        provider = Provider(Source.GITHUB, datetime.now(UTC), key=KEY)
+        known = doors_of(made)
+        ruled = (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)
+        ours = known.catalogue.services[made.service].model_copy(update={"ci": ruled})
+        doors = replace(
+            known,
+            catalogue=known.catalogue.model_copy(update={"services": {made.service: ours}}),
+            binding=Binding("127.0.0.1", port, url, (f"127.0.0.1:{port}",)),
+            ci=CiDoor(
+                issuers=(provider.issuer,),
+                keys=Keys(lambda url, at_most: provider.jwks()),
+                replays=Seen(),
+                credentials=Credentials(b"k" * 32),
+            ),
+        )
+        async with served(make_app(doors), doors.binding):
+            yield Reached(made, url, provider)
+    await end_budget(client)
+
+
+async def typed(env: dict[str, str], *words: str) -> tuple[int, dict[str, Any], str]:
+    """A command in a process of its own, which cannot reach Temporal."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rollback_manager", *words, "--json"),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "TEMPORAL_ADDRESS": "127.0.0.1:1", **env},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, talk = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode is not None
+    return process.returncode, json.loads(out.splitlines()[-1]), talk.decode()
+
+
+async def test_a_job_of_github_rolls_back_without_temporal_and_without_a_secret(
+    reached: Reached,
+) -> None:
+    service = reached.rig.service
+    with github(reached.provider) as job:
+        env = {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test", **job}
+        env |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_JOB": "deploy"}
+        code, document, talk = await typed(env, "start", service, "--yes")
+        assert (code, document["outcome"]["result"]) == (0, "verified"), talk
+        status = await reached.rig.rollbacks.rollback(document["rollback"]).status()
+        assert status.requested_by == "ci:github/4711"
+        assert f"security: by the gateway {reached.url}" in talk
+
+        vote = ("approve", document["rollback"], "--plan", "0" * 64)
+        code, document, _ = await typed(env, *vote)
+        assert (code, document["error"]) == (4, "NotPermitted"), document
+        code, document, _ = await typed(env, "list")
+        assert (code, document["error"]) == (7, "Blocked")
+        assert "needs Temporal" in document["what"]
+
+
+async def test_a_person_plans_starts_and_aborts_by_the_gateway(reached: Reached) -> None:
+    async with GatewayClient(Gateway(reached.url)) as client:
+        planned = await client.plan(reached.rig.request())
+        assert planned.plan is not None
+        assert planned.plan.services[0].to_version == "v1"
+        with pytest.raises(Blocked, match="no service 'nobody'"):
+            await client.plan(reached.rig.request(services=("nobody",)))
+
+
+async def test_a_refusal_keeps_its_three_parts_and_its_kind(reached: Reached) -> None:
+    async with GatewayClient(Gateway(reached.url, id_token=NO_TOKEN)) as client:
+        with pytest.raises(NotPermitted, match="the CI token does not count") as refused:
+            await client.plan(reached.rig.request())
+        assert refused.value.next_step
+    async with GatewayClient(Gateway(reached.url, token=NOT_SET)) as client:
+        with pytest.raises(UsageError, match="refers to no credential"):
+            await client.plan(reached.rig.request())
+
+
+async def test_a_credential_that_has_ended_is_renewed(
+    reached: Reached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter(["ended", "", ""])
+    monkeypatch.setattr("starters.by_gateway.signing_in.credential", lambda _: next(given))
+    async with GatewayClient(Gateway(reached.url)) as client:
+        assert (await client.plan(reached.rig.request())).plan is not None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://gateway.example", "ftp://127.0.0.1", "gateway", "https://"]
+)
+def test_a_credential_is_not_sent_where_anybody_could_read_it(url: str) -> None:
+    with pytest.raises(UsageError, match="is not an address of https"):
+        web.send("GET", f"{url}/api/v1/services")
+
+
+def test_a_gateway_that_does_not_answer_is_unreachable() -> None:
+    with pytest.raises(Unreachable, match="does not answer"):
+        web.send("GET", "http://127.0.0.1:1/api/v1/services")
