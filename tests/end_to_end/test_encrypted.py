@@ -24,7 +24,9 @@ async def test_a_rollback_by_the_command_line_leaves_no_word_in_temporal(
         )
         assert started.code == 8, started
         rollback = "rollback/demo/secret"
-        digest = str(world.run("status", rollback).document["status"]["digest"])  # type: ignore[index]
+        digest = ""
+        while not digest:
+            digest = world.run("status", rollback).document["status"]["digest"]  # type: ignore[index]
         assert world.run("approve", rollback, "--plan", digest[:12]).code == 0
         keys.write(ring, "new", old=keys.OLD, new=keys.NEW)
         world.run("watch", rollback, "--timeout", "15")  # no traffic: nothing can be verified
