@@ -19,10 +19,10 @@ async def test_a_rollback_by_the_command_line_leaves_no_word_in_temporal(
     planted, ring = Canaries(), keys.write(tmp_path / "codec.json")
     with small_world(temporal.address, "encrypted", ROLLBACK_CODEC_KEYS=f"file:{ring}") as world:
         started = world.run(
-            *("start", "shop", "--yes", "--timeout", "0", "--key", "secret"),
+            *("start", "shop", "--yes", "--timeout", "0", "--key", "secret", "--confirm", "shop"),
             *("--reason", planted["a reason"]),
         )
-        assert started.code == 8, started
+        assert started.code == 8, started.err + started.out
         rollback = "rollback/demo/secret"
         digest = ""
         while not digest:
