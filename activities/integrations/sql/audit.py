@@ -100,7 +100,7 @@ class SqlAudit:
             key = self._key()
             with answered(self._engine), self._writing.begin() as connection:
                 _lock(connection)
-                kept = [self._kept(connection, one.event, key) for one in waiting]
+                kept = list(self._kept(connection, [one.event for one in waiting], key))
         except RollbackError as error:
             for one in waiting:
                 one.found = error
@@ -109,14 +109,18 @@ class SqlAudit:
             one.found = entry
         self._anchor_if_due(kept, key)
 
-    def _kept(self, connection: Connection, event: Event, key: AuditKey) -> Entry:
-        if (before := _of_event(connection, event.event_id)) is not None:
-            return before
+    def _kept(
+        self, connection: Connection, events: Sequence[Event], key: AuditKey
+    ) -> Iterator[Entry]:
         head = _head(connection)
         self._introduce(key, head)
-        entry = chained(event, head, _now(), key)
-        connection.execute(insert(audit).values(as_written(entry)))
-        return entry
+        for event in events:
+            if (before := _of_event(connection, event.event_id)) is not None:
+                yield before
+                continue
+            head = chained(event, head, _now(), key)
+            connection.execute(insert(audit).values(as_written(head)))
+            yield head
 
     def _introduce(self, key: AuditKey, head: Entry | None) -> None:
         """Name the key in the second place before its first entry stands in the chain."""
