@@ -23,12 +23,13 @@ from rollback_manager.audit import (
     as_written,
     chained,
 )
+from rollback_manager.authority.may import Verb
 from rollback_manager.errors import RollbackError, Unreachable
 
 LOCK = 7_655_228_348
 """Of PostgreSQL's advisory locks, another than the upgrade's; SQLite's transaction is the lock."""
 ANCHOR_EVERY = timedelta(minutes=5)
-DECISIONS = {"approve", "reject", "abort", "break_glass"}
+DECISIONS = frozenset(Verb) - {Verb.SEE, Verb.PLAN, Verb.READ_AUDIT}
 """Anchored at once: what a person decides is what somebody would want to change later."""
 PAGE = 5_000
 
