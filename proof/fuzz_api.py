@@ -54,7 +54,7 @@ async def fuzz(each: int, seed: int, keep: Path | None = None) -> Fuzzed:
                     schema = (await http.get("/api/v1/openapi.json")).json()
                     file = own.folder / "openapi.json"
                     file.write_text(json.dumps(_with_real_names(schema, made)))
-                    report = keep or own.folder / "report.json"
+                    report = keep.resolve() if keep else own.folder / "report.json"
                     code = await _run(file, str(http.base_url), each, seed, report)
                     return _read(report, code)
 
