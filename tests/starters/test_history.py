@@ -323,6 +323,7 @@ class _Server(Client):
         histories: Mapping[tuple[str, str | None], list[HistoryEvent]],
         otherwise: RPCStatusCode = RPCStatusCode.NOT_FOUND,
     ) -> None:
+        self._config = {"data_converter": pydantic_data_converter}  # type: ignore[typeddict-item]
         self._histories = histories
         self._otherwise = otherwise
 
