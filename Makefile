@@ -31,7 +31,9 @@ alerts: .venv/ready ## many alerts within ten seconds are one question; ARGS="--
 	$(BIN)/python -m proof.alerts $(ARGS)
 storm: .venv/ready ## 500 alarms about one release within ten seconds are one incident; ARGS="--json --alarms N"
 	$(BIN)/python -m proof.storm $(ARGS)
-.PHONY: tamper encrypted
+.PHONY: bench-clicks tamper encrypted test-pages
+test-pages: .venv/ready ## pages and sign-in in a real browser, whole
+	$(BIN)/python -m pytest -n 0 -m "long or not long" tests/starters/gateway/test_pages*.py tests/starters/gateway/test_sign_in*.py $(ARGS)
 encrypted: .venv/ready ## with all payloads encrypted: command line, serve, Temporal's Web UI, in real processes
 	$(BIN)/python -m pytest -n 0 -m long -k "encrypt or keys" tests/end_to_end tests/workers/test_serve.py $(ARGS)
 tamper: .venv/ready ## audit chains tampered with at random, all of it found; ARGS="--json --trials N --seed S --rows N"
@@ -52,6 +54,8 @@ bench: .venv/ready ## ratios against the plain alternative
 	$(BIN)/python -m benchmarks $(ARGS)
 bench-rollback: .venv/ready ## the time from a bad release to users who are well
 	$(BIN)/python -m benchmarks.rollback $(ARGS)
+bench-clicks: .venv/ready ## from a click in Slack to the workflow that has the decision; ARGS="--json --clicks N"
+	$(BIN)/python -m benchmarks.clicks $(ARGS)
 bench-gateway: .venv/ready ## aborts in a flood, decisions, and a storm of alerts at the gateway; ARGS="--json --decisions N"
 	$(BIN)/python -m benchmarks.gateway $(ARGS)
 bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--json --sizes 1,10"

@@ -42,6 +42,7 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.AUDIT_WORKFLOW,
         contract.STAY_WORKFLOW,
         contract.DEPLOYS_WORKFLOW,
+        contract.GLASSES_WORKFLOW,
     ]
 
 
