@@ -6,10 +6,12 @@ Record anew only what is *added*: an old history is what an old build left behin
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -20,6 +22,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.targets import VersionState
+from demo.slack import SlackStandIn
 from rollback_manager.authority.token import Dec
 from rollback_manager.client import Rollback
 from rollback_manager.contract import (
@@ -49,6 +52,7 @@ from tests.incident_rig import (
 )
 from tests.rig import Rig
 from tests.secured import secured_rig, vote
+from tests.told import SLACK_TOKEN, fitted, slack
 from tests.workflows.holding import held_in
 from tests.workflows.owned import owned
 from workers.temporal_binary import find_binary
@@ -196,12 +200,25 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "second_thoughts": (_second_thoughts, {"further_attempts": 1}),
     "look_timed_out": (_look_timed_out, ASKED),
     "stays": (_stays, {"stay_checks_s": (0.3, 0.6, 0.9)}),
+    "told": (_approved, ASKED),
 }
 """Name of the files → what happens, and under which policy."""
 STRATEGIES = {"rolling": "rolling_update", "slices": "generic", "slice_fell_back": "generic"}
 """Of those that are not blue_green."""
 SECURED = ("secured",)
 """Those in which only signed decisions count."""
+
+
+@contextmanager
+def _told(made: Rig) -> Iterator[Rig]:
+    """People hear of it, in a stand-in of Slack."""
+    with SlackStandIn() as slack_, fitted(made, slack(slack_)) as told:
+        os.environ[SLACK_TOKEN] = slack_.token
+        yield told
+
+
+AROUND: Mapping[str, Callable[[Rig], AbstractContextManager[Rig]]] = {"told": _told}
+"""What else there is, where there is something."""
 
 
 async def _undone_by_itself(made: Rig) -> list[Handle]:
@@ -269,11 +286,12 @@ async def _record(client: Client, folder: Path, name: str) -> None:
     course, policy = COURSES[name]
     folder.mkdir()
     async with rig.rig(client, folder, cached=1000, policy=policy, manned=False) as unmanned:
-        made = replace(unmanned, strategy=STRATEGIES.get(name, "blue_green"))
-        made = secured_rig(made) if name in SECURED else made
-        async with made.worker():
-            rollback = await course(made)
-            await rollback.result()
+        bare = replace(unmanned, strategy=STRATEGIES.get(name, "blue_green"))
+        bare = secured_rig(bare) if name in SECURED else bare
+        with AROUND.get(name, nullcontext)(bare) as made:
+            async with made.worker():
+                rollback = await course(made)
+                await rollback.result()
         for history in await made.histories(rollback):
             _keep(name, history)
 

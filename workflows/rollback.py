@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         StepStatus,
     )
     from rollback_manager.rendering import web_ui
+    from rollback_manager.telling.saying import Saying, of_rollback
 
 
 @workflow.defn(
@@ -57,7 +58,7 @@ class RollbackWorkflow(Steering):
         self._waits_for = ""
         self._waiting: dict[str, str] = {}
         self._reached: dict[str, list[StepStatus]] = {}
-        self._telling = Telling(self._control, self.status)
+        self._telling = Telling(self._to_say)
         self._outcome: RollbackOutcome | None = None
 
     @workflow.run
@@ -75,7 +76,8 @@ class RollbackWorkflow(Steering):
         else:
             self._outcome = refused or await self._carry_out(planned)
         self._move(State.FINISHED)
-        self._outcome = await self._telling.end(self._outcome)
+        if not_told := await self._control.to_the_end(self._telling.end()):
+            self._outcome = self._outcome.model_copy(update={"not_told": not_told})
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._outcome
 
@@ -262,7 +264,7 @@ class RollbackWorkflow(Steering):
             )
         )
         outcome = outcome.model_copy(update={"ignored": tuple(self._proof.ignored)})
-        await look_after(self._control, plan, conclusion.services)
+        await look_after(self._control, plan, conclusion.services, self._telling.references)
         return light(outcome) if self._admission.is_part else outcome
 
     def _without_plan(self, planned: Planned) -> RollbackOutcome:
@@ -299,7 +301,10 @@ class RollbackWorkflow(Steering):
     def _show(self) -> None:
         workflow.set_current_details(web_ui.rollback_details(self.status(), self._plan))
         if self._plan is not None:
-            self._telling.begin(self._plan, self._request.incident)
+            self._telling.begin(self._plan.env, self._plan.channels)
+
+    def _to_say(self) -> Saying:
+        return of_rollback(self.status(), self._plan, self._request.incident)
 
     @workflow.query
     def status(self) -> RollbackStatus:

@@ -1,6 +1,7 @@
 """A gateway with Slack's door over services without processes, on a port of its own."""
 
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ import httpx
 from activities.integrations.channels import SlackAnswers
 from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
+from activities.secrets import Secrets
 from demo.slack import SlackPerson, SlackStandIn
 from proof.in_process import Fleet
 from rollback_manager.authority.people import Accounts
 from rollback_manager.catalogue import Catalogue
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.slack.door import SlackDoor
 from workers import wiring
@@ -53,9 +56,9 @@ def peopled(catalogue: Catalogue) -> Catalogue:
 @asynccontextmanager
 async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[SlackGate]:
     """Until the end of the block. Its replays are in the fleet's own records."""
-    port = _free_port()
+    port = free_port()
     at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
-    engine = engine_for(f"sqlite:///{made.settings.data / 'replays.sqlite'}")
+    engine = engine_for(f"sqlite:///{made.settings.data / 'gateway.sqlite'}")
     upgrade(engine)
     client = wiring.http_client()
     with closing(client):
@@ -71,17 +74,24 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
             binding=at,
             now=lambda: datetime.now(UTC),
             replays=SqlReplays(engine),
+            auditing=Auditing(wiring.audit(made.settings, engine, Secrets())),
             slack=door,
         )
         async with (
-            served(make_app(doors), at),
+            served(make_app(doors), at, hurried),
             httpx.AsyncClient(base_url=at.origin, trust_env=False) as http,
         ):
             yield SlackGate(at.origin, doors, door, stand_in, http)
     engine.dispose()
 
 
-def _free_port() -> int:
+def hurried() -> float:
+    """A clock for the limits' rates: an attack from one address is judged, not turned away."""
+    return time.monotonic() * 1000
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
