@@ -67,6 +67,7 @@ def notices(status: RollbackStatus, plan: RollbackPlan | None) -> tuple[Notice, 
     """
     found = [
         *_asked(status, plan),
+        *_broken(status),
         *_votes(status),
         *_unanswered(status),
         *_started(status),
@@ -92,6 +93,13 @@ def _asked(status: RollbackStatus, plan: RollbackPlan | None) -> Iterator[Notice
     who = foreign(status.requested_by) or words.UNKNOWN
     text = f"asked for by {who}: {what(status)} in {status.env}; {rule}"
     yield Notice(milestone=Milestone.ASKED, key="asked", text=text, at=plan.made_at)
+
+
+def _broken(status: RollbackStatus) -> Iterator[Notice]:
+    """Nobody was asked: everybody is told, at once."""
+    if status.break_glass:
+        text = words.joined([words.broken(status.break_glass), foreign(status.reason)])
+        yield Notice(milestone=Milestone.BREAK_GLASS, key="break_glass", text=text)
 
 
 def _votes(status: RollbackStatus) -> Iterator[Notice]:

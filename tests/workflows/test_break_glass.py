@@ -1,33 +1,34 @@
 """Acting now without approval: only explained, told to everybody, and reviewed before the next."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from rollback_manager.errors import PermanentError
 from rollback_manager.glass import Glass, GlassRequest, ListGlasses, ReviewGlass
 from rollback_manager.progress import EndState, Result
 from rollback_manager.rendering import terminal_status, web_ui
-from tests.rig import Rig
+from tests.rig import Rig, rig
 from tests.secured import secured_rig
 
 ANA, BO = "ana@example.com", "bo@example.com"
 ASKED: dict[str, object] = {"required": True, "deadline_s": 60}
+LACKING = {"incident": "--incident", "reason": "--reason", "confirmed": "--confirm"}
 WHY = {"incident": "inc-1", "reason": "everything fails and nobody answers"}
 
 
-@pytest.mark.parametrize(
-    ("left_out", "said"),
-    [("incident", "--incident"), ("reason", "--reason"), ("confirmed", "--confirm")],
-)
 async def test_without_incident_reason_or_name_the_glass_stays_whole(
-    client: object, made: Rig, left_out: str, said: str
+    client: Client, tmp_path: Path
 ) -> None:
-    words = {**WHY, "confirmed": made.service, left_out: ""}
-    outcome = await (await made.start(break_glass=True, **words)).result()
-    assert (outcome.result, outcome.because) == (Result.BLOCKED, "the glass is not broken")
-    assert said in outcome.next_step
-    assert not made.records.glasses("test")
+    async with rig(client, tmp_path, cached=1000) as made:
+        for left_out, said in LACKING.items():
+            words = {**WHY, "confirmed": made.service, left_out: ""}
+            outcome = await (await made.start(break_glass=True, **words)).result()
+            assert (outcome.result, outcome.because) == (Result.BLOCKED, "the glass is not broken")
+            assert said in outcome.next_step
+        assert not made.records.glasses("test")
 
 
 async def test_it_begins_without_anybody_opens_a_review_and_says_so_everywhere(

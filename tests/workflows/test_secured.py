@@ -187,7 +187,7 @@ async def test_nobody_answers_they_are_told_again_and_it_holds(unmanned: Rig) ->
         "required": True,
         "remind_s": 0.3,
         "escalate_s": 0.5,
-        "deadline_s": 3,
+        "deadline_s": 4,
     }
     async with secured_rig(unmanned).at_work(approval=hasty) as made:
         rollback = await made.start(requested_by=CY)

@@ -18,7 +18,7 @@ from rollback_manager.progress import (
     StepStatus,
 )
 from rollback_manager.telling.channels import told_by
-from rollback_manager.telling.notices import MOST, Milestone, notices, reported
+from rollback_manager.telling.notices import LOUD, MOST, Milestone, notices, reported
 from tests import builders as b
 
 AT = datetime(2026, 3, 1, 14, 2, 11, tzinfo=UTC)
@@ -58,6 +58,13 @@ def test_a_question_is_asked_and_answered() -> None:
     votes = (vote(Decision.APPROVE, "eve", counted=False), vote(Decision.APPROVE, "ana"))
     told = status(State.WAITING_FOR_APPROVAL, decisions=votes)
     assert of(told) == [Milestone.ASKED, Milestone.APPROVED], "what was ignored is no milestone"
+
+
+def test_a_broken_glass_is_told_to_everybody() -> None:
+    told = status(State.RUNNING, break_glass="ana@example.com", reason="nobody answers")
+    (broken,) = [n for n in notices(told, b.plan()) if n.milestone is Milestone.BREAK_GLASS]
+    assert broken.text.startswith("BREAK-GLASS by ana@example.com: nobody was asked")
+    assert broken.milestone in LOUD
 
 
 def test_each_share_and_each_verdict_is_told_once_with_its_time() -> None:
