@@ -31,7 +31,9 @@ alerts: .venv/ready ## many alerts within ten seconds are one question; ARGS="--
 	$(BIN)/python -m proof.alerts $(ARGS)
 storm: .venv/ready ## 500 alarms about one release within ten seconds are one incident; ARGS="--json --alarms N"
 	$(BIN)/python -m proof.storm $(ARGS)
-.PHONY: tamper
+.PHONY: tamper encrypted
+encrypted: .venv/ready ## with all payloads encrypted: command line, serve, Temporal's Web UI, in real processes
+	$(BIN)/python -m pytest -n 0 -m long -k "encrypt or keys" tests/end_to_end tests/workers/test_serve.py $(ARGS)
 tamper: .venv/ready ## audit chains tampered with at random, all of it found; ARGS="--json --trials N --seed S --rows N"
 	$(BIN)/python -m proof.tampering $(ARGS)
 fuzz-api: .venv/ready ## Schemathesis over the description of the gateway, 20,000 requests; ARGS="--json --each N --seed S"

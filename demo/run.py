@@ -21,6 +21,8 @@ from demo.kubernetes.stage import PLAYABLE, on_kubernetes
 from demo.load import Load
 from demo.measures import Moments, Readiness, figures, seconds_between
 from demo.scenarios import SCENARIOS, Scenario
+from demo.slack import SlackStandIn
+from demo.slack.beside import seen, told_in_slack
 from demo.stage import INSTANCES, Setting, Stage, on_this_machine, product
 from rollback_manager import report as reports
 from rollback_manager.client import Rollback, RollbackClient
@@ -67,7 +69,9 @@ class Demo:
         ui_url: str,
         scenario: Scenario,
         breaks_after_s: float,
+        slack: SlackStandIn,
     ) -> None:
+        self.slack = slack
         self.stage, self.world = stage, stage.world
         self.load, self.client, self.ui_url = load, client, ui_url
         self.scenario = scenario
@@ -239,11 +243,13 @@ async def everything(
     say(SECURITY_LINE)
     async with contextlib.AsyncExitStack() as stack:
         where = await setting(stack, folder, scenario, rate)
+        slack = stack.enter_context(told_in_slack(where.catalogue))
         load = Load(f"{where.url}/checkout", folder / "load.jsonl", rate=rate)
         stack.callback(load.stop)
         brought_up = product(found.path, where.catalogue, folder)
         client, ui_url = await stack.enter_async_context(brought_up)
-        yield Demo(where, load, RollbackClient(client), ui_url, scenario, breaks_after_s)
+        asked = RollbackClient(client)
+        yield Demo(where, load, asked, ui_url, scenario, breaks_after_s, slack)
 
 
 async def _plan(rollback: Rollback, demo: Demo) -> RollbackPlan:
@@ -267,6 +273,9 @@ def _write_report(made: reports.Report, out: Path) -> dict[str, Path]:
 
 def _tell(demo: Demo, rollback: Rollback, paths: dict[str, Path], outcome: RollbackOutcome) -> None:
     say(f"{outcome.result}: {outcome.because}. {outcome.effect}")
+    say("people were told, in a STAND-IN of Slack:")
+    for line in seen(demo.slack):
+        say(f"  {line}")
     say(f"report: {paths['html']}  (also .md and .json)")
     say(f"Web UI: {demo.page(rollback)}")
 

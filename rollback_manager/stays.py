@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
 from rollback_manager.owners import NOBODY, Owner, Writer
 from rollback_manager.values import Seconds, Value
 
@@ -101,6 +103,8 @@ class Staying(Value):
     """Digest of the plan that was carried out."""
     place: str = ""
     """Where alone its owners may be written to, as the plan has it."""
+    told: dict[str, str] = Field(default_factory=dict)
+    """Channels that hear of it, each with its reference to the rollback's message."""
 
 
 class Check(Value):

@@ -6,10 +6,12 @@ Record anew only what is *added*: an old history is what an old build left behin
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -20,6 +22,8 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.targets import VersionState
+from demo.slack import SlackStandIn
+from rollback_manager.authority.token import Dec
 from rollback_manager.client import Rollback
 from rollback_manager.contract import (
     SEARCH_ATTRIBUTES,
@@ -47,6 +51,8 @@ from tests.incident_rig import (
     watch_over,
 )
 from tests.rig import Rig
+from tests.secured import secured_rig, vote
+from tests.told import SLACK_TOKEN, fitted, slack
 from tests.workflows.holding import held_in
 from tests.workflows.owned import owned
 from workers.temporal_binary import find_binary
@@ -57,6 +63,10 @@ FOLDER = Path(__file__).parent / "histories"
 
 ASKED: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
 IN_A_MOMENT: dict[str, object] = {"approval": {"required": True, "deadline_s": 0.3}}
+NOBODY_AT_FIRST: dict[str, object] = {
+    "approval": {"required": True, "remind_s": 0.2, "escalate_s": 0.5, "deadline_s": 30}
+}
+
 
 Course = Callable[[Rig], Awaitable[Rollback]]
 Handle = WorkflowHandle[Any, Any]
@@ -79,6 +89,18 @@ async def _voted(made: Rig, decision: Decision) -> Rollback:
     rollback = await made.start()
     status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
     await rollback.vote(decision, Vote(plan=status.digest, by="anna"), vote_id="1")
+    return rollback
+
+
+async def _secured(made: Rig) -> Rollback:
+    """Nobody answers until more people are told; what is not signed is ignored; one signs."""
+    rollback = await made.start(requested_by="cy@example.com")
+    status = await made.until(rollback, lambda seen: seen.escalated)
+    await rollback.abort(AbortCommand(by="eve@example.com"))
+    await made.child().signal("go")
+    await made.until(rollback, lambda seen: bool(seen.ignored))
+    words = vote(status, Dec.APPROVE, "ana@example.com", time.time())
+    await rollback.vote(Decision.APPROVE, words, vote_id="1")
     return rollback
 
 
@@ -165,6 +187,7 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "verified": (_verified, {}),
     "approved": (_approved, ASKED),
     "rejected": (_rejected, ASKED),
+    "secured": (_secured, NOBODY_AT_FIRST),
     "expired": (_verified, IN_A_MOMENT),
     "aborted_by_hold": (_held, {}),
     "aborted_by_cancel": (_cancelled, {}),
@@ -177,10 +200,25 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "second_thoughts": (_second_thoughts, {"further_attempts": 1}),
     "look_timed_out": (_look_timed_out, ASKED),
     "stays": (_stays, {"stay_checks_s": (0.3, 0.6, 0.9)}),
+    "told": (_approved, ASKED),
 }
 """Name of the files → what happens, and under which policy."""
 STRATEGIES = {"rolling": "rolling_update", "slices": "generic", "slice_fell_back": "generic"}
 """Of those that are not blue_green."""
+SECURED = ("secured",)
+"""Those in which only signed decisions count."""
+
+
+@contextmanager
+def _told(made: Rig) -> Iterator[Rig]:
+    """People hear of it, in a stand-in of Slack."""
+    with SlackStandIn() as slack_, fitted(made, slack(slack_)) as told:
+        os.environ[SLACK_TOKEN] = slack_.token
+        yield told
+
+
+AROUND: Mapping[str, Callable[[Rig], AbstractContextManager[Rig]]] = {"told": _told}
+"""What else there is, where there is something."""
 
 
 async def _undone_by_itself(made: Rig) -> list[Handle]:
@@ -248,10 +286,12 @@ async def _record(client: Client, folder: Path, name: str) -> None:
     course, policy = COURSES[name]
     folder.mkdir()
     async with rig.rig(client, folder, cached=1000, policy=policy, manned=False) as unmanned:
-        made = replace(unmanned, strategy=STRATEGIES.get(name, "blue_green"))
-        async with made.worker():
-            rollback = await course(made)
-            await rollback.result()
+        bare = replace(unmanned, strategy=STRATEGIES.get(name, "blue_green"))
+        bare = secured_rig(bare) if name in SECURED else bare
+        with AROUND.get(name, nullcontext)(bare) as made:
+            async with made.worker():
+                rollback = await course(made)
+                await rollback.result()
         for history in await made.histories(rollback):
             _keep(name, history)
 

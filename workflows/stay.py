@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError
 from workflows.options import A_MINUTE, RETRY
 from workflows.short import FAILED, short
 from workflows.steps import reason_of
+from workflows.telling import Telling
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         quiet_until,
         remembered,
     )
+    from rollback_manager.telling.saying import of_stay
     from workflows.messages import readable
 
 STATE = SearchAttributeKey.for_keyword("RollbackState")
@@ -61,10 +63,12 @@ class StayWorkflow:
         self._checks: list[Check] = []
         self._changes = 0
         self._notes: list[str] = []
+        self._telling = Telling(lambda: of_stay(self.status()))
 
     @workflow.run
     async def run(self, staying: Staying) -> StayStatus:
         """Ends when nothing is left to look after, or another rollback or release took over."""
+        self._telling.go_on(staying.env, staying.told)
         proposing = asyncio.create_task(self._propose()) if staying.checks_s else None
         if staying.checks_s:
             await self._deny()
@@ -75,6 +79,8 @@ class StayWorkflow:
         if proposing is not None:
             await proposing
         self._move(State.FINISHED, "", "")
+        for one in await self._telling.end():
+            self._notes.append(f"not told: {one}")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 

@@ -1,6 +1,6 @@
 """Starts what looks after each service once its rollback has ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temporalio import workflow
@@ -24,16 +24,21 @@ with workflow.unsafe.imports_passed_through():
 
 
 async def look_after(
-    control: Control, plan: RollbackPlan, outcomes: Sequence[ServiceOutcome]
+    control: Control,
+    plan: RollbackPlan,
+    outcomes: Sequence[ServiceOutcome],
+    told: Mapping[str, str],
 ) -> None:
     """One workflow of its own for each service that went back, or whose owners are still held.
 
     It outlives this one. One that still looks after an earlier rollback of the service is replaced:
-    what is held is held for the service, and the new one knows of it.
+    what is held is held for the service, and the new one knows of it. told: channel → its
+    reference, so that people hear of it where they heard of the rollback.
     """
     for outcome in outcomes:
         about = staying(plan, outcome, workflow.info().workflow_id, workflow.now())
         if about is not None:
+            about = about.model_copy(update={"told": dict(told)})
             await control.to_the_end(_started(about))
 
 

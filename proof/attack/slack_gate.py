@@ -12,11 +12,13 @@ import httpx
 from activities.integrations.channels import SlackAnswers
 from activities.integrations.sql import engine_for, upgrade
 from activities.integrations.sql.replays import SqlReplays
+from activities.secrets import Secrets
 from demo.slack import SlackPerson, SlackStandIn
 from proof.in_process import Fleet
 from rollback_manager.authority.people import Accounts
 from rollback_manager.catalogue import Catalogue
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.slack.door import SlackDoor
 from workers import wiring
@@ -56,7 +58,7 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
     """Until the end of the block. Its replays are in the fleet's own records."""
     port = free_port()
     at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
-    engine = engine_for(f"sqlite:///{made.settings.data / 'replays.sqlite'}")
+    engine = engine_for(f"sqlite:///{made.settings.data / 'gateway.sqlite'}")
     upgrade(engine)
     client = wiring.http_client()
     with closing(client):
@@ -72,6 +74,7 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
             binding=at,
             now=lambda: datetime.now(UTC),
             replays=SqlReplays(engine),
+            auditing=Auditing(wiring.audit(made.settings, engine, Secrets())),
             slack=door,
         )
         async with (

@@ -20,8 +20,10 @@ def channel_of(person: Person) -> Channel:
     return Channel.CI if person.kind is Of.CI else Channel.CLI
 
 
-async def start(known: Doors, person: Person, request: RollbackRequest) -> Rollback:
-    """Start it, or find it running under its key.
+async def start(
+    known: Doors, person: Person, request: RollbackRequest, channel: Channel | None = None
+) -> Rollback:
+    """Start it, or find it running under its key. channel: by which door, where that is known.
 
     Who may depends on what it would touch: where decisions are signed it is planned first.
     Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
@@ -30,7 +32,7 @@ async def start(known: Doors, person: Person, request: RollbackRequest) -> Rollb
     facts = allowed.facts(known.catalogue, request, person)
     facts = facts.model_copy(update={"confirmed": request.confirmed or ""})
     if facts.level is SecurityLevel.SECURED:
-        allowed.demand(person, Verb.START, tier, channel_of(person), facts)
+        allowed.demand(person, Verb.START, tier, channel or channel_of(person), facts)
     name = rollback_id(request.env, request.key)
     await known.auditing.before(person, Verb.START, name, id="start", rests_on=request)
     return await known.rollbacks.start(request)

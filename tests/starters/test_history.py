@@ -318,11 +318,14 @@ ACTIVITIES: list[Callable[..., object]] = [
 class _Server(Client):
     """A client whose server knows these histories and nothing else."""
 
+    data_converter = pydantic_data_converter
+
     def __init__(
         self,
         histories: Mapping[tuple[str, str | None], list[HistoryEvent]],
         otherwise: RPCStatusCode = RPCStatusCode.NOT_FOUND,
     ) -> None:
+        self._config = {"data_converter": pydantic_data_converter}  # type: ignore[typeddict-item]
         self._histories = histories
         self._otherwise = otherwise
 

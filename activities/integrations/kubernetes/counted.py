@@ -15,7 +15,9 @@ class Counted:
     """Snapshots of one service: requests from its counters, gauges from its pods.
 
     In flight counts pods that are on their way out, and requests that the version answered between
-    the last two readings of its counters: who still answers still has users.
+    the last two readings of its counters: who still answers still has users. Readings far apart are
+    not two such: whoever looked before the shift, and next when all was drained, as another worker
+    of the same rollback does, would take answers from before the shift for users of now.
     """
 
     def __init__(self, counters: Counters | None) -> None:
@@ -51,8 +53,16 @@ class Counted:
         return self._counters.snapshot(versions[0], versions[1:])
 
     def _remember(self, said: Snapshot) -> None:
-        if self._last is None or said.taken_at > self._last.taken_at:
-            self._before, self._last = self._last, said
+        if self._last is not None and said.taken_at <= self._last.taken_at:
+            return
+        self._before = self._last if self._is_next(said) else None
+        self._last = said
+
+    def _is_next(self, said: Snapshot) -> bool:
+        """Whether the last reading was a moment before this one."""
+        if self._last is None or self._counters is None:
+            return False
+        return (said.taken_at - self._last.taken_at).total_seconds() <= self._counters.unseen_s
 
     def _counts(
         self, version: str, said: Snapshot, serving: Mapping[str, int], leaving: Mapping[str, int]

@@ -13,6 +13,11 @@ IN_TIME_S = 2.0
 """Then "recorded, applying…" goes out, well before Slack's three seconds."""
 RECORDED = "Recorded, applying…"
 
+MISTAKE = (
+    "A mistake of this gateway; its log says which. Whether anything was decided:"
+    " /rollback status ENV/KEY"
+)
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -32,7 +37,7 @@ class Deliveries:
 
         Returns as soon as it is decided, or IN_TIME_S later; what is said follows.
         """
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(_whatever_happens(work))
         done, _ = await asyncio.wait({task}, timeout=IN_TIME_S)
         if not done:
             self._then(self._explain(click.sender, Said(RECORDED)))
@@ -40,7 +45,7 @@ class Deliveries:
 
     async def of_command(self, typed: Typed, work: Coroutine[Any, Any, Said]) -> Said:
         """What goes back at once; the rest goes to the `response_url` of the command."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(_whatever_happens(work))
         done, _ = await asyncio.wait({task}, timeout=IN_TIME_S)
         if done:
             return task.result()
@@ -78,3 +83,12 @@ class Deliveries:
             await asyncio.to_thread(send, *words)
         except RollbackError as error:
             log.warning("a person in Slack was not answered", extra={"because": error.what})
+
+
+async def _whatever_happens(work: Coroutine[Any, Any, T]) -> T | Said:
+    """Slack got its answer already, or gets no error: the person is told that there was one."""
+    try:
+        return await work
+    except Exception as error:
+        log.error("a mistake in Slack's door", exc_info=error)
+        return Said(MISTAKE)

@@ -3,18 +3,17 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from rollback_manager.authority import may as authority
 from rollback_manager.authority.may import Verb
 from rollback_manager.authority.people import Person
 from rollback_manager.contract import NAME, RollbackRequest, rollback_id
-from rollback_manager.errors import Blocked, RollbackError
+from rollback_manager.errors import RollbackError
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackStatus, ServiceStatus, State
 from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.telling.card import card
-from rollback_manager.tier import Tier
 from starters import refusals
+from starters.gateway import allowed, asking
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.doors import Doors
 from starters.gateway.slack.door import Said, SlackDoor
@@ -40,7 +39,8 @@ async def answer(known: Doors, door: SlackDoor, typed: Typed) -> Said:
     except Said as said:
         return said
     except RollbackError as error:
-        return Said(" ".join(str(error).split("\n")))
+        words = " ".join(str(error).split("\n"))
+        return Said(words.replace("--confirm=", "confirm=").replace("--incident ", "incident="))
 
 
 async def _plan(known: Doors, door: SlackDoor, typed: Typed, who: Person, rest: list[str]) -> Said:
@@ -51,11 +51,12 @@ async def _plan(known: Doors, door: SlackDoor, typed: Typed, who: Person, rest: 
 
 
 async def _start(known: Doors, door: SlackDoor, typed: Typed, who: Person, rest: list[str]) -> Said:
-    """The plan first: who may start it depends on its tier, and just that plan is started."""
+    """The plan first: just that one is started, if this person may."""
     request = _request(typed, who, rest)
     made = await _planned(known, request, who)
-    _must_be_allowed(known, who, Verb.START, request, made.tier, _option(rest, "confirm"))
-    running = await known.rollbacks.start(request.model_copy(update={"expect_plan": made.digest}))
+    confirmed = {"expect_plan": made.digest, "confirmed": _option(rest, "confirm")}
+    asked = request.model_copy(update=confirmed)
+    running = await asking.start(known, who, asked, Channel.SLACK)
     said = f"{running.id} is under way; its message in the channel tells how it stands."
     return Said(said, door.page(running.id))
 
@@ -127,39 +128,12 @@ def _once(typed: Typed) -> str:
 
 
 async def _planned(known: Doors, request: RollbackRequest, who: Person) -> RollbackPlan:
+    """Whoever may, judged at this moment and not by who can see the channel (security T03)."""
     (service,) = request.services
     known.catalogue.placement(request.env, service)  # an unknown one must not cost a workflow
-    _must_be_allowed(known, who, Verb.PLAN, request)
+    facts = allowed.facts(known.catalogue, request, who)
+    allowed.demand(who, Verb.PLAN, None, Channel.SLACK, facts)
     return refusals.made(await known.rollbacks.plan(request))
-
-
-def _must_be_allowed(
-    known: Doors,
-    who: Person,
-    verb: Verb,
-    request: RollbackRequest,
-    tier: Tier | None = None,
-    confirmed: str = "",
-) -> None:
-    """Judged at this moment, not by who can see the channel (security T03). Raises Blocked."""
-    (service,), env = request.services, known.catalogue.environments[request.env]
-    facts = authority.Facts(
-        level=env.security,
-        roles=env.roles,
-        owners=known.catalogue.services[service].owners,
-        approvers=env.approvers,
-        services=request.services,
-        incident=request.incident,
-        reason=request.reason,
-        confirmed=confirmed,
-    )
-    got = authority.may(who, verb, tier, authority.Channel.SLACK, facts)
-    if not got.applied:
-        raise Blocked(
-            got.because.replace("--confirm=", "confirm=").replace("--incident ID", "incident=ID"),
-            effect="Nothing was started; production is unchanged.",
-            next_step=f"Or: rollback-manager {verb} {service} --env {request.env}",
-        )
 
 
 def _shown(made: RollbackPlan) -> str:

@@ -1,6 +1,7 @@
 """What people see in Slack fits Slack's limits and carries nothing that others wrote as markup."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -153,8 +154,9 @@ def test_hostile_text_fits_the_limits_and_is_no_markup() -> None:
 def test_a_line_of_the_thread_fits_whatever_it_says(notice: Notice) -> None:
     message = chat.line(notice)
     assert limits.mistakes(message.blocks) == []
-    for mark in ("<!here>", "<@U1>", "@channel", "\n", "\x1b", "\u202e"):
+    for mark in ("<", ">", "@channel", "\n", "\x1b", "\u202e"):
         assert mark not in message.text
+    assert re.fullmatch(r"(?:[^&]|&(?:amp|lt|gt);)*", message.text)
 
 
 def test_the_same_card_as_a_letter_says_the_same_words() -> None:

@@ -3,23 +3,28 @@
 import asyncio
 import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.client import Client
 
-from demo.slack import SlackPerson
+from demo.slack import SlackPerson, SlackStandIn
 from proof.attack.slack import mutated, play, replay
 from proof.attack.slack_gate import ANA, BOB, SECRET
-from rollback_manager.contract import AbortCommand
+from rollback_manager.client import RollbackClient
+from rollback_manager.contract import AbortCommand, Answered
 from rollback_manager.errors import Unreachable
-from rollback_manager.progress import EndState, Result, State
+from rollback_manager.progress import EndState, Result, RollbackStatus, State
+from rollback_manager.tier import Tier
 from starters.gateway import deciding
 from starters.gateway.app import make_app
 from starters.gateway.slack import answering
+from tests import rig
 from tests.starters.gateway.conftest import ORIGIN
-from tests.starters.gateway.slack.conftest import Chat
+from tests.starters.gateway.slack.conftest import POLICY, Chat, opened
 
 EVE = SlackPerson(user="UEVE")
 
@@ -127,6 +132,67 @@ async def test_a_button_of_an_older_question_is_superseded(chat: Chat) -> None:
     await chat.click(rollback, "abort")
 
 
+@pytest.mark.parametrize("tier", [Tier.T2, Tier.T3])
+@pytest.mark.parametrize("action", ["approve", "reject"])
+async def test_from_t2_on_a_click_is_no_vote_but_a_link(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, tier: Tier, action: str
+) -> None:
+    async def never(*_: object) -> object:
+        raise AssertionError("a click in chat was taken for a vote")
+
+    monkeypatch.setattr("starters.gateway.slack.buttons.decide", never)
+    monkeypatch.setattr(
+        RollbackClient, "rollback", lambda *_: Waiting("rollback/test/k", tier, "n0")
+    )
+    said = await chat.told(ANA.click(action, "test/k.n0"))
+    assert said.startswith(f"At {tier} a click in Slack is no vote: open the plan and vote there")
+    assert said.endswith("https://rollback.example.com/rollback/test/k")
+
+
+@dataclass
+class Waiting:
+    """A rollback of that tier that waits for a vote."""
+
+    id: str
+    tier: Tier
+    nonce: str
+    quorum: str = ""
+
+    async def status(self) -> RollbackStatus:
+        return RollbackStatus(
+            rollback=self.id, env="test", state=State.WAITING_FOR_APPROVAL, digest="7f" * 32,
+            tier=self.tier, nonce=self.nonce, quorum=self.quorum,
+        )  # fmt: skip
+
+
+async def test_a_real_rollback_at_t2_gets_no_vote_by_a_click_and_stops_by_one(
+    client: Client, tmp_path: Path, slack: SlackStandIn
+) -> None:
+    async with (
+        rig.rig(client, tmp_path, cached=1000, policy=POLICY) as made,
+        opened(made, slack) as chat,
+    ):
+        rollback = await chat.waiting()
+        assert (await rollback.status()).tier is Tier.T2
+        assert (await chat.click(rollback, "approve")).startswith("At T2 a click in Slack is no")
+        assert await chat.decided(rollback) == []
+        assert (await chat.click(rollback, "abort")).startswith("Applied: abort hold")
+        assert (await rollback.result()).result is Result.ABORTED
+
+
+async def test_the_first_of_two_votes_is_told_that_another_person_must_agree(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def counted(*_: object) -> Answered:
+        return Answered(applied=True, because="counted")
+
+    monkeypatch.setattr("starters.gateway.slack.buttons.decide", counted)
+    waiting = Waiting("rollback/test/k", Tier.T1, "n0", "1 of 2")
+    monkeypatch.setattr(RollbackClient, "rollback", lambda *_: waiting)
+    said = await chat.told(ANA.click("approve", "test/k.n0"))
+    assert said == "Applied: approve, counted. Votes: 1 of 2; another person must agree."
+
+
 async def test_what_cannot_be_decided_in_time_is_said_to_be_recorded_and_then_what_became_of_it(
     chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +208,22 @@ async def test_what_cannot_be_decided_in_time_is_said_to_be_recorded_and_then_wh
     assert await chat.click(rollback, "reject") == "Recorded, applying…"
     await chat.slack.until(lambda: len(chat.slack.ephemeral) == 2)
     assert "Applied: reject" in json.dumps(chat.slack.ephemeral[-1])
+
+
+@pytest.mark.parametrize("command", [False, True])
+async def test_a_mistake_of_ours_is_told_and_logged_and_is_no_error_of_http(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: bool
+) -> None:
+    def broken(*_: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(RollbackClient, "rollback", broken)
+    if command:
+        said = await chat.typed("status test/k")
+    else:
+        said = await chat.told(ANA.click("approve", "test/k.n0"))
+    assert said.startswith("A mistake of this gateway; its log says which")
+    assert "a mistake in Slack's door" in caplog.text
 
 
 async def test_with_slack_down_after_a_click_the_decision_stands(chat: Chat) -> None:
