@@ -143,20 +143,18 @@ async def flood(origin: str, per_s: int, seconds: float) -> Counter[int]:
     By plain sockets: a client library would be busier than the gateway that it floods.
     """
     answered: Counter[int] = Counter()
-    host, _, port = origin.removeprefix("http://").partition(":")
 
     async def one(number: int) -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
+        connection = await _Connection.to(origin)
         begun, sent = time.monotonic(), 0
         while (gone := time.monotonic() - begun) < seconds:
             if sent > gone * per_s / CONNECTIONS:
                 await asyncio.sleep(0.01)
                 continue
             path = FLOODED[(number + sent) % len(FLOODED)]
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-            answered[await _status(reader)] += 1
+            answered[await connection.send(f"GET {path}")] += 1
             sent += 1
-        writer.close()
+        connection.writer.close()
 
     await asyncio.gather(*map(one, range(CONNECTIONS)))
     return answered
@@ -254,15 +252,20 @@ async def storm(client: Client, folder: Path, address: str) -> Stormed:
     async with opened as made, made.worker(), gateway(made, address) as gate:
         names, total = list(made.worlds), int(STORM_PER_S * STORM_S)
         answered, took = Counter[int](), list[float]()
-
-        async def one(number: int) -> None:
-            await asyncio.sleep(number / STORM_PER_S)
-            began = time.monotonic()
-            answered[await _told(gate, made.env, names[number % len(names)], number)] += 1
-            took.append(time.monotonic() - began)
-
         begun = time.monotonic()
-        await asyncio.gather(*map(one, range(total)))
+
+        async def one(first: int) -> None:
+            """Each connection has every hundredth alert; it may be late, but never skips one."""
+            connection = await _Connection.to(gate.origin)
+            for number in range(first, total, CONNECTIONS):
+                due = begun + number / STORM_PER_S
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                began = time.monotonic()
+                alert = _alert(made.env, names[number % len(names)], number)
+                answered[await _told(connection, alert)] += 1
+                took.append(time.monotonic() - began)
+
+        await asyncio.gather(*map(one, range(CONNECTIONS)))
         seconds = time.monotonic() - begun
         await asyncio.sleep(2)  # a list follows a task later
         query = f"RollbackEnv = '{made.env}' AND WorkflowType = '{INCIDENT_WORKFLOW}'"
@@ -278,8 +281,31 @@ async def storm(client: Client, folder: Path, address: str) -> Stormed:
     )
 
 
-async def _told(gate: Gate, env: str, service: str, number: int) -> int:
-    """Status of the answer; one that may be told again is, as Alertmanager does it."""
+@dataclass(frozen=True)
+class _Connection:
+    """One connection that is kept: a client library would be busier than the gateway."""
+
+    host: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def to(cls, origin: str) -> "_Connection":
+        host = origin.removeprefix("http://")
+        name, _, port = host.partition(":")
+        return cls(host, *await asyncio.open_connection(name, int(port)))
+
+    async def send(self, request: str, body: bytes = b"", more: str = "") -> int:
+        """The status of the answer."""
+        head = (
+            f"{request} HTTP/1.1\r\nHost: {self.host}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+        )
+        self.writer.write(head.encode() + body)
+        return await _status(self.reader)
+
+
+def _alert(env: str, service: str, number: int) -> bytes:
+    """One of its own, as Alertmanager sends it."""
     labels = {
         "alertname": "HighErrorRate",
         "service": service,
@@ -287,17 +313,19 @@ async def _told(gate: Gate, env: str, service: str, number: int) -> int:
         "version": "v2",
     }
     told = {"status": "firing", "labels": labels, "fingerprint": f"{number:016x}"}
-    alert = {**told, "startsAt": datetime.now(UTC).isoformat()}
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    for attempt in range(5):
-        with suppress(httpx.HTTPError):
-            got = await gate.http.post(
-                "/alerts/alertmanager", json={"alerts": [alert]}, headers=headers, timeout=30
-            )
-            if got.status_code < 500:
-                return got.status_code
-        await asyncio.sleep(2**attempt)
-    return 0
+    return json.dumps({"alerts": [{**told, "startsAt": datetime.now(UTC).isoformat()}]}).encode()
+
+
+async def _told(connection: _Connection, alert: bytes) -> int:
+    """The status of the answer; after one of 5xx it is told again, as Alertmanager does it."""
+    proof = f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+    status = 0
+    for _ in range(5):
+        status = await connection.send("POST /alerts/alertmanager", alert, proof)
+        if status < 500:
+            break
+        await asyncio.sleep(1)
+    return status
 
 
 def _quantile(values: Sequence[float], percent: int) -> float:
