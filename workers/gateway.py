@@ -22,6 +22,7 @@ from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
 from workers import ci, codec_server, gateway_parts, slack, wiring
+from workers.anchoring import anchoring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
 from workers.settings import CiSettings, Settings, SignInSettings, SlackSettings
@@ -163,7 +164,8 @@ async def gateway(settings: Settings) -> None:
     secrets = wiring.secrets_of(wiring.catalogue_of(settings))
     client = await connect(wiring.codec(settings, secrets))
     issuer = SignInSettings().issuer
-    async with opened(client, settings) as at:
+    chain = wiring.audit(settings, gateway_parts.engine(settings, secrets), secrets)
+    async with opened(client, settings) as at, anchoring(chain):
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
         say(f"gateway: {at.origin}")
         await stop.wait()

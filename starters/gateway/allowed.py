@@ -42,7 +42,7 @@ def facts(
         owners=tuple(sorted(owners)),
         approvers=environment.approvers,
         services=request.services,
-        requesters=(request.requested_by,),
+        requesters=(request.requested_by, *request.behind),
         is_its_own=request.requested_by == person.subject,
         incident=incident or request.incident,
         reason=reason or request.reason,
