@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost stays bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
+.PHONY: attack fuzz-api bench-gateway help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost stays bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -31,9 +31,15 @@ alerts: .venv/ready ## many alerts within ten seconds are one question; ARGS="--
 	$(BIN)/python -m proof.alerts $(ARGS)
 storm: .venv/ready ## 500 alarms about one release within ten seconds are one incident; ARGS="--json --alarms N"
 	$(BIN)/python -m proof.storm $(ARGS)
-.PHONY: tamper
+.PHONY: tamper encrypted
+encrypted: .venv/ready ## with all payloads encrypted: command line, serve, Temporal's Web UI, in real processes
+	$(BIN)/python -m pytest -n 0 -m long -k "encrypt or keys" tests/end_to_end tests/workers/test_serve.py $(ARGS)
 tamper: .venv/ready ## audit chains tampered with at random, all of it found; ARGS="--json --trials N --seed S --rows N"
 	$(BIN)/python -m proof.tampering $(ARGS)
+fuzz-api: .venv/ready ## Schemathesis over the description of the gateway, 20,000 requests; ARGS="--json --each N --seed S"
+	$(BIN)/python -m proof.fuzz_api $(ARGS)
+attack: .venv/ready ## forged, bent and repeated requests at every door of the gateway; ARGS="--json --quick"
+	$(BIN)/python -m proof.attack $(ARGS)
 rolling: .venv/ready ## seconds below the floor beside a naive script; ARGS="--json --runs N"
 	$(BIN)/python -m proof.rolling $(ARGS)
 idle: .venv/ready ## what many waiting approvals cost; ARGS="--json --count N --seconds S"
@@ -46,6 +52,8 @@ bench: .venv/ready ## ratios against the plain alternative
 	$(BIN)/python -m benchmarks $(ARGS)
 bench-rollback: .venv/ready ## the time from a bad release to users who are well
 	$(BIN)/python -m benchmarks.rollback $(ARGS)
+bench-gateway: .venv/ready ## aborts in a flood, decisions, and a storm of alerts at the gateway; ARGS="--json --decisions N"
+	$(BIN)/python -m benchmarks.gateway $(ARGS)
 bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--json --sizes 1,10"
 	$(BIN)/python -m benchmarks.scale $(ARGS)
 bench-recovery: .venv/ready ## the worker killed with 100 rollbacks in flight; ARGS="--json --rollbacks N"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from activities.freezes import FreezesKept
+from activities.glass import GlassesKept
 from activities.records import Records
 from rollback_manager.errors import TemporaryError
 from rollback_manager.frozen import Frozen
@@ -27,8 +28,8 @@ class FrozenContents(Protocol):
         """What has that digest; None where nothing is kept of it."""
 
 
-class Store(Records, FrozenContents, FreezesKept, Protocol):
-    """All three, as the records play them."""
+class Store(Records, FrozenContents, FreezesKept, GlassesKept, Protocol):
+    """All four, as the records play them."""
 
 
 class FrozenReleases:

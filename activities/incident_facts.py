@@ -64,6 +64,7 @@ class IncidentFacts:
             calibration=self._past.calibration(incident.env, incident.service, known.policy),
             model=self._past.model(incident.env),
             approvers=self._catalogue.environments[incident.env].approvers,
+            level=self._catalogue.environments[incident.env].security,
             now=known.at,
         )
         decision = decide(grounds, known.policy)

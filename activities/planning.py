@@ -13,7 +13,7 @@ from activities.step import now
 from activities.targets import Target, Targets
 from activities.way_back import Point, way_back
 from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.authority.may import Facts, unconfirmed
+from rollback_manager.authority.may import Facts, unbroken, unconfirmed
 from rollback_manager.authority.quorum import Authority
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import Planned, RollbackRequest, checked
@@ -23,6 +23,7 @@ from rollback_manager.fleet.budget import MANUAL
 from rollback_manager.fleet.tree import cut
 from rollback_manager.fleet.waves import waves
 from rollback_manager.gates import GateAnswer
+from rollback_manager.glass import overdue
 from rollback_manager.plan import (
     Capacity,
     Configured,
@@ -96,8 +97,10 @@ class PlanningActivities:
             self._catalogue.placement(request.env, service)  # refuses unknown names
         environment = self._catalogue.environments[request.env]
         order = waves(services, self._catalogue.links)
+        self._must_be_explained(request, environment.security)
         if len(services) > environment.fleet.tree_above:
             _must_be_by_hand(request)
+            _must_be_asked(request)
             _must_be_confirmed(request, environment.security, Tier.T2)  # several services
             return Planned(parts=cut(order, environment.fleet.tree_above, request.key))
         looks = self._looks(request, services)
@@ -117,6 +120,23 @@ class PlanningActivities:
         _must_be_confirmed(request, environment.security, whole.tier)
         _must_fit(whole)
         return Planned(plan=whole, width=width)
+
+    def _must_be_explained(self, request: RollbackRequest, level: SecurityLevel) -> None:
+        """What stands for everybody's approval where the glass is broken (security.md §7)."""
+        if not request.break_glass:
+            return
+        late = overdue(
+            self._records.glasses(request.env), request.requested_by, request.services, now()
+        )
+        known = request.model_dump(include={"services", "incident", "reason"})
+        typed = request.confirmed or ""
+        facts = Facts(level=level, confirmed=typed, overdue=late.rollback if late else "", **known)
+        if because := unbroken(facts):
+            raise Blocked(
+                "the glass is not broken",
+                effect="Production is unchanged.",
+                next_step=because[0].upper() + because[1:],
+            )
 
     def _authority(self, request: RollbackRequest, looks: tuple[Looked, ...]) -> Authority:
         """What the catalogue asks of those who decide about just these services."""
@@ -262,10 +282,22 @@ def _must_be_expected(plan: RollbackPlan, expected: str | None) -> None:
     )
 
 
+def _must_be_asked(request: RollbackRequest) -> None:
+    """A review is of one plan; so many services at once are worth a question."""
+    if request.break_glass:
+        raise Blocked(
+            f"the glass is not broken for {len(request.services)} services at once",
+            effect="Production is unchanged.",
+            next_step="Name fewer of them, those that hurt; or start without --break-glass.",
+        )
+
+
 def _must_be_confirmed(request: RollbackRequest, level: SecurityLevel, tier: Tier | None) -> None:
     """Where there is no second person, the first one types the service out (security.md §2)."""
     if request.confirmed is None or level is not SecurityLevel.LOCAL or tier is None:
         return
+    if request.break_glass:
+        return  # typed out and explained already
     known = request.model_dump(include={"services", "confirmed", "incident", "reason"})
     if because := unconfirmed(tier, Facts(level=level, **known)):
         raise Blocked(

@@ -38,6 +38,7 @@ VERBS_BY_GROUP: dict[str, dict[str, Verb]] = {
     "Afterwards": {
         "report": Verb("starters.report", "say what happened, what it cost, what to change"),
         "audit": Verb("starters.audit", "show who did what, verify and export the audit chain"),
+        "review": Verb("starters.review", "look at what was done without approval (break-glass)"),
         "decisions": Verb("starters.decisions", "list, label, measure and replay past verdicts"),
     },
     "Before": {

@@ -112,6 +112,8 @@ class Environment(Value):
     """One environment and what it asks of every rollback in it."""
 
     security: SecurityLevel = SecurityLevel.LOCAL
+    lowered_because: str = ""
+    """Why it is local again; without it, one that was secured once does not start."""
     roles: Roles = Roles()
     signing_keys: tuple[VerifyKey, ...] = ()
     """Whose signatures count at level secured: the gateway's key now, and the next one."""

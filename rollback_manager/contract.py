@@ -34,6 +34,7 @@ CHECKUP_WORKFLOW = "CheckupWorkflow"
 AUDIT_WORKFLOW = "AuditWorkflow"
 STAY_WORKFLOW = "StayWorkflow"
 DEPLOYS_WORKFLOW = "DeploysWorkflow"
+GLASSES_WORKFLOW = "GlassesWorkflow"
 
 SEARCH_ATTRIBUTES = {
     "RollbackEnv": "Keyword",
@@ -129,6 +130,11 @@ def audit_id(question: str) -> str:
     return f"audit/{checked('question', question)}"
 
 
+def glasses_id(env: str, question: str) -> str:
+    """Workflow id of a question about broken glass, or of a review that is noted."""
+    return f"glasses/{checked('environment', env)}/{checked('question', question)}"
+
+
 def deploys_id(env: str, question: str) -> str:
     """Workflow id of a question about deploys, or of a freeze that is said or lifted."""
     return f"deploys/{checked('environment', env)}/{checked('question', question)}"
@@ -150,7 +156,8 @@ class RollbackRequest(Value):
     votes: how many should, where one vote proves one person. trace: what the test saw whose alarm
     is behind it. confirmed: the service that was typed out, empty if none was; None from a door
     that asks in its own way. behind: people behind a machine that asks; they do not approve it
-    either. word: of the rollback that this one is a part of.
+    either. word: of the rollback that this one is a part of. break_glass: it begins without
+    anybody's approval, and somebody looks at it afterwards.
     """
 
     env: str
@@ -170,6 +177,7 @@ class RollbackRequest(Value):
     confirmed: str | None = None
     behind: tuple[str, ...] = ()
     word: str = ""
+    break_glass: bool = False
 
 
 class AdoptRequest(Value):

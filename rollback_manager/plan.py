@@ -281,6 +281,8 @@ class RollbackPlan(Value):
     """How many agree and who counts; None, as in older builds: the first vote decides."""
     keys: tuple[VerifyKey, ...] = ()
     """Whose signatures count, now and next; none at level local."""
+    break_glass: str = ""
+    """Who began it without anybody's approval; empty: nobody did."""
     channels: tuple[str, ...] = ()
     """Who is told at each milestone: names of the environment's `notifications`."""
     digest: str = ""

@@ -265,7 +265,7 @@ def gates_before(
             good_error_ratio=plan.baseline.error_ratio if plan.baseline else None,
             requested_by=request.requested_by,
             security=security,
-            approval_required=facts.policy.approval.required or asked,
+            approval_required=not request.break_glass and (facts.policy.approval.required or asked),
             told=told_by(channels),
             now=facts.now,
         )
@@ -320,6 +320,8 @@ def assemble(
     asked = any(must_be_asked(request, facts) for facts, _, _ in ordered)
     asked = asked if authority is None else authority.quorum.votes > 0
     approval = together.approval(policies, asked_for=asked)
+    if request.break_glass:
+        approval = approval.model_copy(update={"required": False})
     return RollbackPlan(
         env=request.env,
         security=security,
@@ -344,6 +346,7 @@ def assemble(
         tier_because=authority.tiered.because if authority else "",
         quorum=authority.quorum if authority else None,
         keys=authority.keys if authority else (),
+        break_glass=request.requested_by if request.break_glass else "",
         channels=channels,
     ).sealed()
 

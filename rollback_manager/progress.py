@@ -244,6 +244,7 @@ class RollbackStatus(Value):
     decisions: tuple[DecisionRecord, ...] = ()
     outcome: RollbackOutcome | None = None
     security: str = "local"
+    incident: str = ""
     first_run: str = ""
     """Id of its first run, which an answer quotes; a reset keeps it."""
     nonce: str = ""
@@ -253,6 +254,8 @@ class RollbackStatus(Value):
     quorum: str = ""
     """How many have agreed of how many: `1 of 2`; empty where nobody is asked."""
     quorum_because: str = ""
+    break_glass: str = ""
+    """Who began it without anybody's approval; empty: nobody did."""
     escalated: bool = False
     reminded: int = 0
     asked_again_at: datetime | None = None

@@ -53,6 +53,7 @@ def authority(
             tier=tiered.tier,
             policy=policy,
             asked=max(request.votes, int(asked)),
+            broken=request.break_glass,
             automatic=is_automatic(request),
             owners=tuple(sorted({name for part in parts for name in rules.owners[part]})),
             approvers=rules.approvers,

@@ -107,6 +107,14 @@ async def _online(keys: frozenset[str]) -> Verdict:
 
 
 def _offline(file: Path, keys: frozenset[str], anchors: Path | None) -> Verdict:
+    from importlib.util import find_spec
+
+    if find_spec("cryptography") is None:
+        raise UsageError(
+            "signatures cannot be verified here: cryptography is not installed",
+            effect=UNCHANGED,
+            next_step="Install it: pip install cryptography",
+        )
     from rollback_manager.audit import verify
     from rollback_manager.audit.exported import Exported, NotExported, anchors_of
 

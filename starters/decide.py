@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from rollback_manager.errors import Blocked, RollbackError, Unreachable
 from starters import console, naming
 from starters.console import Answer
-from starters.options import By, Json, Reason, Rollback
+from starters.options import By, Confirm, Json, Reason, Rollback
 from starters.refusals import BLOCKED, DECLINED, GOING_ON, STALE, UNCHANGED, UsageError
 
 if TYPE_CHECKING:
@@ -25,21 +26,32 @@ Plan = Annotated[
 
 
 def approve(
-    rollback: Rollback, plan: Plan = None, reason: Reason = "", by: By = None, as_json: Json = False
+    rollback: Rollback,
+    plan: Plan = None,
+    confirm: Confirm = None,
+    reason: Reason = "",
+    by: By = None,
+    as_json: Json = False,
 ) -> None:
     """Agree to the plan of ROLLBACK that waits for you."""
-    _decide("approve", rollback, plan, reason, by, as_json)
+    _decide("approve", rollback, plan, confirm, reason, by, as_json)
 
 
 def reject(
     rollback: Rollback, plan: Plan = None, reason: Reason = "", by: By = None, as_json: Json = False
 ) -> None:
     """Refuse the plan of ROLLBACK that waits for you; production stays as it is."""
-    _decide("reject", rollback, plan, reason, by, as_json)
+    _decide("reject", rollback, plan, None, reason, by, as_json)
 
 
 def _decide(
-    decision: str, rollback: str, plan: str | None, reason: str, by: str | None, as_json: bool
+    decision: str,
+    rollback: str,
+    plan: str | None,
+    confirm: str | None,
+    reason: str,
+    by: str | None,
+    as_json: bool,
 ) -> None:
     console.say_security()
     try:
@@ -56,7 +68,7 @@ def _decide(
     who = by or naming.operator()
 
     async def verb() -> Answer:
-        return await _vote(decision, named, quoted, who, reason)
+        return await _vote(decision, named, quoted, who, reason, confirm)
 
     console.finish(console.answered(verb, as_json=as_json), as_json=as_json)
 
@@ -89,13 +101,17 @@ def _seen(decision: str, rollback: str, *, as_json: bool) -> str:
     return str(answer.document["digest"])
 
 
-async def _vote(decision: str, rollback: str, plan: str, by: str, reason: str) -> Answer:
+async def _vote(
+    decision: str, rollback: str, plan: str, by: str, reason: str, confirm: str | None
+) -> Answer:
     from rollback_manager.contract import Decision, Vote
     from rollback_manager.rendering.layout import foreign, page
     from starters.connection import connected
 
     async with connected() as client:
         running = client.rollback(rollback)
+        if decision == Decision.APPROVE:
+            await _must_be_typed(running, reason, confirm)
         vote = Vote(plan=plan, by=by, reason=reason)
         vote_id = f"{decision}-{secrets.token_hex(8)}"
         got = await running.vote(Decision(decision), vote, vote_id=vote_id)
@@ -106,6 +122,32 @@ async def _vote(decision: str, rollback: str, plan: str, by: str, reason: str) -
         [f"{decision} by {foreign(by)}: {word}: {foreign(got.because)}", _follow(got, rollback)]
     )
     return Answer(text, document, code)
+
+
+async def _must_be_typed(running: Running, reason: str, confirm: str | None) -> None:
+    """What stands for the second person where one decides alone (tier T2 and up)."""
+    from rollback_manager.authority.level import SecurityLevel
+    from rollback_manager.authority.may import Facts, unconfirmed
+
+    try:
+        now_is = await running.status()
+    except Unreachable:
+        return  # a vote without an answer is stored, and judged by the workflow
+    if now_is.tier is None or now_is.security != SecurityLevel.LOCAL:
+        return
+    facts = Facts(
+        level=SecurityLevel.LOCAL,
+        services=tuple(one.service for one in now_is.services),
+        confirmed=confirm or "",
+        incident=now_is.incident,
+        reason=reason,
+    )
+    if because := unconfirmed(now_is.tier, facts):
+        raise UsageError(
+            f"it is {now_is.tier}, and nobody else looks at it",
+            effect=UNCHANGED,
+            next_step=because[0].upper() + because[1:],
+        )
 
 
 def _follow(got: Answered, rollback: str) -> str:
@@ -124,5 +166,5 @@ async def _why_not(running: Running, plan: str) -> int:
 
 def main() -> None:
     """Run `rollback-manager approve` or `reject`: the launcher says which."""
-    verbs = {"approve": approve, "reject": reject}
+    verbs: dict[str, Callable[..., None]] = {"approve": approve, "reject": reject}
     console.main(console.single(verbs[sys.argv[0].split()[-1]]))

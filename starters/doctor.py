@@ -23,7 +23,6 @@ PROTECTIONS = (
     ("sign-in", "everybody who can reach Temporal's port is this one operator"),
     ("signed votes", "an approval is recorded with the name that was typed"),
     ("two persons", "whoever asks may also agree"),
-    ("encrypted history", "whoever can read Temporal's database can read the plans"),
 )
 """What `local` does not give, and what that means."""
 
@@ -123,6 +122,22 @@ def _security() -> Iterator[Finding]:
     yield Finding("security", Level.WARN, told, next_step)
     for protection, effect in PROTECTIONS:
         yield Finding(f"  {protection}", Level.WARN, f"off: {effect}")
+    yield _encryption()
+
+
+def _encryption() -> Finding:
+    """Of this process alone; a worker with other keys would not understand what it sends."""
+    from rollback_manager.client.connection import CODEC_KEYS, codec_keys
+
+    name = "  encrypted history"
+    try:
+        is_on = codec_keys() is not None
+    except RollbackError as error:
+        return Finding(name, Level.FAIL, error.what, error.next_step)
+    if is_on:
+        return Finding(name, Level.OK, f"on: {CODEC_KEYS} is set")
+    told = "off: whoever can read Temporal's database can read the plans"
+    return Finding(name, Level.WARN, told, f"Set {CODEC_KEYS}: docs/encryption.md")
 
 
 def _text(findings: list[Finding]) -> str:

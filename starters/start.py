@@ -44,6 +44,13 @@ def start(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not show the plan, do not ask.")] = False,
     confirm: Confirm = None,
+    break_glass: Annotated[
+        bool,
+        typer.Option(
+            "--break-glass",
+            help="Ask nobody; with --confirm, --incident and --reason. Reviewed within 24 h.",
+        ),
+    ] = False,
     expect_plan: Annotated[
         str | None,
         typer.Option("--expect-plan", metavar="DIGEST", help="Only if the plan still is this one."),
@@ -73,6 +80,7 @@ def start(
             "expect_plan": expect_plan,
             "evidence": _evidence(evidence),
             "confirmed": confirm or "",
+            "break_glass": break_glass,
         }
         return base.model_copy(update=own)
 

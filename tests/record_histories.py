@@ -23,6 +23,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.targets import VersionState
 from demo.slack import SlackStandIn
+from rollback_manager.authority.token import Dec
 from rollback_manager.client import Rollback
 from rollback_manager.contract import (
     SEARCH_ATTRIBUTES,
@@ -50,6 +51,7 @@ from tests.incident_rig import (
     watch_over,
 )
 from tests.rig import Rig
+from tests.secured import secured_rig, vote
 from tests.told import SLACK_TOKEN, fitted, slack
 from tests.workflows.holding import held_in
 from tests.workflows.owned import owned
@@ -61,6 +63,10 @@ FOLDER = Path(__file__).parent / "histories"
 
 ASKED: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
 IN_A_MOMENT: dict[str, object] = {"approval": {"required": True, "deadline_s": 0.3}}
+NOBODY_AT_FIRST: dict[str, object] = {
+    "approval": {"required": True, "remind_s": 0.2, "escalate_s": 0.5, "deadline_s": 30}
+}
+
 
 Course = Callable[[Rig], Awaitable[Rollback]]
 Handle = WorkflowHandle[Any, Any]
@@ -83,6 +89,18 @@ async def _voted(made: Rig, decision: Decision) -> Rollback:
     rollback = await made.start()
     status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
     await rollback.vote(decision, Vote(plan=status.digest, by="anna"), vote_id="1")
+    return rollback
+
+
+async def _secured(made: Rig) -> Rollback:
+    """Nobody answers until more people are told; what is not signed is ignored; one signs."""
+    rollback = await made.start(requested_by="cy@example.com")
+    status = await made.until(rollback, lambda seen: seen.escalated)
+    await rollback.abort(AbortCommand(by="eve@example.com"))
+    await made.child().signal("go")
+    await made.until(rollback, lambda seen: bool(seen.ignored))
+    words = vote(status, Dec.APPROVE, "ana@example.com", time.time())
+    await rollback.vote(Decision.APPROVE, words, vote_id="1")
     return rollback
 
 
@@ -169,6 +187,7 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
     "verified": (_verified, {}),
     "approved": (_approved, ASKED),
     "rejected": (_rejected, ASKED),
+    "secured": (_secured, NOBODY_AT_FIRST),
     "expired": (_verified, IN_A_MOMENT),
     "aborted_by_hold": (_held, {}),
     "aborted_by_cancel": (_cancelled, {}),
@@ -186,6 +205,8 @@ COURSES: Mapping[str, tuple[Course, dict[str, object]]] = {
 """Name of the files → what happens, and under which policy."""
 STRATEGIES = {"rolling": "rolling_update", "slices": "generic", "slice_fell_back": "generic"}
 """Of those that are not blue_green."""
+SECURED = ("secured",)
+"""Those in which only signed decisions count."""
 
 
 @contextmanager
@@ -266,6 +287,7 @@ async def _record(client: Client, folder: Path, name: str) -> None:
     folder.mkdir()
     async with rig.rig(client, folder, cached=1000, policy=policy, manned=False) as unmanned:
         bare = replace(unmanned, strategy=STRATEGIES.get(name, "blue_green"))
+        bare = secured_rig(bare) if name in SECURED else bare
         with AROUND.get(name, nullcontext)(bare) as made:
             async with made.worker():
                 rollback = await course(made)

@@ -1,47 +1,65 @@
-"""The codec server put together: for the Web UI, where payloads are encrypted."""
+"""The codec server put together: for Temporal's Web UI, where payloads are encrypted."""
+
+from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
+from temporalio.client import Client
 
-from activities.audit import Chain
-from rollback_manager.authority.people import Kind, Person
-from rollback_manager.client.codec import Keys
-from starters import naming
+from rollback_manager.audit import AuditLog
+from rollback_manager.authority.people import Person
+from rollback_manager.client.codec import Encryption
 from starters.gateway.codec_server import CodecDoors, make_codec_app
-from starters.gateway.doors import Binding
-from workers.wiring import Parts
+from starters.gateway.doors import Doors
+from starters.gateway.identity import SIGN_IN, local_operator
+from starters.gateway.problems import Refused
+from workers import gateway_parts, wiring
+from workers.settings import Settings
 
 PATH = "/codec"
 """Below the gateway's own address."""
 
 
-def mount(app: FastAPI, parts: Parts, namespace: str, ui: str, at: Binding) -> None:
-    """Below the gateway's own address; nothing where nothing is encrypted, or nobody audits."""
-    if parts.codec is None or parts.audit is None:
-        return
-    may_encode = parts.takes_unbound
-    made = codec_app(parts.codec, namespace, ui, at, parts.audit, may_encode=may_encode)
-    app.mount(PATH, made)
+def mount(app: FastAPI, client: Client, settings: Settings) -> None:
+    """Into the gateway's app; nothing where nothing is encrypted."""
+    codec = client.data_converter.payload_codec
+    if isinstance(codec, Encryption):
+        doors: Doors = app.state.doors
+        app.mount(PATH, codec_app(codec, doors, settings.web_ui, _chain(doors, settings)))
 
 
-def codec_app(
-    keys: Keys, namespace: str, ui: str, at: Binding, audit: Chain, *, may_encode: bool
-) -> FastAPI:
-    """On this machine alone: whoever can open its port is the local operator.
+def codec_app(codec: Encryption, doors: Doors, ui: str, audit: AuditLog) -> FastAPI:
+    """For who may see the gateway's pages. ui: the exact origin of the Web UI.
 
-    ui: the exact origin of the Web UI. may_encode: whether it may send as well.
+    Where decisions are signed nobody decides from Temporal's own pages, so nothing is encrypted.
     """
+    levels = {one.security for one in doors.catalogue.environments.values()}
     return make_codec_app(
         CodecDoors(
-            keys=keys,
-            namespaces=frozenset({namespace}),
+            keys=codec.keys,
+            namespaces=frozenset({codec.namespace}),
             origin=ui,
-            hosts=at.hosts,
-            who=_operator,
+            hosts=doors.binding.hosts,
+            who=_who(doors),
             audit=audit,
-            may_encode=may_encode,
+            may_encode="secured" not in levels,
         )
     )
 
 
-async def _operator(_: Request) -> Person:
-    return Person(subject=naming.operator(), kind=Kind.LOCAL, method="local")
+def _chain(doors: Doors, settings: Settings) -> AuditLog:
+    secrets = wiring.secrets_of(doors.catalogue)
+    return gateway_parts.chain(settings, gateway_parts.engine(settings, secrets), secrets)
+
+
+def _who(doors: Doors) -> Callable[[Request], Awaitable[Person]]:
+    """Who has signed in; at level `local` the operator of this machine."""
+
+    async def who(request: Request) -> Person:
+        if doors.sign_in is None:
+            return local_operator(doors)
+        found = doors.sign_in.signed_in(request)
+        if found is None:
+            raise Refused(401, "not-signed-in", "nobody is signed in", next_step=SIGN_IN)
+        return found.person_at(doors.now())
+
+    return who

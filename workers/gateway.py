@@ -21,7 +21,7 @@ from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import ci, gateway_parts, slack, wiring
+from workers import ci, codec_server, gateway_parts, slack, wiring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
 from workers.settings import CiSettings, Settings, SignInSettings, SlackSettings
@@ -107,10 +107,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def served(app: FastAPI, at: Binding) -> AsyncIterator[None]:
-    """Listening within the block; Blocked where the port is taken."""
+async def served(
+    app: FastAPI, at: Binding, monotonic: Callable[[], float] = time.monotonic
+) -> AsyncIterator[None]:
+    """Listening within the block; Blocked where the port is taken. monotonic: of the limits."""
     config = uvicorn.Config(
-        Limits(app, time.monotonic),
+        Limits(app, monotonic),
         http=Patience,
         host=at.host,
         port=at.port,
@@ -142,17 +144,14 @@ async def _served(server: uvicorn.Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(
-    client: Client, settings: Settings, more: Callable[[FastAPI, Binding], None] | None = None
-) -> AsyncIterator[Binding]:
-    """The gateway, answering within the block. more: what else is to answer at its address."""
+async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
+    """The gateway, answering within the block."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
     secrets = wiring.secrets_of(wiring.catalogue_of(settings))
     async with people(sign_in, secrets, at.origin) as known:
         app = app_of(client, settings, known)
-        if more is not None:
-            more(app, at)
+        codec_server.mount(app, client, settings)
         async with served(app, at):
             yield at
 

@@ -17,6 +17,7 @@ from workflows.budget import BudgetWorkflow
 from workflows.checkup import CheckupWorkflow
 from workflows.decisions import DecisionsWorkflow
 from workflows.deploys import DeploysWorkflow
+from workflows.glasses import GlassesWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
@@ -41,6 +42,7 @@ WORKFLOWS: Sequence[type] = (
     AuditWorkflow,
     StayWorkflow,
     DeploysWorkflow,
+    GlassesWorkflow,
 )
 
 PASSED_THROUGH = ("rollback_manager", "activities", "workflows", "jwt", "cryptography")

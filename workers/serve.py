@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 
-from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
-from starters.gateway.doors import Binding
 from workers import codec_server, gateway, wiring, worker
 from workers.anchoring import anchoring
 from workers.process import run, say
@@ -52,6 +50,7 @@ async def temporal(settings: Settings) -> TemporalServer:
 
 
 def _origin(settings: Settings) -> str:
+    """The gateway's."""
     return gateway.binding(settings, SignInSettings()).origin
 
 
@@ -62,13 +61,9 @@ async def _work_beside(server: TemporalServer, settings: Settings) -> None:
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
     keeping = asyncio.create_task(server.keep_alive(say))
-
-    def decodes(app: FastAPI, at: Binding) -> None:
-        codec_server.mount(app, parts, NAMESPACE, server.ui_url, at)
-
     try:
         ours = worker.make_worker(client, settings, parts, telemetry.interceptors)
-        async with gateway.opened(client, settings, decodes) as at:
+        async with gateway.opened(client, settings) as at:
             say(f"gateway: {at.origin}")
             say("ready; Ctrl-C stops all, and what runs goes on at the next start")
             async with anchoring(parts.audit):

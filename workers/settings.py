@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     """Port of the embedded Temporal."""
     ui_port: int = 8233
     """Port of its Web UI."""
+    web_ui_origin: str = ""
+    """Origin of Temporal's Web UI, which alone may have payloads decrypted by our codec server,
+    such as `https://temporal.example.com`; empty: the embedded one."""
     gateway_host: str = "127.0.0.1"
     """Address on which the gateway listens; another machine reaches it only once people sign in."""
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8088
@@ -62,6 +65,11 @@ class Settings(BaseSettings):
     def records_url(self) -> str:
         """Where the records are."""
         return self.records or f"sqlite:///{self.data / 'records.sqlite'}"
+
+    @property
+    def web_ui(self) -> str:
+        """Origin of Temporal's Web UI."""
+        return self.web_ui_origin or f"http://127.0.0.1:{self.ui_port}"
 
     @property
     def anchor_file(self) -> Path:

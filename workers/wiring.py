@@ -19,6 +19,7 @@ from activities.decisions import DecisionActivities
 from activities.deploys import DeployActivities, Underway
 from activities.freezes import FreezesKept
 from activities.frozen import FrozenContents
+from activities.glass import GlassActivities, GlassesKept
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
 from activities.integrations.anchor_file import AnchorFile
@@ -45,10 +46,11 @@ from activities.watch.numbers import Numbers
 from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.client.codec import Keys
 from rollback_manager.client.connection import codec_keys
-from rollback_manager.errors import CatalogueError, PermanentError, Unreachable
+from rollback_manager.errors import Blocked, CatalogueError, PermanentError, Unreachable
 from workers.channels import channels, no_channels
 from workers.settings import Settings
 from workers.targets import access, kubernetes_secrets, reverts, targets
@@ -57,6 +59,16 @@ TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
+
+
+class Levels(Protocol):
+    """Which environments were of level secured once."""
+
+    def keep_secured(self, env: str) -> None:
+        """This one is."""
+
+    def once_secured(self) -> frozenset[str]:
+        """All of them, the present ones included."""
 
 
 class Store(
@@ -69,6 +81,8 @@ class Store(
     Numbers,
     FrozenContents,
     FreezesKept,
+    GlassesKept,
+    Levels,
     Protocol,
 ):
     """All roles that one database plays."""
@@ -119,6 +133,7 @@ def parts(settings: Settings) -> Parts:
             next_step="Bring the database back, then start this again.",
         ) from error
     client, records = http_client(), SqlRecords(engine)
+    must_not_be_lowered(catalogue, records)
     return Parts(
         catalogue,
         records,
@@ -153,6 +168,20 @@ def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:
     """The audit chain; its key is made where none is named."""
     key = settings.audit_key or made_at_first_start(settings.data / "audit.pem")
     return SqlAudit(engine, audit_key(secrets, key), AnchorFile(settings.anchor_file))
+
+
+def must_not_be_lowered(catalogue: Catalogue, levels: Levels) -> None:
+    """An environment that was secured once is not local by mistake (security.md, introduction)."""
+    once = levels.once_secured()
+    for env, described in catalogue.environments.items():
+        if described.security is SecurityLevel.SECURED:
+            levels.keep_secured(env)
+        elif env in once and not described.lowered_because.strip():
+            raise Blocked(
+                f"{env} was of level secured, and the catalogue says local",
+                effect="Nothing was started; production is unchanged.",
+                next_step=f"Say so where it is reviewed: environments.{env}.lowered_because",
+            )
 
 
 def http_client() -> httpx.Client:
@@ -209,6 +238,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     """Every activity, bound to its parts."""
     holders = Holders(parts.records, temporal.runs)
     planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
+    glass = GlassActivities(parts.records, lambda env: parts.catalogue.environments[env].security)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
     reverts = RevertActivities(parts.reverts, parts.records)
@@ -249,6 +279,8 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         AuditActivities(parts.audit).ask_audit,
         NotificationActivities(parts.channels, parts.page).tell_people,
         DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
+        glass.break_glass,
+        glass.ask_glasses,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
         IncidentActivities(
             parts.catalogue,

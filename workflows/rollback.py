@@ -10,7 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from workflows.branches import concluded
 from workflows.options import A_MINUTE
 from workflows.service_rollback import STATE
-from workflows.short import short
+from workflows.short import FAILED, short
 from workflows.staying import look_after
 from workflows.steering import Steering
 from workflows.telling import Telling
@@ -18,12 +18,14 @@ from workflows.telling import Telling
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
+    from activities.glass import GlassActivities
     from activities.judgement import Conclusion, JudgementActivities
     from activities.planning import PlanningActivities
     from rollback_manager.authority.keys import Seal
     from rollback_manager.calling import next_call
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
     from rollback_manager.fleet.tree import light
+    from rollback_manager.glass import BreakGlass
     from rollback_manager.plan import RollbackPlan, ServicePlan, quotes
     from rollback_manager.plan import short as short_digest
     from rollback_manager.policy import ApprovalPolicy
@@ -126,6 +128,8 @@ class RollbackWorkflow(Steering):
         if plan is None:
             return self._without_plan(planned)
         self._plan = plan
+        if plan.break_glass and (refusal := await self._break_glass(plan)):
+            return refusal
         asks = plan.approval.required and not self._admission.is_part
         if asks:
             self._approval.open(plan)
@@ -149,6 +153,27 @@ class RollbackWorkflow(Steering):
         seal = self._proof.seal
         word = str(workflow.uuid4()) if seal.keys else ""
         return seal.model_copy(update={"word": word})
+
+    async def _break_glass(self, plan: RollbackPlan) -> RollbackOutcome | None:
+        """The review is opened before anything is touched; where it cannot be, nothing is."""
+        broken = BreakGlass(
+            rollback=workflow.info().workflow_id,
+            env=plan.env,
+            services=self._request.services,
+            by=plan.break_glass,
+            incident=self._request.incident,
+            reason=self._request.reason,
+        )
+        try:
+            work = short(
+                GlassActivities.break_glass, broken, patience=A_MINUTE, summary="open the review"
+            )
+            await self._control.to_the_end(work)
+        except FAILED as error:
+            because = f"the review of this break-glass cannot be opened: {error.cause or error}"
+            by_hand = f"rollback-manager plan {' '.join(self._request.services)} --as-commands"
+            return self._nothing_done(Result.BLOCKED, because, "", f"By hand: {by_hand}")
+        return None
 
     async def _ask(self, policy: ApprovalPolicy) -> Result | None:
         """None: approved, or there is nothing left to approve. Otherwise why nothing begins."""
@@ -293,6 +318,7 @@ class RollbackWorkflow(Steering):
             digest=ballot.digest if ballot else plan.digest if plan else "",
             requested_by=self._request.requested_by,
             reason=self._request.reason,
+            incident=self._request.incident,
             waits_for="approve or reject" if waiting else self._waits_for,
             deadline=ballot.deadline if ballot and waiting else None,
             services=tuple(self._told(plan, one) for one in plan.services) if plan else (),
@@ -314,6 +340,7 @@ class RollbackWorkflow(Steering):
             "tier": planned.tier if planned else None,
             "tier_because": self._plan.tier_because if self._plan else "",
             "quorum": ballot.stand if ballot else "",
+            "break_glass": self._plan.break_glass if self._plan else "",
             "quorum_because": quorum.because if quorum else "",
             "escalated": ballot.escalated if ballot else False,
             "reminded": ballot.reminded if ballot else 0,

@@ -5,8 +5,8 @@ import hashlib
 import hmac
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, cycle
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import httpx
 from pydantic import Field
@@ -59,17 +59,19 @@ def mutated(secret: str, body: bytes, now_s: float, *, seed: int = 1) -> Iterato
 
 
 async def play(
-    callers: Sequence[httpx.AsyncClient], path: str, attempts: Iterable[Attempt]
+    http: httpx.AsyncClient,
+    path: str,
+    attempts: Iterable[Attempt],
+    refusals: frozenset[int] = REFUSALS,
 ) -> Attacked:
-    """All of them, AT_ONCE at a time, against the gateway that the callers stand before."""
+    """All of them, AT_ONCE at a time, against the gateway that `http` stands before."""
     tickets, statuses, violations = asyncio.Semaphore(AT_ONCE), Counter[int](), list[str]()
-    turn = cycle(callers)
 
     async def one(attempt: Attempt) -> None:
         async with tickets:
-            status = await _sent(next(turn), path, attempt)
+            status = await _sent(http, path, attempt)
         statuses[status] += 1
-        if status not in REFUSALS:
+        if status not in refusals:
             violations.append(f"{attempt.what}: {status}")
 
     batch: list[asyncio.Task[None]] = []
@@ -81,7 +83,7 @@ async def play(
     await asyncio.gather(*batch)
     return Attacked(
         tried=statuses.total(),
-        accepted=sum(n for status, n in statuses.items() if status not in REFUSALS),
+        accepted=sum(n for status, n in statuses.items() if status not in refusals),
         server_errors=sum(n for status, n in statuses.items() if status >= 500),
         statuses={str(status): n for status, n in sorted(statuses.items())},
         violations=tuple(violations[:20]),
@@ -89,7 +91,7 @@ async def play(
 
 
 async def replay(
-    callers: Sequence[httpx.AsyncClient],
+    http: httpx.AsyncClient,
     path: str,
     secret: str,
     body: bytes,
@@ -98,11 +100,11 @@ async def replay(
 ) -> dict[str, int]:
     """The same signed request so often at once; status → how often. One alone may be 200."""
     attempt = Attempt(what="replay", headers=tuple(_list(signed(secret, body, now_s))), body=body)
-    tickets, turn = asyncio.Semaphore(AT_ONCE), cycle(callers)
+    tickets = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> int:
         async with tickets:
-            return await _sent(next(turn), path, attempt)
+            return await _sent(http, path, attempt)
 
     statuses = await asyncio.gather(*(one() for _ in range(times)))
     return {str(status): n for status, n in sorted(Counter(statuses).items())}

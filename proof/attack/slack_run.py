@@ -44,10 +44,8 @@ async def attack(client: Client, folder: Path, *, quick: bool = False) -> SlackA
             body = ANA.click("approve", await _question(rollback))
             now_s = gate.doors.now().timestamp()
             forged = list(mutated(SECRET, body, now_s))[:: SAMPLE if quick else 1]
-            found = await play(gate.callers, PATH, forged)
+            found = await play(gate.http, PATH, forged)
             times = REPLAYS // 10 if quick else REPLAYS
-            again = await replay(
-                gate.callers, PATH, SECRET, body, gate.doors.now().timestamp(), times
-            )
+            again = await replay(gate.http, PATH, SECRET, body, gate.doors.now().timestamp(), times)
             outcome = await rollback.result()
     return SlackAttacked(forged=found, replays=again, decisions=len(outcome.decisions))

@@ -4,18 +4,17 @@ The id of a key is its public half itself, so that nobody has to look one up: wh
 decided is which ids are trusted.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+if TYPE_CHECKING:  # who only names entries, as the client does, need not have it installed
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
 FOR = b"rollback-manager audit entry\n"
 """Stands before what is signed: a signature made for another purpose is none here."""
@@ -30,6 +29,8 @@ class AuditKey:
     """The private half. pem: PKCS 8, as `openssl genpkey -algorithm ed25519` writes it."""
 
     def __init__(self, pem: str) -> None:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
         self._key = _read(pem)
         public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.id = KIND + base64.urlsafe_b64encode(public).decode().rstrip("=")
@@ -37,6 +38,13 @@ class AuditKey:
     @classmethod
     def pem_of(cls, seed: bytes) -> str:
         """The key of 32 random bytes, in the form in which it is kept."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import (
+            Encoding,
+            NoEncryption,
+            PrivateFormat,
+        )
+
         key = Ed25519PrivateKey.from_private_bytes(seed)
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -53,6 +61,8 @@ class PublicKeys:
 
     def has_signed(self, key_id: str, digest: str, sig: str) -> bool:
         """Whether the key of this id signed this hash; False also where the id is none."""
+        from cryptography.exceptions import InvalidSignature
+
         if key_id not in self._known:
             self._known[key_id] = _public(key_id)
         key = self._known[key_id]
@@ -71,6 +81,10 @@ def is_signed(key_id: str, digest: str, sig: str) -> bool:
 
 
 def _read(pem: str) -> Ed25519PrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -81,6 +95,8 @@ def _read(pem: str) -> Ed25519PrivateKey:
 
 
 def _public(key_id: str) -> Ed25519PublicKey | None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     kind, _, text = key_id.partition(":")
     try:
         raw = base64.urlsafe_b64decode(text + "=") if kind + ":" == KIND else b""

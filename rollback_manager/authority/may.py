@@ -213,15 +213,19 @@ def _not_stepped_up(person: Person, verb: Verb, tier: Tier, facts: Facts) -> str
 
 
 def _glass(verb: Verb, facts: Facts) -> str:
-    if verb is not Verb.BREAK_GLASS:
-        return ""
+    return unbroken(facts) if verb is Verb.BREAK_GLASS else ""
+
+
+def unbroken(facts: Facts) -> str:
+    """Why the glass is not broken (security.md §7), whoever would; empty: nothing is missing."""
     if facts.overdue:
-        return f"the review of {facts.overdue} is overdue: rollback-manager review {facts.overdue}"
+        done = f"rollback-manager review done {facts.overdue} --reason TEXT"
+        return f"the review of {facts.overdue} is overdue: {done}"
     return _not_typed(facts) or _not_explained(facts)
 
 
 def _unconfirmed(verb: Verb, tier: Tier, facts: Facts) -> str:
-    if facts.level is not SecurityLevel.LOCAL or verb is not Verb.START:
+    if facts.level is not SecurityLevel.LOCAL or verb not in {Verb.START, Verb.APPROVE}:
         return ""
     return unconfirmed(tier, facts)
 

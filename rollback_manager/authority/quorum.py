@@ -30,14 +30,16 @@ class Quorum(Value):
 class QuorumFacts(Value):
     """What a quorum follows from.
 
-    asked: how many the request itself asks for. automatic: an alert's own rollback, on a verdict
-    of just now. owners: of all services. approvers: of the environment.
+    asked: how many the request itself asks for. broken: the glass is; nobody is asked.
+    automatic: an alert's own rollback, on a verdict of just now. owners: of all services.
+    approvers: of the environment.
     """
 
     level: SecurityLevel
     tier: Tier
     policy: ApprovalPolicy
     asked: Count = 0
+    broken: bool = False
     automatic: bool = False
     owners: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
@@ -57,6 +59,8 @@ def quorum_of(facts: QuorumFacts) -> Quorum:
 
     At level local one person is all there is: policy alone says whether that person is asked.
     """
+    if facts.broken:
+        return Quorum(votes=0, because="break-glass: nobody is asked, and it is reviewed in 24 h")
     base = 1 if facts.policy.required else 0
     if facts.level is SecurityLevel.LOCAL:
         votes = max(base, min(facts.asked, 1))

@@ -34,7 +34,7 @@ def senseless_level(
         return
     if not keys:
         missing = "secured needs signing_keys: without one, no decision could ever count"
-        yield (*place, "security"), f"{missing} (rollback-manager keys new)"
+        yield (*place, "security"), f"{missing} (openssl genpkey -algorithm ed25519)"
     if not roles.incident_commander:
         yield (*place, "security"), "secured needs roles.incident_commander: at T3 nobody else may"
     if not roles.on_call:

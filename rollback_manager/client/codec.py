@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
@@ -82,6 +80,8 @@ class Encryption(PayloadCodec, WithSerializationContext):
         return [await self._decrypted(payload) for payload in payloads]
 
     def _encrypted(self, payload: Payload, key_id: str, key: bytes) -> Payload:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # where there are keys alone
+
         workflow, nonce = self.workflow or UNBOUND, os.urandom(NONCE)
         bound = self._bound(key_id, workflow)
         sealed = AESGCM(key).encrypt(nonce, payload.SerializeToString(), bound)
@@ -98,12 +98,8 @@ class Encryption(PayloadCodec, WithSerializationContext):
         key = await self.keys.key(key_id)
         if key is None:
             return refused("its key is not known")
-        nonce, sealed = payload.data[:NONCE], payload.data[NONCE:]
-        try:
-            opened = AESGCM(key).decrypt(nonce, sealed, self._bound(key_id, workflow))
-            return Payload.FromString(opened)
-        except (InvalidTag, ValueError, DecodeError):
-            return refused("it was changed, or belongs elsewhere")
+        opened = _decrypted(key, payload.data, self._bound(key_id, workflow))
+        return opened or refused("it was changed, or belongs elsewhere")
 
     def _takes(self, workflow: str) -> bool:
         if self.workflow is None:
@@ -114,6 +110,17 @@ class Encryption(PayloadCodec, WithSerializationContext):
         """What is authenticated beside the text; each part with its length, so that none moves."""
         parts = (self.namespace.encode(), workflow.encode(), key_id.encode())
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def _decrypted(key: bytes, data: bytes, bound: bytes) -> Payload | None:
+    """The payload in it; None where it is not what was encrypted."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        return Payload.FromString(AESGCM(key).decrypt(data[:NONCE], data[NONCE:], bound))
+    except (InvalidTag, ValueError, DecodeError):
+        return None
 
 
 def refused(because: str) -> Payload:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from importlib.util import find_spec
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
@@ -50,7 +51,15 @@ def codec_keys(secrets: Secrets | None = None, reference: str = "") -> Keys | No
     keyring cannot be used.
     """
     reference = reference or os.environ.get(CODEC_KEYS, "")
-    return KeyringByReference(secrets or Secrets(), reference) if reference else None
+    if not reference:
+        return None
+    if find_spec("cryptography") is None:
+        raise PermanentError(
+            f"{CODEC_KEYS} is set, and cryptography is not installed",
+            effect="Nothing was sent; production is unchanged.",
+            next_step="Install it: pip install cryptography",
+        )
+    return KeyringByReference(secrets or Secrets(), reference)
 
 
 def _no_configuration(error: Exception) -> PermanentError:

@@ -39,6 +39,7 @@ from rollback_manager.contract import (
 from rollback_manager.decision.asked import Decisions, DecisionsRequest
 from rollback_manager.deploys import DeployAnswer, DeployRequest
 from rollback_manager.errors import PermanentError
+from rollback_manager.glass import Glasses, GlassRequest
 from rollback_manager.progress import RollbackStatus, State
 from rollback_manager.stays import StayStatus
 from rollback_manager.values import Value
@@ -133,6 +134,12 @@ class RollbackClient:
         return await self._ask(
             contract.DEPLOYS_WORKFLOW, request, asked_as, DeployAnswer, DEPLOYS_WITHIN_S
         )
+
+    async def glasses(self, request: GlassRequest, *, timeout_s: float = 60) -> Glasses:
+        """Every break-glass of an environment; or note that one was reviewed."""
+        question = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:16]
+        asked_as = contract.glasses_id(request.ask.env, f"{request.ask.verb}-{question}")
+        return await self._ask(contract.GLASSES_WORKFLOW, request, asked_as, Glasses, timeout_s)
 
     async def checkup(self, asked: ClustersAsked, *, timeout_s: float = 60) -> ClustersChecked:
         """How the clusters of the catalogue stand, as the worker sees them."""

@@ -74,7 +74,7 @@ def agreement(needed: int) -> str:
 
 
 FIRST_COUNTS = "at level local the first vote counts, so ask the others yourself"
-"""What stands beside `agreement` of more than one, as long as no level counts more votes."""
+"""What stands beside `agreement` of more than one; at level secured so many are counted."""
 
 
 def confidence(facts: DecisionFacts, policy: DecisionPolicy) -> Calibrated:

@@ -7,6 +7,7 @@ Then the caps, which only ever lower what that came to.
 from collections.abc import Iterator
 from datetime import datetime
 
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.decision import caps as capping
 from rollback_manager.decision.caps import Cap
 from rollback_manager.decision.factors import (
@@ -134,7 +135,7 @@ def _reasons(
 def _about_votes(facts: DecisionFacts, needed: int) -> Iterator[str]:
     """What nobody would guess about who agrees."""
     asked, may = capping.agreement(needed), len(_approvers(facts))
-    if needed > 1:
+    if needed > 1 and facts.level is SecurityLevel.LOCAL:
         yield f"{asked}: {capping.FIRST_COUNTS}"
     if may < needed:
         field = f"environments.{facts.incident.env}.approvers"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.decision.calibration import Calibration
 from rollback_manager.decision.factors import Fix, History
 from rollback_manager.decision.model import DecisionModel, NotTrained
@@ -37,7 +38,8 @@ class DecisionFacts(Value):
     """Everything that a decision rests on, so that it can be made again from the record.
 
     budget_left: rollbacks that may still begin by themselves in this environment; None where that
-    is not known. approvers: from the catalogue. requested_by: empty where nobody asked.
+    is not known. approvers, level: of the environment, from the catalogue. requested_by: empty
+    where nobody asked.
     """
 
     incident: Incident
@@ -48,6 +50,7 @@ class DecisionFacts(Value):
     calibration: Calibration = Calibration()
     model: Annotated[DecisionModel | NotTrained, Field(discriminator="kind")] = NotTrained()
     approvers: tuple[str, ...] = ()
+    level: SecurityLevel = SecurityLevel.LOCAL
     requested_by: str = ""
     business_context: str = ""
     now: datetime

@@ -8,7 +8,7 @@ from rollback_manager.rendering import evidence_words
 from rollback_manager.rendering.picture import in_words
 from rollback_manager.rendering.report_parts import Section, Table
 from rollback_manager.rendering.report_summary import ready, seconds, utc
-from rollback_manager.rendering.words import UNKNOWN, by_version, duration, image
+from rollback_manager.rendering.words import UNKNOWN, broken, by_version, duration, image
 from rollback_manager.report import Lessons, Moment, Report, ServicePart, StepLine, lessons
 
 NONE = "-"
@@ -164,6 +164,11 @@ def _checks(part: ServicePart) -> Table:
 
 
 def _security(r: Report) -> tuple[str, ...]:
+    by = (broken(r.request.requested_by),) if r.request.break_glass else ()
+    return (*by, *_level(r))
+
+
+def _level(r: Report) -> tuple[str, ...]:
     match r.security:
         case "local":
             return ("Security: local. Names are as given, not authenticated.",)

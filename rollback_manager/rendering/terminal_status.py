@@ -14,6 +14,7 @@ from rollback_manager.progress import (
 )
 from rollback_manager.rendering import terminal_fleet, words
 from rollback_manager.rendering.layout import command, foreign, labelled, page
+from rollback_manager.tier import Tier
 
 Fact = tuple[str, ...]
 
@@ -27,6 +28,8 @@ def status(now_is: RollbackStatus, now: datetime) -> str:
     lines = [f"{now_is.rollback}   {words.state(now_is)}   {age(now_is, now)}".rstrip()]
     if now_is.digest:
         lines.append(f"plan {short(now_is.digest)} · asked for by {foreign(now_is.requested_by)}")
+    if now_is.break_glass:
+        lines.append(words.broken(now_is.break_glass))
     if now_is.state is not State.FINISHED:  # then the outcome says it, from what was found
         told, rest = terminal_fleet.status(now_is) if _several(now_is) else (now_is.services, [])
         for service in told:
@@ -137,9 +140,11 @@ def steering(now_is: RollbackStatus) -> Iterator[str]:
     yield "leave:   at any time; Temporal and the worker go on without this terminal"
 
 
-def _approve(now_is: RollbackStatus) -> tuple[str, str]:
+def _approve(now_is: RollbackStatus) -> tuple[str, ...]:
     quoted = f"--plan {words.quoted(now_is.digest)}"
-    return f"rollback-manager approve {now_is.rollback}", quoted
+    alone = now_is.security == "local" and now_is.tier is not None and now_is.tier >= Tier.T2
+    typed = [f"--confirm {one.service}" for one in now_is.services[:1] if alone]
+    return f"rollback-manager approve {now_is.rollback}", quoted, *typed
 
 
 def _retry(now_is: RollbackStatus) -> tuple[str, str]:

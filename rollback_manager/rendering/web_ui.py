@@ -99,6 +99,8 @@ def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
         f"- **Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
         f"- **Security** {SECURITY.get(status.security, status.security)}",
     ]
+    if plan is not None and plan.break_glass:
+        lines += [f"- **{cell(words.broken(plan.break_glass))}**"]
     if plan is not None and plan.tier is not None:
         lines += [f"- **Tier** {plan.tier}: {cell(plan.tier_because)}"]
     if status.state is State.WAITING_FOR_APPROVAL and plan is not None:

@@ -187,6 +187,11 @@ def asked(now_is: RollbackStatus) -> str:
     return ", ".join(filter(None, [counted, *told]))
 
 
+def broken(by: str) -> str:
+    """What everybody is told of a break-glass."""
+    return f"BREAK-GLASS by {foreign(by)}: nobody was asked; to be reviewed within 24 h"
+
+
 def ignored(what: Ignored) -> str:
     """A command that did not count, with its time."""
     said = f"{what.command.replace('_', ' ')} by {foreign(what.by)}"

@@ -16,12 +16,17 @@ from rollback_manager.contract import (
     AbortCommand,
     Answered,
     Decision,
+    ListReleases,
     PauseCommand,
     Planned,
+    RecordRelease,
+    ReleaseRequest,
+    Releases,
     RollbackRequest,
     StepCommand,
     Vote,
 )
+from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
 from rollback_manager.errors import (
     Blocked,
     NotFound,
@@ -106,6 +111,25 @@ class GatewayClient(RollbackClient):
         plan = RollbackPlan.model_validate(await self._api.ask("POST", "/plans", _wanted(request)))
         return Planned(plan=plan, digest=plan.digest)
 
+    async def deploys(self, request: DeployRequest) -> DeployAnswer:
+        """Whether something may be deployed; freezes do not go by the gateway."""
+        ask = request.ask
+        if not isinstance(ask, MayDeploy):
+            _must_not_be_asked()
+        body = ask.model_dump(exclude={"verb"}) | {"version": ask.version or None}
+        return DeployAnswer.model_validate(await self._api.ask("POST", "/ci/may-deploy", body))
+
+    async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
+        """Record a release, or list them; whether one is good is not said by the gateway."""
+        ask = request.ask
+        if isinstance(ask, RecordRelease) and not ask.from_cluster:
+            body = ask.model_dump(include={"env", "service", "version"})
+            return Releases.model_validate(await self._api.ask("POST", "/ci/releases", body))
+        if isinstance(ask, ListReleases):
+            path = f"/environments/{ask.env}/services/{ask.service}/releases"
+            return Releases.model_validate(await self._api.ask("GET", path))
+        _must_not_be_asked()
+
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""
         if request.evidence:
@@ -114,7 +138,8 @@ class GatewayClient(RollbackClient):
                 effect=UNCHANGED,
                 next_step="Start it without --evidence, or without ROLLBACK_GATEWAY",
             )
-        body = {**_wanted(request), "trigger": request.trigger, "expect_plan": request.expect_plan}
+        own = request.model_dump(include={"trigger", "expect_plan"})
+        body = {**_wanted(request), **own, "confirm": request.confirmed or ""}
         started = await self._api.ask("POST", "/rollbacks", body, request.key)
         return self.rollback(str(started["rollback"]))
 

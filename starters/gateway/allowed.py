@@ -32,11 +32,12 @@ def facts(
     confirmed: str = "",
 ) -> Facts:
     """What an answer about that rollback depends on."""
+    level = level_of(catalogue, request.env)
     environment = catalogue.environments[request.env]
     known = (catalogue.services.get(name) for name in request.services)
     owners = {owner for one in known if one is not None for owner in one.owners}
     return Facts(
-        level=environment.security,
+        level=level,
         roles=environment.roles,
         owners=tuple(sorted(owners)),
         approvers=environment.approvers,

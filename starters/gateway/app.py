@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from starters.gateway import alerts, api, health, openapi, pages, problems
 from starters.gateway.auditing import Refusals
-from starters.gateway.ci import credentials
+from starters.gateway.ci import credentials, deploys
 from starters.gateway.doors import Doors
 from starters.gateway.identity import from_here
 from starters.gateway.sign_in import routes
@@ -45,6 +45,7 @@ def _routers(doors: Doors) -> Iterator[APIRouter]:
         yield routes.router
     if doors.ci is not None:
         yield credentials.router(doors.ci)
+        yield deploys.router
     if doors.slack is not None and doors.slack.secrets and doors.replays is not None:
         yield slack.router(doors.slack, doors.slack.secrets, doors.replays)
 

@@ -10,10 +10,10 @@ from starters.gateway.problems import Problem, simple
 WITHIN_S = 10.0
 """Seconds until it must be there; most have some hundred bytes."""
 SMALL, LARGE = 64 * 1024, 1024 * 1024
-"""Bytes of one; the larger for what may name a thousand services."""
+"""Bytes of one; the larger for what may name a thousand services, or holds a history's events."""
 ALL = 64 * 1024 * 1024
 """Bytes of all that are held at a time."""
-LARGER = re.compile(r"/api/v1/(plans|rollbacks)")
+LARGER = re.compile(r"/api/v1/(plans|rollbacks)|/codec/(de|en)code")
 TOO_SLOW = simple(408, "too-slow", f"the body did not come within {WITHIN_S:g} s", "Send it again.")
 TOO_MANY = simple(
     503, "busy", "others send too much at this moment", "Wait as long as Retry-After says."

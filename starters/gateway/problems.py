@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from rollback_manager.errors import NotFound, RollbackError, StalePlan, Unreachable
 from rollback_manager.values import Value
@@ -123,7 +125,8 @@ def _away(request: Request, problem: Problem) -> Problem:
     """With what a person can do meanwhile, where a plan was seen here."""
     name = getattr(request.state, "about", request.url.path.removeprefix("/api/v1/"))
     rollback = "/".join(name.split("/")[:3])
-    commands = request.app.state.doors.plans.by_hand(rollback)
+    known = getattr(request.app.state, "doors", None)  # the codec server has none
+    commands = known.plans.by_hand(rollback) if known is not None else ()
     if not commands:
         return problem
     step = f"{problem.next_step} If it cannot wait: `by_hand` has the commands of its last plan."
@@ -160,16 +163,30 @@ def handle(app: FastAPI) -> None:
         return answer(simple(422, "not-understood", _places(error), SEE))
 
     @app.exception_handler(HTTPException)
-    async def plain(_: Request, error: HTTPException) -> JSONResponse:
+    async def plain(request: Request, error: HTTPException) -> JSONResponse:
         type_ = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
         detail = f"nothing answers here ({error.status_code})"
-        return answer(simple(error.status_code, type_, detail, SEE), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+        return answer(simple(error.status_code, type_, detail, SEE), headers)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         log.error("a mistake of the gateway", exc_info=error)
         words = "a mistake of this gateway; its log says which"
         return answer(simple(500, "mistake", words, "See it: rollback-manager status ROLLBACK"))
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """All methods of a path: the router itself knows those of the first route alone."""
+    scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+    every = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+    return [one for one in every if _answers(app, {**scope, "method": one})]
+
+
+def _answers(app: FastAPI, scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
 
 
 def _places(error: RequestValidationError) -> str:

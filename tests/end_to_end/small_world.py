@@ -89,8 +89,8 @@ class SmallWorld:
 
 
 @contextmanager
-def small_world(temporal: str, queue: str) -> Iterator[SmallWorld]:
-    """Up, with a worker of its own behind it, until the end of the block."""
+def small_world(temporal: str, queue: str, **more: str) -> Iterator[SmallWorld]:
+    """Up, with a worker of its own behind it, until the end of the block. more: settings."""
     with ExitStack() as stack:
         # In a short folder, for a Unix socket goes into it; pytest's own is often too long.
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="rb-")))
@@ -112,7 +112,7 @@ def small_world(temporal: str, queue: str) -> Iterator[SmallWorld]:
             "ROLLBACK_CATALOGUE": str(catalogue),
             "ROLLBACK_DATA": str(folder / "data"),
         }
-        made = SmallWorld(shop, warehouse, {**kept, **settings})
+        made = SmallWorld(shop, warehouse, {**kept, **settings, **more})
         stack.enter_context(_worker(made, folder / "worker.log"))
         for version in ("v1", "v2"):
             assert made.run("releases", "record", "shop", version).code == 0

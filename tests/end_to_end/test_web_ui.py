@@ -5,11 +5,11 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright, expect
 from temporalio.client import Client
 
@@ -20,9 +20,11 @@ from activities.secrets import Secrets
 from rollback_manager.client.codec import Encryption
 from rollback_manager.client.converter import converter
 from rollback_manager.progress import EndState, Result, State
+from starters.gateway.app import make_app
 from starters.gateway.doors import Binding
 from tests import keys, rig
 from tests.rig import Rig
+from tests.starters.gateway.conftest import doors_of
 from workers.codec_server import PATH, codec_app
 from workers.gateway import served
 from workers.temporal_server import TemporalServer
@@ -159,13 +161,15 @@ async def codec_server(made: Rig, ui: str, folder: Path) -> AsyncIterator[tuple[
     at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
     codec = made.client.data_converter.payload_codec
     assert isinstance(codec, Encryption)
-    app = FastAPI()
-    app.mount(PATH, codec_app(codec.keys, "default", ui, at, chain, may_encode=True))
+    doors = replace(doors_of(made), binding=at)
+    app = make_app(doors)
+    app.mount(PATH, codec_app(codec, doors, ui, chain))
     async with served(app, at):
         yield f"{at.origin}{PATH}", chain
     engine.dispose()
 
 
+@pytest.mark.long
 async def test_the_web_ui_reads_and_decides_an_encrypted_rollback_by_the_codec_server(
     encrypted: Rig, temporal: TemporalServer, browser: Browser, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""A sample of the attack on CI's door: bad tokens of both issuers, and good ones repeated."""
+"""A sample of the attack on the door of CI: bad tokens of both issuers, good ones many times."""
 
 from pathlib import Path
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager.approval import Ballot, judge_vote
+from rollback_manager.approval import Ballot, judge_vote, with_vote
+from rollback_manager.authority.quorum import Quorum
+from rollback_manager.calling import called, next_call
 from rollback_manager.contract import Decision, Vote
 from rollback_manager.policy import ApprovalPolicy
 from tests.builders import plan
@@ -102,3 +104,60 @@ def test_a_vote_counts_only_if_everything_is_right(
     right = quoted in {DIGEST, DIGEST[:12]} and by == "operator-b" and decided is None
     assert judged.applied == (right and not closed and after(seconds) <= ballot().deadline)
     assert judged.because
+
+
+TWO = Quorum(votes=2, not_requester=True, among=("leads", "payments"))
+
+
+def agreed(of: Ballot, by: str, decision: Decision = Decision.APPROVE) -> tuple[Ballot, str]:
+    """The ballot after that vote, and the answer."""
+    judged = judge_vote(vote(by=by), of, after(1), decision)
+    known = judged.by.model_copy(update={"groups": ("leads",)})
+    if judged.answer.applied:
+        return with_vote(of, decision, known), judged.answer.because
+    return of, judged.answer.because
+
+
+def test_two_people_agree_one_after_another_and_neither_twice() -> None:
+    one = Ballot(digest=DIGEST, opened_at=OPENED, policy=ApprovalPolicy(), quorum=Quorum(votes=2))
+    first, because = agreed(one, "ana")
+    assert because.endswith(": 1 of 2")
+    assert first.decided is None
+    same, because = agreed(first, "ana")
+    assert because == "ana has agreed already (1 of 2): somebody else must, too"
+    assert same == first
+    second, _ = agreed(first, "bo")
+    assert (second.decided, second.stand) == (Decision.APPROVE, "2 of 2")
+
+
+def test_one_no_is_a_no_whatever_was_agreed_before() -> None:
+    one = Ballot(digest=DIGEST, opened_at=OPENED, policy=ApprovalPolicy(), quorum=Quorum(votes=3))
+    first, _ = agreed(one, "ana")
+    assert agreed(first, "bo", Decision.REJECT)[0].decided is Decision.REJECT
+
+
+def test_neither_the_requester_nor_a_stranger_agrees_but_the_requester_may_say_no() -> None:
+    strict = ballot(quorum=TWO, requesters=("ana", "ci:github/1"))
+    assert agreed(strict, "ana")[1] == "ana asked for it: somebody else approves"
+    assert agreed(strict, "eve")[1] == "eve is none of leads, payments"
+    assert agreed(strict, "ana", Decision.REJECT)[0].decided is Decision.REJECT
+
+
+def test_people_are_told_again_until_the_deadline_and_more_of_them_once() -> None:
+    policy = ApprovalPolicy(escalate_s=900, remind_s=600, deadline_s=3600)
+    asked = ballot(policy=policy, quorum=Quorum(votes=1, escalate_s=900, remind_s=600))
+    seen = []
+    while call := next_call(asked):
+        seen.append(((call.at - OPENED).total_seconds() / 60, str(call.kind)))
+        asked = called(asked, call)
+    reminders = [(n, "reminder") for n in (10, 20, 30, 40, 50)]
+    assert seen == sorted([*reminders, (15, "escalation")])
+    assert (asked.reminded, asked.escalated) == (5, True)
+    assert next_call(ballot(policy=policy)) is None, "plans of older builds ask once"
+
+
+def test_nobody_is_told_more_often_than_a_dozen_times() -> None:
+    asked = ballot(quorum=Quorum(votes=1, remind_s=1))
+    while call := next_call(asked):
+        asked = called(asked, call)
+    assert asked.reminded == 12

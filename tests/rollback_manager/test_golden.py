@@ -15,6 +15,7 @@ from rollback_manager import (
     claim,
     contract,
     gates,
+    glass,
     operation,
     owners,
     plan,
@@ -50,7 +51,7 @@ WHOLE_MODULES = (
     *(gates, operation, policy, reading, release, tree, verification_module),
     *(alarms, analysis, deviation, evidence_trace, incident, incident_status, indicators),
     *(tier, triggers, watching),
-    *(keys, owners, quorum, stays),
+    *(glass, keys, owners, quorum, stays),
     *(card, notices),
     *(calibration, caps, engine, facts, factors, ledger, model_module),
 )

@@ -21,6 +21,7 @@ from temporalio.client import Client
 from proof.attack.identity_provider import AUDIENCE, Provider, new_key, rules
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import CiRule, Source
+from rollback_manager.deploys import DeployRequest, ListFreezes
 from rollback_manager.errors import Blocked, NotPermitted, Unreachable
 from starters.by_gateway import web
 from starters.by_gateway.client import GatewayClient
@@ -132,7 +133,7 @@ async def test_a_job_of_github_rolls_back_without_temporal_and_without_a_secret(
     with github(reached.provider) as job:
         env = {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test", **job}
         env |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_JOB": "deploy"}
-        code, document, talk = await typed(env, "start", service, "--yes")
+        code, document, talk = await typed(env, "start", service, "--yes", "--confirm", service)
         assert (code, document["outcome"]["result"]) == (0, "verified"), talk
         status = await reached.rig.rollbacks.rollback(document["rollback"]).status()
         assert status.requested_by == "ci:github/4711"
@@ -141,9 +142,11 @@ async def test_a_job_of_github_rolls_back_without_temporal_and_without_a_secret(
         vote = ("approve", document["rollback"], "--plan", "0" * 64)
         code, document, _ = await typed(env, *vote)
         assert (code, document["error"]) == (4, "NotPermitted"), document
-        code, document, _ = await typed(env, "list")
-        assert (code, document["error"]) == (7, "Blocked")
-        assert "needs Temporal" in document["what"]
+        code, document, talk = await typed(env, "may-deploy", service, "--version", "v2")
+        assert (code, document["may_deploy"], document["known"]) == (7, False, True), talk
+        assert document["because"][0].startswith("v2 is bad: undone by rollback/test/ci-shop")
+        code, document, talk = await typed(env, "releases", "record", service, "v1")
+        assert code == 0, talk
 
 
 async def test_a_person_plans_starts_and_aborts_by_the_gateway(reached: Reached) -> None:
@@ -153,6 +156,14 @@ async def test_a_person_plans_starts_and_aborts_by_the_gateway(reached: Reached)
         assert planned.plan.services[0].to_version == "v1"
         with pytest.raises(Blocked, match="no service 'nobody'"):
             await client.plan(reached.rig.request(services=("nobody",)))
+
+
+async def test_what_the_gateway_does_not_offer_is_never_asked_of_temporal() -> None:
+    async with GatewayClient(Gateway("http://127.0.0.1:1")) as client:
+        with pytest.raises(Blocked, match="needs Temporal"):
+            await client.list()
+        with pytest.raises(Blocked, match="needs Temporal"):
+            await client.deploys(DeployRequest(ask=ListFreezes(env="test")))
 
 
 async def test_a_refusal_keeps_its_three_parts_and_its_kind(reached: Reached) -> None:

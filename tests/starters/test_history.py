@@ -318,6 +318,8 @@ ACTIVITIES: list[Callable[..., object]] = [
 class _Server(Client):
     """A client whose server knows these histories and nothing else."""
 
+    data_converter = pydantic_data_converter
+
     def __init__(
         self,
         histories: Mapping[tuple[str, str | None], list[HistoryEvent]],

@@ -2,18 +2,22 @@
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from rollback_manager.contract import Planned, RollbackRequest
 from rollback_manager.errors import Blocked
 from rollback_manager.plan import Part
-from rollback_manager.progress import EndState, Result
+from rollback_manager.progress import EndState, Result, State
+from rollback_manager.rendering import terminal_status
 from starters import console, refusals
+from starters.decide import _must_be_typed
 from starters.refusals import UsageError
 from starters.start import EVIDENCE_LIMIT, _evidence, _typed_out
-from tests.rig import Rig
+from tests.rig import Rig, rig
 
 POINT = {"at": "2026-03-01T14:00:00Z", "requests": {"v2": 80}, "errors": {"v2": 9}}
 
@@ -80,3 +84,20 @@ def test_a_service_is_typed_out_or_it_is_no(
     monkeypatch.setattr("sys.stdin", io.StringIO(said))
     asked = RollbackRequest(env="demo", services=("shop",), key="k", requested_by="local:x")
     assert _typed_out(asked) == confirmed
+
+
+async def test_one_person_alone_types_the_service_out_to_approve_as_well(
+    client: Client, tmp_path: Path
+) -> None:
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
+    async with rig(client, tmp_path, cached=1000, policy=policy) as made:
+        rollback = await made.start()
+        status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        shown = terminal_status.status(status, datetime.now(UTC))
+        assert f"--confirm {made.service}" in " ".join(shown.split())
+        with pytest.raises(UsageError, match="it is T2, and nobody else looks at it") as refused:
+            await _must_be_typed(rollback, "", None)
+        assert f"--confirm={made.service}" in refused.value.next_step
+        await _must_be_typed(rollback, "", made.service)
+        await made.approve(rollback)
+        await made.ends_as(rollback, EndState.ROLLED_BACK)

@@ -193,6 +193,7 @@ def test_serve_says_how_well_it_is_protected(serving: tuple[Machine, Running]) -
     assert "security: local – one operator, no sign-in, loopback only" in started.said
 
 
+@pytest.mark.long
 async def test_with_keys_serve_encrypts_and_its_web_ui_knows_who_decrypts(
     tmp_path: Path,
 ) -> None:

@@ -97,6 +97,8 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "ask_budget",
         "ask_decisions",
         "ask_deploys",
+        "ask_glasses",
+        "break_glass",
         "check_clusters",
         "check_slice",
         "check_stays",

@@ -23,6 +23,13 @@ from workers.plugin import plugin
 ASKS: dict[str, object] = {"approval": {"required": True, "deadline_s": 60}}
 
 
+@pytest.fixture(params=[1000], ids=["cached"])
+def cached(request: pytest.FixtureRequest) -> int:
+    """Once is enough: the rotation of its key runs without a cache."""
+    size: int = request.param
+    return size
+
+
 @pytest.fixture
 def keyring(tmp_path: Path) -> Path:
     return keys.write(tmp_path / "codec.json")

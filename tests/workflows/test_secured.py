@@ -73,7 +73,8 @@ async def test_two_people_agree_and_nothing_else_counts_by_update_or_by_signal(
             await twin(made, rollback, "approve", words)
         first = vote(status, Dec.APPROVE, BO, now)
         assert (await said(rollback, first)).endswith(": 1 of 2")
-        assert "1 of 2" in await said(rollback, vote(status, Dec.APPROVE, BO, now))
+        again = await said(rollback, vote(status, Dec.APPROVE, BO, now))
+        assert "has agreed already (1 of 2)" in again
         await twin(made, rollback, "approve", first)
         not_owner = {"sub": "di@example.com", "groups": ("leads",)}
         assert "must be of payments" in await said(
@@ -108,7 +109,11 @@ async def test_who_steers_it_must_have_signed_also_at_the_service_itself(unmanne
         for_pause = token(status, Dec.PAUSE, BO, time.time(), nonce="", plan="")
         await rollback.abort(AbortCommand(by=EVE, token=for_pause))
         await stop(rollback, status, BO, time.time() - 601, life=600)
-        status = await made.until(rollback, lambda seen: len(seen.ignored) == 5)
+        once = token(status, Dec.PAUSE, BO, time.time(), nonce="", plan="", jti="once")
+        await rollback.pause(PauseCommand(by=BO, token=once))
+        await stop(rollback, status, BO, time.time(), jti="once")
+        status = await made.until(rollback, lambda seen: len(seen.ignored) == 6)
+        assert status.ignored[-1].because == "it was used before"
         assert status.state is State.WAITING_FOR_APPROVAL
         assert not made.world.ledger
         await stop(rollback, status, BO, time.time() - 80_000, life=86_400)
@@ -120,6 +125,7 @@ async def test_who_steers_it_must_have_signed_also_at_the_service_itself(unmanne
         ("pause", EVE),
         ("resume", EVE),
         ("abort_hold", EVE),
+        ("abort_hold", BO),
         ("abort_hold", BO),
     ]
     assert [one.command for one in outcome.services[0].ignored] == ["abort_hold", "resume"]

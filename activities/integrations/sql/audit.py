@@ -23,12 +23,13 @@ from rollback_manager.audit import (
     as_written,
     chained,
 )
+from rollback_manager.authority.may import Verb
 from rollback_manager.errors import RollbackError, Unreachable
 
 LOCK = 7_655_228_348
 """Of PostgreSQL's advisory locks, another than the upgrade's; SQLite's transaction is the lock."""
 ANCHOR_EVERY = timedelta(minutes=5)
-DECISIONS = {"approve", "reject", "abort", "break_glass"}
+DECISIONS = frozenset(Verb) - {Verb.SEE, Verb.PLAN, Verb.READ_AUDIT}
 """Anchored at once: what a person decides is what somebody would want to change later."""
 PAGE = 5_000
 
@@ -100,7 +101,7 @@ class SqlAudit:
             key = self._key()
             with answered(self._engine), self._writing.begin() as connection:
                 _lock(connection)
-                kept = [self._kept(connection, one.event, key) for one in waiting]
+                kept = list(self._kept(connection, [one.event for one in waiting], key))
         except RollbackError as error:
             for one in waiting:
                 one.found = error
@@ -109,14 +110,18 @@ class SqlAudit:
             one.found = entry
         self._anchor_if_due(kept, key)
 
-    def _kept(self, connection: Connection, event: Event, key: AuditKey) -> Entry:
-        if (before := _of_event(connection, event.event_id)) is not None:
-            return before
+    def _kept(
+        self, connection: Connection, events: Sequence[Event], key: AuditKey
+    ) -> Iterator[Entry]:
         head = _head(connection)
         self._introduce(key, head)
-        entry = chained(event, head, _now(), key)
-        connection.execute(insert(audit).values(as_written(entry)))
-        return entry
+        for event in events:
+            if (before := _of_event(connection, event.event_id)) is not None:
+                yield before
+                continue
+            head = chained(event, head, _now(), key)
+            connection.execute(insert(audit).values(as_written(head)))
+            yield head
 
     def _introduce(self, key: AuditKey, head: Entry | None) -> None:
         """Name the key in the second place before its first entry stands in the chain."""

@@ -10,6 +10,7 @@ from activities.integrations.sql.decisions import SqlDecisions
 from activities.integrations.sql.engine import answered
 from activities.integrations.sql.freezes import SqlFreezes
 from activities.integrations.sql.frozen import SqlFrozen
+from activities.integrations.sql.glass import SqlGlasses
 from activities.integrations.sql.models import SqlModels
 from activities.integrations.sql.numbers import SqlNumbers
 from activities.integrations.sql.statements import insert, put
@@ -27,7 +28,9 @@ MOST_YOUNG = 20
 """Of a service: the release that is watched, what it replaced, and older ones in case of need."""
 
 
-class SqlRecords(SqlDecisions, SqlModels, SqlWarmUps, SqlNumbers, SqlFrozen, SqlFreezes):
+class SqlRecords(
+    SqlDecisions, SqlModels, SqlWarmUps, SqlNumbers, SqlFrozen, SqlFreezes, SqlGlasses
+):
     """All that must outlive a process, in SQL; safe to share between threads.
 
     Every method raises Unreachable while the database does not answer.

@@ -177,6 +177,29 @@ audit = Table(
 )
 """The audit chain. Times are texts, for the very text is hashed. Triggers keep rows from being
 changed or taken away (migration 0009)."""
+glasses = Table(
+    "glasses",
+    metadata,
+    Column("rollback", String(255), primary_key=True),
+    Column("env", String(63), nullable=False),
+    Column("services", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("broken_at", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("reviewed_at", Utc),
+    Column("reviewed_by", Text, nullable=False),
+    Column("said", Text, nullable=False),
+    Index("glasses_by_env", "env", "broken_at"),
+)
+secured = Table(
+    "secured",
+    metadata,
+    Column("env", String(63), primary_key=True),
+    Column("since", Utc, nullable=False),
+)
+"""Environments that were of level secured: one that is found local later is not taken as it is."""
 freezes = Table(
     "freezes",
     metadata,

@@ -10,6 +10,8 @@ from starters.gateway.problems import Refused
 
 MOST_ALERTS = 100
 """In one request; `max_alerts` of Alertmanager must be set to no more."""
+Moment = Annotated[AwareDatetime, Field(strict=True)]
+"""With its offset; a number is none."""
 Text = Annotated[str, StringConstraints(max_length=1000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
 Labels = Annotated[dict[Short, Text], Field(max_length=100)]
@@ -19,8 +21,8 @@ class _Grouped(Value):
     status: Literal["firing", "resolved"]
     labels: Labels
     annotations: Labels = Field(default_factory=dict)
-    startsAt: AwareDatetime  # noqa: N815 -- theirs
-    endsAt: AwareDatetime | None = None  # noqa: N815
+    startsAt: Moment  # noqa: N815 -- theirs
+    endsAt: Moment | None = None  # noqa: N815
     fingerprint: Annotated[str, StringConstraints(pattern="^[0-9a-zA-Z]{1,64}$")]
 
     def told(self) -> Told:
@@ -49,7 +51,7 @@ class Grouped(Value):
 class _State(Value):
     value: Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
     reason: Annotated[str, StringConstraints(max_length=10_000)] = ""
-    timestamp: AwareDatetime
+    timestamp: Moment
 
 
 class _Metric(Value):
@@ -104,7 +106,7 @@ class Generic(Value):
 
     name: Annotated[Short, Field(examples=["HighErrorRate"])]
     labels: Annotated[Labels, Field(examples=[{"service": "checkout", "environment": "prod"}])]
-    at: AwareDatetime
+    at: Moment
     firing: bool = True
     words: Text = ""
 

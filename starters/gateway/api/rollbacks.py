@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import StringConstraints
 
+from rollback_manager.authority.people import Kind
 from rollback_manager.client import Listed
 from rollback_manager.contract import rollback_id
 from rollback_manager.progress import RollbackStatus
@@ -62,7 +63,8 @@ async def start(
         person.subject,
         trigger=wanted.trigger,
         expect_plan=wanted.expect_plan,
-        confirmed=wanted.confirm,
+        # A pipeline types nothing: what it may start is the table's to say.
+        confirmed=None if person.kind is Kind.CI else wanted.confirm,
     )
     running = await asking.start(known, person, asked)
     # It may have run before: its own history says for what, whichever gateway began it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import StringConstraints
 
 from rollback_manager.authority.ci_tokens import LONGEST_TOKEN, BadCiToken, NotAllowed
+from rollback_manager.authority.people import Kind, Person
 from rollback_manager.values import Value
 from starters.gateway.ci.door import CiDoor
 from starters.gateway.identity import Known
@@ -45,6 +47,10 @@ def router(door: CiDoor) -> APIRouter:
             raise Refused(401, "bad-token", error.what, next_step=error.next_step) from None
         except NotAllowed as error:
             raise Refused(403, "not-allowed", error.what, next_step=error.next_step) from None
+        job = Person(subject=granted.subject, kind=Kind.CI, method="ci")
+        await known.auditing.before(
+            job, "sign_in", granted.subject, id=secrets.token_hex(16), rests_on=granted
+        )
         credential, until = door.credentials.given(granted, now)
         return Credential(
             credential=credential,

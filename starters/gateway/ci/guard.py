@@ -22,7 +22,7 @@ from starters.gateway.problems import Refused
 ABORTS = frozenset({"abort_hold", "abort_restore"})
 TRIGGER = "ci"
 NOT_OWN = "it is not the repository's own rollback"
-ASK = "CI may ask for plans, starts, status and aborts of its own services; docs/ci.md"
+ASK = "CI may ask about its own services, start and abort their way back; see docs/ci.md"
 
 
 def bearer(request: Request) -> str | None:
@@ -48,6 +48,8 @@ async def admitted(request: Request, known: Doors, door: CiDoor, credential: str
             if (await _sent(request)).get("decision") not in ABORTS:
                 raise _closed("CI may ask, and never decides; it may abort what it started")
             await _is_own(known, granted, env, key)
+        case ["POST", "api", "v1", "ci", "may-deploy" | "releases"]:
+            _own_one(granted, await _sent(request))
         case _:
             raise _closed("this is not for CI")
     return Person(subject=granted.subject, kind=Kind.CI, method="ci")
@@ -75,6 +77,13 @@ def _own(granted: Granted, sent: dict[str, Any]) -> list[str]:
     if not all(isinstance(one, str) and granted.has(env, one) for one in services):
         raise _closed("it names a service that is not the repository's own there")
     return [f"{env}/{one}" for one in services]
+
+
+def _own_one(granted: Granted, sent: dict[str, Any]) -> None:
+    """One service, which is the job's own."""
+    env, service = sent.get("env"), sent.get("service")
+    if not (isinstance(env, str) and isinstance(service, str) and granted.has(env, service)):
+        raise _closed("it names a service that is not the repository's own there")
 
 
 async def _is_own(known: Doors, granted: Granted, env: str, key: str) -> None:

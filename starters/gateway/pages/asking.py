@@ -62,7 +62,7 @@ def question(now_is: RollbackStatus, plan: RollbackPlan | None) -> Question:
         twice=tier in ASKED_TWICE,
         tier=str(tier or ""),
         tier_because=foreign(because),
-        quorum=now_is.quorum,
+        quorum="" if now_is.quorum.endswith(" of 1") else now_is.quorum,
         moves=moves(now_is),
         approving=approving(now_is, plan),
         rejecting=consequences.rejecting(now_is),

@@ -1,6 +1,7 @@
 """Approve, reject, abort: plain forms, sent by `deciding` and answered within seconds."""
 
 import asyncio
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -8,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from rollback_manager.authority.people import Person
 from rollback_manager.contract import Answered, rollback_id
 from rollback_manager.errors import Blocked, NotFound
+from rollback_manager.progress import RollbackStatus
 from rollback_manager.rendering import words
 from starters import refusals
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
@@ -38,7 +40,7 @@ async def approve(
         asked = asking.confirmed(found.status, found.plan, person)
         lacking = asking.missing(asked, sent.confirm, sent.incident, sent.reason)
         if lacking or asked.proof:
-            return _confirming(request, person, found, sent, lacking)
+            return _confirming(request, person, _Running(found, found.status), sent, lacking)
     return await _decided(known, person, found.id, Deciding.APPROVE, sent)
 
 
@@ -51,12 +53,9 @@ async def reject(env: Part, key: Part, known: Known, person: Who, sent: Form) ->
 @router.get("/rollback/{env}/{key}/abort")
 async def to_abort(env: Part, key: Part, request: Request, known: Known, person: Who) -> Response:
     """What each way to stop would do."""
-    found = await _running(known, env, key)
-    assert found.status is not None  # noqa: S101 -- `_running` has looked
-    ways = asking.aborting(found.status)
-    return rendered.page(
-        request, person, "abort.html", id=found.id, ways=ways, moves=asking.moves(found.status)
-    )
+    found, now_is = await _running(known, env, key)
+    ways, moves = asking.aborting(now_is), asking.moves(now_is)
+    return rendered.page(request, person, "abort.html", id=found.id, ways=ways, moves=moves)
 
 
 @router.post("/rollback/{env}/{key}/abort")
@@ -97,8 +96,15 @@ async def _too_late(known: Doors, rollback: str) -> Answered:
     return Answered(applied=False, because=f"it has ended as {words.state(now_is)}")
 
 
-async def _running(known: Doors, env: str, key: str) -> Seen:
-    """The rollback with its own word on how it stands; Blocked where nothing can be decided."""
+class _Running(NamedTuple):
+    """A rollback that has not ended, with its own word on how it stands."""
+
+    seen: Seen
+    now_is: RollbackStatus
+
+
+async def _running(known: Doors, env: str, key: str) -> _Running:
+    """Raises Blocked where nothing can be decided any more, Unreachable where nobody answers."""
     found = await seen(known, env, key)
     if found.trouble is not None:
         raise found.trouble
@@ -108,21 +114,21 @@ async def _running(known: Doors, env: str, key: str) -> Seen:
             effect=refusals.UNCHANGED,
             next_step=f"See how it stands: rollback-manager status {found.id}",
         )
-    return found
+    return _Running(found, found.status)
 
 
 def _confirming(
-    request: Request, person: Person, found: Seen, sent: Sent, lacking: list[str]
+    request: Request, person: Person, running: _Running, sent: Sent, lacking: list[str]
 ) -> Response:
-    assert found.status is not None  # noqa: S101 -- `_running` has looked
+    found, now_is = running
     return rendered.page(
         request,
         person,
         "approve.html",
         422 if lacking else 200,
         id=found.id,
-        asked=asking.question(found.status, found.plan),
-        confirmed=asking.confirmed(found.status, found.plan, person),
+        asked=asking.question(now_is, found.plan),
+        confirmed=asking.confirmed(now_is, found.plan, person),
         sent=sent,
         lacking=lacking,
     )

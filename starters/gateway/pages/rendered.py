@@ -88,11 +88,14 @@ def refused(request: Request, error: RollbackError) -> Response:
     path = request.url.path
     if problem.status == 401 and request.method == "GET" and not path.endswith(("/back", "/live")):
         return RedirectResponse(f"/sign-in?{urlencode({'then': path})}", 303, dict(HEADERS))
-    rollback = "/".join(path.strip("/").split("/")[:3])
+    rollback = "/".join(path.strip("/").split("/")[:3]) if path.startswith("/rollback/") else ""
     away = isinstance(error, Unreachable)
     commands = doors(request).plans.by_hand(rollback) if away else ()
     who = _who(request)
-    return page(request, who, "refused.html", problem.status, problem=problem, commands=commands)
+    shown = {"problem": problem, "commands": commands, "back": rollback if who else ""}
+    answer = page(request, who, "refused.html", problem.status, **shown)
+    answer.headers.update(error.headers if isinstance(error, problems.Refused) else {})
+    return answer
 
 
 def _who(request: Request) -> Person | None:

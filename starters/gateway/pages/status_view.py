@@ -71,7 +71,7 @@ class StatusShown(NamedTuple):
     badge: Badge
     age: str
     sentence: str
-    waits: str
+    waits: tuple[str, ...]
     is_over: bool
     services: tuple[ServiceShown, ...]
     others: tuple[str, ...]
@@ -117,12 +117,15 @@ def status(now_is: RollbackStatus, now: datetime) -> StatusShown:
         badge=badge(now_is),
         age=terminal_status.age(now_is, now),
         sentence=sentence(now_is),
-        waits=" ".join(terminal_status.waits(now_is, now)),
+        waits=tuple(terminal_status.waits(now_is, now)),
         is_over=over,
         services=() if over else tuple(_service(one, now) for one in told),
         others=() if over else tuple(others),
         ended=_ended(now_is.outcome) if now_is.outcome else None,
-        decisions=tuple(map(words.decision, now_is.decisions)),
+        decisions=(
+            *map(words.decision, now_is.decisions),
+            *map(words.ignored, now_is.ignored),
+        ),
         digest=now_is.digest,
         requested_by=foreign(now_is.requested_by),
         reason=foreign(now_is.reason),

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rollback_manager.authority.people import Person
 from rollback_manager.values import Value
 from starters.gateway.seal import Seal
+from starters.gateway.sign_in.id_token import NotSignedIn
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=8)
@@ -20,6 +21,12 @@ STEPPED_UP = timedelta(minutes=10)
 SEEN_EVERY = timedelta(minutes=1)
 """A cookie is written anew so often at most."""
 MOST_ENDED = 10_000
+LONGEST = 3900
+"""Characters of a cookie: browsers drop one of more than 4,096 bytes, and say nothing."""
+TOO_MANY_GROUPS = (
+    "you are in more groups than a cookie holds;"
+    " have the provider send those that the catalogue names"
+)
 PURPOSE = "session"
 
 
@@ -138,4 +145,6 @@ class Sessions:
         words = {"signed_in": made.model_dump(mode="json")}
         until = made.ends_at()
         text = self._jar.seal.sealed(PURPOSE, words, until)
+        if len(text) > LONGEST:
+            raise NotSignedIn(TOO_MANY_GROUPS)
         self._jar.put(answer, PURPOSE, text, until, self._now())

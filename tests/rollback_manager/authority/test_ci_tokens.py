@@ -171,3 +171,11 @@ def test_a_credential_ends_after_ten_minutes_and_is_of_one_gateway() -> None:
 def test_a_key_of_credentials_is_long_enough() -> None:
     with pytest.raises(PermanentError, match="shorter than 32 bytes"):
         Credentials(b"short")
+
+
+def test_a_token_is_spelled_in_one_way_alone() -> None:
+    token = provider(Source.GITHUB).token()
+    assert key_id(token) == "key-1"
+    for other in (f"{token}=", token.replace(".", "=.", 1), token[:-1] + chr(ord(token[-1]) ^ 1)):
+        with pytest.raises(BadCiToken):
+            key_id(other)

@@ -196,16 +196,17 @@ LOCAL = Facts(level=SecurityLevel.LOCAL, services=("shop",))
         (Tier.T3, {"confirmed": "shop", "incident": "inc-1", "reason": "x" * 20}, ""),
     ],
 )
+@pytest.mark.parametrize("verb", [Verb.START, Verb.APPROVE])
 def test_at_level_local_the_one_operator_types_the_service_out_from_t2_on(
-    tier: Tier, change: dict[str, Any], because: str
+    tier: Tier, change: dict[str, Any], because: str, verb: Verb
 ) -> None:
-    answer = may(PEOPLE["local"], Verb.START, tier, Channel.CLI, LOCAL.model_copy(update=change))
+    answer = may(PEOPLE["local"], verb, tier, Channel.CLI, LOCAL.model_copy(update=change))
     assert answer.applied is (not because)
     assert because in answer.because
 
 
 def test_at_level_local_the_operator_may_everything_else_and_machines_still_never_approve() -> None:
-    for verb, tier in product(set(Verb) - {Verb.START, Verb.BREAK_GLASS}, Tier):
+    for verb, tier in product(set(Verb) - {Verb.START, Verb.APPROVE, Verb.BREAK_GLASS}, Tier):
         assert may(PEOPLE["local"], verb, tier, Channel.CLI, LOCAL).applied
     own = LOCAL.model_copy(update={"is_its_own": True, "confirmed": "shop"})
     for tier in Tier:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_manager.authority.keys import Aim
+from rollback_manager.authority.keys import Aim, Seal
+from rollback_manager.authority.proving import proven, question
 from rollback_manager.authority.token import (
     TYPE,
     BadToken,
@@ -26,6 +27,7 @@ from rollback_manager.authority.token import (
     verified,
     verify_key,
 )
+from rollback_manager.contract import AbortCommand
 
 NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -206,3 +208,50 @@ def test_deep_nesting_in_a_header_is_only_a_bad_token() -> None:
         read("a" * 9000)
     with pytest.raises(BadToken, match="not signed"):
         read("")
+
+
+SEAL = Seal(keys=KEYS, aud=EXPECTED.aud, aims=EXPECTED.aims, word="theirs")
+
+
+def abort(word: str = "", **changes: Any) -> tuple[AbortCommand, str]:
+    made = signed(claims(dec=Dec.ABORT_HOLD, **changes), PRIVATE, "now")
+    return AbortCommand(by="x", token=made, word=word), word
+
+
+def who(said: AbortCommand, word: str, seal: Seal = SEAL, used: tuple[str, ...] = ()) -> str:
+    known = proven(said, seal, Dec.ABORT_HOLD, NOW, used, word=word)
+    return known.sub if known else "nobody need prove it"
+
+
+def test_a_decision_counts_once() -> None:
+    assert who(*abort()) == "ana@example.com"
+    with pytest.raises(BadToken, match="used before"):
+        who(*abort(), used=("j-1",))
+
+
+def test_what_a_parent_passes_on_is_verified_again_but_not_timed_again() -> None:
+    long_ago = {"iat": 1_000, "exp": 1_600}
+    assert who(*abort("theirs", **long_ago)) == "ana@example.com"
+    for word in ("", "another"):
+        with pytest.raises(BadToken, match="ended"):
+            who(*abort(word, **long_ago))
+    with pytest.raises(BadToken, match="another rollback"):
+        who(*abort("theirs", rid="rollback/prod/other"))
+
+
+def test_without_a_token_a_parents_word_holds_and_does_nothing_else() -> None:
+    hold = AbortCommand(by="temporal-cancel", word="theirs")
+    assert who(hold, "theirs") == "nobody need prove it"
+    with pytest.raises(BadToken, match="not signed"):
+        proven(hold, SEAL, Dec.ABORT_RESTORE, NOW, (), word="theirs")
+    with pytest.raises(BadToken, match="not signed"):
+        who(AbortCommand(by="x"), "", SEAL.model_copy(update={"word": ""}))
+
+
+def test_without_keys_nothing_need_be_proven() -> None:
+    assert who(AbortCommand(by="x"), "", Seal()) == "nobody need prove it"
+
+
+def test_each_question_has_a_nonce_of_its_own() -> None:
+    asked = {question(run, what, n) for run in "ab" for what in "xy" for n in (1, 2)}
+    assert len(asked) == 8

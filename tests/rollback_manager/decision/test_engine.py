@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.decision.calibration import Calibration, CalibrationReport, Level
 from rollback_manager.decision.engine import decide
 from rollback_manager.decision.factors import Fix
@@ -256,6 +257,8 @@ def test_that_only_the_first_of_two_votes_counts_is_said() -> None:
     )
     one = decide(facts(way_back=way_back(tier=Tier.T2)), POLICY).reasons
     assert not any("first vote" in reason for reason in one)
+    counted = facts(way_back=way_back(tier=Tier.T3), level=SecurityLevel.SECURED)
+    assert not any("first vote" in reason for reason in decide(counted, POLICY).reasons)
 
 
 @pytest.mark.parametrize(

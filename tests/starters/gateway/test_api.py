@@ -10,7 +10,7 @@ from tests.starters.gateway.conftest import ORIGIN, Gate
 
 
 def _wanted(gate: Gate) -> dict[str, object]:
-    return {"env": "test", "services": [gate.rig.service]}
+    return {"env": "test", "services": [gate.rig.service], "confirm": gate.rig.service}
 
 
 async def _until(gate: Gate, where: str, state: str) -> dict[str, object]:
@@ -49,6 +49,7 @@ async def test_a_vote_counts_for_the_plan_that_it_quotes(asking: Gate) -> None:
     where = started.json()["rollback"]
     seen = await _until(asking, where, "waiting_for_approval")
     vote = {"decision": "approve", "plan": "0" * 64}
+    vote["confirm"] = asking.rig.service
     stale = (await asking.http.post(f"/api/v1/{where}/decisions", json=vote)).json()
     assert stale["applied"] is False
     assert "quotes plan" in stale["because"]
@@ -63,6 +64,13 @@ async def test_a_vote_counts_for_the_plan_that_it_quotes(asking: Gate) -> None:
     [
         ("GET", "/api/v1/rollback/test/never-was", None, 404, "not-found"),
         ("GET", "/nowhere", None, 404, "not-found"),
+        (
+            "POST",
+            "/api/v1/incident/x/y/z/decisions",
+            {"word": "monitor", "reason": "x"},
+            404,
+            "not-found",
+        ),
         ("DELETE", "/api/v1/services", None, 405, "method-not-allowed"),
         ("POST", "/api/v1/plans", {"env": "test", "services": ["<script>"]}, 422, "not-understood"),
         ("POST", "/api/v1/plans", {"env": "test", "services": ["nobody"]}, 422, "refused"),
@@ -161,3 +169,8 @@ async def test_what_is_watched_and_looked_after_is_listed(gate: Gate) -> None:
     assert (await gate.http.get("/api/v1/stays?env=nowhere")).json() == {"stays": []}
     none = await gate.http.get("/api/v1/environments/nowhere/watch")
     assert (none.status_code, none.json()["type"]) == (404, "not-found")
+
+
+async def test_a_path_says_all_its_methods(gate: Gate) -> None:
+    answer = await gate.http.put("/api/v1/rollbacks", json={})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")

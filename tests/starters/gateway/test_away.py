@@ -109,7 +109,8 @@ async def test_a_gateway_that_is_killed_after_its_answer_has_started_it(
     client: Client, gate: Gate, tmp_path: Path
 ) -> None:
     address = client.service_client.config.target_host
-    wanted = {"env": "test", "services": [gate.rig.service], "reason": "v2 is bad"}
+    service = gate.rig.service
+    wanted = {"env": "test", "services": [service], "reason": "v2 is bad", "confirm": service}
     key = {"Idempotency-Key": f"k-{gate.rig.service}"}
     async with process(gate.rig, address, tmp_path) as (pid, origin), httpx.AsyncClient() as http:
         first = await http.post(f"{origin}/api/v1/rollbacks", json=wanted, headers=key)

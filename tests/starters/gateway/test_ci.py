@@ -66,7 +66,7 @@ class Job:
         return {"env": "test", "services": [self.rig.service], **more}
 
     async def start(self, key: str, **more: object) -> httpx.Response:
-        body = self.wanted(**{"trigger": "ci", **more})
+        body = self.wanted(**{"trigger": "ci", "confirm": self.rig.service, **more})
         return await self.send("POST", "/api/v1/rollbacks", json=body, key=key)
 
 
@@ -140,6 +140,21 @@ async def test_another_repositorys_service_is_closed(job: Job) -> None:
         for path in ("/api/v1/plans", "/api/v1/rollbacks"):
             answer = await job.send("POST", path, json=body)
             assert (answer.status_code, answer.json()["type"]) == (403, "not-allowed"), body
+
+
+async def test_a_job_asks_before_a_deploy_and_records_it_for_its_own_service_alone(
+    job: Job,
+) -> None:
+    await job.sign_in()
+    own = {"env": "test", "service": job.rig.service, "version": "v1"}
+    may = await job.send("POST", "/api/v1/ci/may-deploy", json=own)
+    assert (may.status_code, may.json()["may"]) == (200, True), may.text
+    recorded = await job.send("POST", "/api/v1/ci/releases", json=own)
+    assert recorded.status_code == 201, recorded.text
+    for path in ("may-deploy", "releases"):
+        for strange in ({"service": "other"}, {"env": "prod"}):
+            answer = await job.send("POST", f"/api/v1/ci/{path}", json=own | strange)
+            assert answer.status_code == 403, path
 
 
 async def test_a_rollback_that_a_person_started_is_not_the_jobs_to_see_or_abort(job: Job) -> None:

@@ -105,7 +105,8 @@ async def test_when_the_process_ends_listeners_are_let_go() -> None:
 
 
 async def test_events_are_told_until_the_end_and_not_again(gate: Gate) -> None:
-    wanted = {"env": "test", "services": [gate.rig.service]}
+    service = gate.rig.service
+    wanted = {"env": "test", "services": [service], "confirm": service}
     where = (await gate.http.post("/api/v1/rollbacks", json=wanted)).json()["rollback"]
     async with asyncio.timeout(30):
         whole = await gate.http.get(f"/api/v1/{where}/events")

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from rollback_manager.authority.people import Person
 from rollback_manager.client import RollbackClient
+from rollback_manager.contract import RollbackRequest
 from starters.gateway import bodies
 from starters.gateway import limits as limits_layer
 from starters.gateway.buckets import Buckets, Rate
@@ -195,6 +196,9 @@ async def test_who_sends_a_thousand_aborts_keeps_nobody_else_from_theirs(gate: G
     class Counted:
         def rollback(self, id: str) -> "Counted":
             return self
+
+        async def request(self) -> RollbackRequest:
+            return RollbackRequest(env="test", services=("s",), key="k", requested_by="ana")
 
         async def abort(self, command: Any) -> None:
             sent.append(command.by)

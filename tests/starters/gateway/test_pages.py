@@ -2,6 +2,8 @@
 
 import html
 import re
+import uuid
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,20 @@ from tests import rig
 from tests.starters.gateway.conftest import ORIGIN, Gate, opened
 
 FROM_HERE = {"Origin": ORIGIN}
+
+
+@pytest.fixture(scope="module")
+async def ended(client: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gate]:
+    """A gateway before one rollback that has ended well, to be looked at only."""
+    folder = tmp_path_factory.mktemp("ended")
+    async with rig.rig(client, folder, cached=1000) as made, opened(made) as gate:
+        rollback = await made.start(key=KEY)
+        assert (await rollback.result()).result is Result.VERIFIED
+        yield gate
+
+
+KEY = f"ended-{uuid.uuid4().hex[:8]}"
+ENDED = f"rollback/test/{KEY}"
 
 
 def fields(page: str, action: str) -> dict[str, str]:
@@ -64,6 +80,7 @@ async def to_approve(gate: Gate, where: str) -> dict[str, str]:
     return fields(page, f"/{where}/approve") | {"confirm": gate.rig.service}
 
 
+@pytest.mark.long
 async def test_below_t2_one_click_is_enough(client: Client, tmp_path: Path) -> None:
     policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
     async with rig.rig(client, tmp_path, cached=1000, policy=policy, manned=False) as made:
@@ -85,6 +102,7 @@ async def test_a_second_click_is_the_same_vote(asking: Gate) -> None:
     assert len(outcome.decisions) == 1
 
 
+@pytest.mark.long
 async def test_a_rejection_leaves_production_as_it_is(asking: Gate) -> None:
     where = await waiting(asking)
     form = fields((await asking.http.get(f"/{where}")).text, f"/{where}/reject")
@@ -94,7 +112,7 @@ async def test_a_rejection_leaves_production_as_it_is(asking: Gate) -> None:
     assert asking.rig.world.shares_now == {"v2": 100}
 
 
-@pytest.mark.parametrize("mode", ["hold", "restore"])
+@pytest.mark.parametrize("mode", ["hold", pytest.param("restore", marks=pytest.mark.long)])
 async def test_an_abort_says_first_what_it_does(gate: Gate, mode: str) -> None:
     gate.rig.world.in_flight = {"v2": 3}  # the shift is done, and the drain waits
     rollback = await gate.rig.start()
@@ -112,14 +130,12 @@ async def test_an_abort_says_first_what_it_does(gate: Gate, mode: str) -> None:
     assert (outcome.result, outcome.services[0].end) == (Result.ABORTED, ends[mode])
 
 
-async def test_every_page_says_who_it_takes_you_for_and_keeps_browsers_strict(gate: Gate) -> None:
-    rollback = await gate.rig.start()
-    await rollback.result()
-    service = gate.rig.service
-    paths = ["/", "/services", f"/services/test/{service}", "/incidents", f"/{rollback.id}"]
-    paths += [f"/{rollback.id}/report", "/rollback/test/nobody", "/incident/test/x/y"]
+async def test_every_page_says_who_it_takes_you_for_and_keeps_browsers_strict(ended: Gate) -> None:
+    service = ended.rig.service
+    paths = ["/", "/services", f"/services/test/{service}", "/incidents", f"/{ENDED}"]
+    paths += [f"/{ENDED}/report", "/rollback/test/nobody", "/incident/test/x/y"]
     for path in paths:
-        answer = await gate.http.get(path)
+        answer = await ended.http.get(path)
         assert LOCAL in answer.text, path
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -172,45 +188,41 @@ async def test_a_form_that_is_not_ours_changes_nothing(asking: Gate) -> None:
     assert (await asking.rig.rollbacks.rollback(where).status()).decisions == ()
 
 
-async def test_the_answer_on_a_page_cannot_be_forged_by_a_link(gate: Gate) -> None:
-    rollback = await gate.rig.start()
+async def test_the_answer_on_a_page_cannot_be_forged_by_a_link(ended: Gate) -> None:
     for forged in ("approve: applied", "eyJhbGciOiJub25lIn0.eyJ0ZXh0IjoiaGEifQ."):
-        page = await gate.http.get(f"/{rollback.id}", params={"said": forged})
+        page = await ended.http.get(f"/{ENDED}", params={"said": forged})
         assert page.status_code == 200
         assert 'id="said"' not in page.text
-    await rollback.result()
 
 
-async def test_a_picture_is_a_document_that_runs_nothing(gate: Gate) -> None:
-    rollback = await gate.rig.start()
-    await rollback.result()
-    page = (await gate.http.get(f"/{rollback.id}")).text
+@pytest.mark.long
+async def test_a_picture_is_a_document_that_runs_nothing(ended: Gate) -> None:
+    page = (await ended.http.get(f"/{ENDED}")).text
     (address,) = re.findall(r'<img src="([^"]+)"', page)
-    picture = await gate.http.get(html.unescape(address))
+    picture = await ended.http.get(html.unescape(address))
     assert picture.headers["content-type"] == "image/svg+xml"
     assert picture.headers["content-security-policy"].endswith("sandbox")
     assert "<title>rollback of" in picture.text
     assert "<script" not in picture.text
 
 
-async def test_a_report_can_be_taken_away_as_a_file(gate: Gate) -> None:
-    rollback = await gate.rig.start()
-    await rollback.result()
+@pytest.mark.long
+async def test_a_report_can_be_taken_away_as_a_file(ended: Gate) -> None:
     for form, begins in (
         ("html", "<!doctype html>"),
         ("md", "# VERIFIED"),
         ("json", '{"rollback"'),
     ):
-        file = await gate.http.get(f"/{rollback.id}/report.{form}")
+        file = await ended.http.get(f"/{ENDED}/report.{form}")
         assert file.text.startswith(begins)
         assert file.headers["content-disposition"].startswith("attachment; filename=")
-    assert (await gate.http.get(f"/{rollback.id}/report.pdf")).status_code == 404
+    assert (await ended.http.get(f"/{ENDED}/report.pdf")).status_code == 404
 
 
-async def test_other_names_of_this_machine_lead_to_the_one_address(gate: Gate) -> None:
-    answer = await gate.http.get("http://localhost:8088/services?x=1")
+async def test_other_names_of_this_machine_lead_to_the_one_address(ended: Gate) -> None:
+    answer = await ended.http.get("http://localhost:8088/services?x=1")
     assert (answer.status_code, answer.headers["location"]) == (307, f"{ORIGIN}/services?x=1")
-    assert (await gate.http.get("/", headers={"Host": "evil.example"})).status_code == 421
+    assert (await ended.http.get("/", headers={"Host": "evil.example"})).status_code == 421
 
 
 async def test_pages_tell_of_services_and_their_way_back(gate: Gate) -> None:

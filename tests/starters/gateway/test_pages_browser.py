@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from playwright.async_api import Browser, Page, expect
 from temporalio.client import Client
 
 from rollback_manager.client import Rollback
+from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.progress import EndState, Result, State
 from tests import rig
+from tests.incidents import evidence
 from tests.starters.gateway.browser import Site, chromium, is_within, site, violations
 
 SOON = 10_000
@@ -35,8 +38,10 @@ def shots(tmp_path: Path) -> Path:
 async def asks(
     client: Client, tmp_path: Path, browser: Browser, shots: Path
 ) -> AsyncIterator[Site]:
-    """A person must agree within a minute."""
-    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 60}}
+    """A person must agree within a minute; a drain waits for longer than anybody looks."""
+    patient = {**dict(rig.POLICY["timeouts"]), "drain_s": 60}  # type: ignore[call-overload]
+    approval = {"required": True, "deadline_s": 60}
+    policy: dict[str, object] = {"approval": approval, "timeouts": patient}
     async with (
         rig.rig(client, tmp_path, cached=1000, policy=policy) as made,
         site(made, browser, shots) as one,
@@ -48,8 +53,8 @@ async def asks(
 async def expires(
     client: Client, tmp_path: Path, browser: Browser, shots: Path
 ) -> AsyncIterator[Site]:
-    """Nobody has longer than three seconds."""
-    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 3}}
+    """Nobody has longer than ten seconds."""
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 10}}
     async with (
         rig.rig(client, tmp_path, cached=1000, policy=policy) as made,
         site(made, browser, shots) as one,
@@ -125,7 +130,8 @@ async def test_without_javascript_at_360_pixels_in_the_dark_a_person_rejects(ask
     assert asks.rig.world.shares_now == {"v2": 100}
 
 
-@pytest.mark.parametrize("mode", ["hold", pytest.param("restore", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["hold", "restore"])
 async def test_a_person_aborts_on_a_page_that_says_what_it_does(asks: Site, mode: str) -> None:
     asks.rig.world.in_flight = {"v2": 3}  # the shift is done, and the drain waits
     rollback = await waiting(asks)
@@ -153,6 +159,7 @@ async def test_a_person_aborts_on_a_page_that_says_what_it_does(asks: Site, mode
     assert (outcome.result, outcome.services[0].end) == (Result.ABORTED, ends[mode])
 
 
+@pytest.mark.long
 async def test_a_vote_after_the_deadline_is_told_why_it_does_not_count(expires: Site) -> None:
     rollback = await waiting(expires)
     async with expires.context(java_script_enabled=False) as context:
@@ -167,15 +174,9 @@ async def test_a_vote_after_the_deadline_is_told_why_it_does_not_count(expires: 
     assert expires.rig.world.shares_now == {"v2": 100}
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        (360, "dark"),
-        pytest.param(360, "light", marks=pytest.mark.long),
-        pytest.param(1100, "dark", marks=pytest.mark.long),
-        pytest.param(1100, "light", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("width", [360, 1100])
 async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: str) -> None:
     rollback = await waiting(asks)
     service = asks.rig.service
@@ -198,6 +199,13 @@ async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: s
         await rollback.result()
         await looked_at(asks, page, f"ended-{width}-{scheme}", f"/{rollback.id}")
         await looked_at(asks, page, f"report-{width}-{scheme}", f"/{rollback.id}/report")
+        told = evidence(fired_at=datetime.now(UTC))
+        await asks.rig.rollbacks.incidents.report(
+            Alarm(env="test", service=service, version="v2", evidence=told)
+        )
+        where = f"/incident/test/{service}/v2"
+        await looked_at(asks, page, f"incident-{width}-{scheme}", where)
+        await expect(page.get_by_role("heading", level=1)).to_have_text(where[1:])
 
 
 async def looked_at(on: Site, page: Page, name: str, path: str) -> None:

@@ -155,7 +155,7 @@ def hostile_pages() -> Iterator[tuple[str, dict[str, Any]]]:
     badge = status_view.Badge(HOSTILE, "▲", status_view.ACT)
     yield from hostile_lists(badge)
     problem = simple(404, "not-found", HOSTILE, HOSTILE)
-    yield "refused.html", {"problem": problem, "commands": (HOSTILE,)}
+    yield "refused.html", {"problem": problem, "commands": (HOSTILE,), "back": HOSTILE}
 
 
 def hostile_lists(badge: status_view.Badge) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -192,6 +192,13 @@ async def test_a_new_proof_with_two_factors_counts_for_a_while(door: Door) -> No
     assert later.method == "web"
 
 
+async def test_more_groups_than_a_cookie_holds_are_said_to_be_too_many(door: Door) -> None:
+    door.provider.groups = tuple(f"a-group-with-a-name-{n}" for n in range(200))
+    back = await door.come_in()
+    assert back.status_code == 401
+    assert "more groups than a cookie holds" in back.text
+
+
 async def test_a_provider_that_skips_the_new_proof_is_not_believed(door: Door) -> None:
     door.provider.claims = {"auth_time": int(datetime.now(UTC).timestamp()) - 3600}
     back = await door.come_in(anew=True)

@@ -54,7 +54,7 @@ async def test_forged_requests_are_refused_alike_and_cause_no_error_of_ours(
     now = chat.doors.now().timestamp()
     with caplog.at_level(logging.DEBUG):
         attacked = await play(
-            (chat.http,), "/slack/buttons", islice(mutated(SECRET, body, now), 0, None, 25)
+            chat.http, "/slack/buttons", islice(mutated(SECRET, body, now), 0, None, 25)
         )
     assert attacked.tried > 200
     assert (attacked.accepted, attacked.server_errors) == (0, 0), attacked.violations
@@ -66,7 +66,7 @@ async def test_a_request_that_is_replayed_decides_once(chat: Chat) -> None:
     rollback = await chat.waiting()
     value = f"{rollback.id.removeprefix('rollback/')}.{(await rollback.status()).nonce}"
     body, now = ANA.click("reject", value), chat.doors.now().timestamp()
-    statuses = await replay((chat.http,), "/slack/buttons", SECRET, body, now, 30)
+    statuses = await replay(chat.http, "/slack/buttons", SECRET, body, now, 30)
     assert statuses == {"200": 1, "409": 29}
     outcome = await rollback.result()
     assert [(d.by, d.counted) for d in outcome.decisions] == [("ana@example.com", True)]
