@@ -70,7 +70,7 @@ def service_details(status: ServiceStatus) -> str:
         for step in status.steps
     ]
     lines = [
-        f"### {_word(status.state)} · {cell(status.service)}"
+        f"### {words.STATES[status.state]} · {cell(status.service)}"
         f" {cell(status.from_version)} → {cell(status.to_version)}",
         f"- **Waits for** {cell(status.waits_for) or 'nobody'}",
         f"- **Serving** {_serving(status)}",
@@ -94,7 +94,7 @@ def _serving(status: ServiceStatus) -> str:
 def rollback_details(status: RollbackStatus, plan: RollbackPlan | None) -> str:
     """Current details of the rollback: where it is, what it waits for, what to send."""
     lines = [
-        f"### {_word(status.state)} · {_moves(plan) or status.rollback}",
+        f"### {words.STATES[status.state]} · {_moves(plan) or status.rollback}",
         f"- **Waits for** {cell(status.waits_for) or 'nobody'}",
         f"- **Stop** signal `abort`, or `rollback-manager abort {status.rollback}`",
         f"- **Security** {SECURITY.get(status.security, status.security)}",
@@ -168,7 +168,7 @@ def _waves(plan: RollbackPlan, status: RollbackStatus) -> list[str]:
     wave_of = {name: number for number, wave in enumerate(plan.waves, 1) for name in wave}
     rows = [
         f"| {wave_of[s.service]} | {s.service} | {cell(s.from_version)} → {cell(s.to_version)}"
-        f" | {ends.get(s.service) or _word(states[s.service].state)} | {s.strategy}"
+        f" | {ends.get(s.service) or words.STATES[states[s.service].state]} | {s.strategy}"
         f" | {s.floor} of {s.desired} |"
         for s in sorted(plan.services, key=lambda one: _urgency(states[one.service].state))
     ]
@@ -219,10 +219,6 @@ def _ignored(status: RollbackStatus) -> list[str]:
         f"- **Ignored** {cell(one.command)} by {cell(one.by)}: {cell(one.because)}"
         for one in status.ignored[-FEW:]
     ]
-
-
-def _word(state: State) -> str:
-    return str(state).upper().replace("_", " ")
 
 
 def cell(text: str) -> str:

@@ -1,6 +1,8 @@
 """What Temporal's Web UI shows of a watchdog: each orphan, and the line with which to go on."""
 
 from rollback_manager.claim import Claim, Watched
+from rollback_manager.progress import State
+from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
 
 MOST = 50
@@ -14,7 +16,7 @@ def watchdog_details(seen: Watched) -> str:
         return f"### RUNNING · {env}\nIt has not looked yet."
     if not (seen.orphans or seen.trouble):
         return f"### RUNNING · {env}\nNo rollback was left behind."
-    lines = [f"### NEEDS HUMAN · {env}"]
+    lines = [f"### {words.STATES[State.NEEDS_HUMAN]} · {env}"]
     if seen.trouble:
         lines += [f"- **It cannot tell**: {foreign(seen.trouble)}", "- What follows is older."]
     lines += ["", "| service | left by | epoch | since | type this |", "|---|---|---|---|---|"]

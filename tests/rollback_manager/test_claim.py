@@ -147,7 +147,7 @@ def test_the_details_of_a_watchdog_name_each_orphan_up_to_a_limit() -> None:
     text = web_ui_orphans.watchdog_details(
         Watched(env="prod", orphans=many, trouble="", looked=True)
     )
-    assert text.startswith("### NEEDS HUMAN · prod")
+    assert text.startswith("### NEEDS A PERSON · prod")
     assert "`rollback-manager adopt s0 --env prod`" in text
     assert "and 950 more: `rollback-manager list --env prod`" in text
     assert len(text) < 20_000

@@ -123,7 +123,7 @@ def test_the_web_ui_shows_a_row_for_each_service_and_those_that_wait_for_somebod
     rows = [line for line in text.splitlines() if line.startswith("| ") and "service-" in line]
     assert len(rows) == 30
     assert rows[0].startswith(f"| 2 | {NAMES[7]} |")
-    assert "NEEDS HUMAN" in rows[0]
+    assert "NEEDS A PERSON" in rows[0]
     assert text.splitlines()[0].endswith("30 services in 3 waves")
 
 
