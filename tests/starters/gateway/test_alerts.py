@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from rollback_manager.incidents.alerts import AlertNames, Alerts, AlertSource
 from rollback_manager.incidents.triggers import TriggerKind
+from rollback_manager.progress import Result, State
 from starters.gateway.alerts import proofs
 from tests import incident_rig, rig
 from tests.rig import Rig
@@ -41,12 +42,12 @@ async def alerted(client: Client, tmp_path: Path) -> AsyncIterator[Gate]:
         yield one
 
 
-def _opened(made: Rig):  # type: ignore[no-untyped-def]
+def _opened(made: Rig, live: Callable[[], Sequence[str]] = lambda: (SECRET, NEXT)):  # type: ignore[no-untyped-def]
     alerts = Alerts(alertmanager=NAMES, grafana=NAMES, cloudwatch=NAMES, generic=NAMES)
     return opened(
         made,
         catalogue=made.parts.catalogue.model_copy(update={"alerts": alerts}),
-        alert_secrets={source: lambda: (SECRET, NEXT) for source in AlertSource},
+        alert_secrets=dict.fromkeys(AlertSource, live),
         replays=InProcess(),
     )
 
@@ -200,6 +201,29 @@ async def test_both_secrets_count_while_one_is_replaced(alerted: Gate) -> None:
     service = alerted.rig.service
     assert (await by_bearer(alerted, "grafana", grouped(service), NEXT)).status_code == 202
     assert (await _post(alerted, "generic", generic(service), secret=NEXT)).status_code == 202
+
+
+async def test_the_secret_of_alerts_is_replaced_while_a_rollback_runs(
+    client: Client, tmp_path: Path
+) -> None:
+    live: list[str] = [SECRET]
+    policy: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
+    async with (
+        rig.rig(client, tmp_path, cached=1000, policy=policy) as made,
+        _opened(made, lambda: live) as gate,
+    ):
+        rollback = await made.start()
+        await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        body, told = generic(made.service), []
+        told.append(await _post(gate, "generic", body))
+        live.append(NEXT)  # both count
+        told.append(await _post(gate, "generic", body, ago_s=1))
+        live.remove(SECRET)
+        told.append(await _post(gate, "generic", body, ago_s=2))
+        told.append(await _post(gate, "generic", body, ago_s=3, secret=NEXT))
+        assert [one.status_code for one in told] == [202, 202, 401, 202]
+        await made.approve(rollback)
+        assert (await rollback.result()).result is Result.VERIFIED
 
 
 async def test_what_is_not_proven_is_not_even_read(alerted: Gate) -> None:

@@ -38,10 +38,12 @@ class Chat:
     door: SlackDoor
     slack: SlackStandIn
     http: httpx.AsyncClient
+    live: list[str]
+    """Signing secrets that count now; the last one is Slack's."""
 
     async def send(self, body: bytes, path: str = "/slack/buttons", **more: str) -> httpx.Response:
         """As Slack sends it, signed now."""
-        headers = {**signed(SECRET, body, datetime.now(UTC).timestamp()), **more}
+        headers = {**signed(self.live[-1], body, datetime.now(UTC).timestamp()), **more}
         return await self.http.post(path, content=body, headers=headers)
 
     async def click(
@@ -98,11 +100,12 @@ async def opened(made: Rig, slack: SlackStandIn, **more: Any) -> AsyncIterator[C
     """Slack's door before that rig."""
     client = wiring.http_client()
     answers = SlackAnswers(slack.api, lambda: slack.token, client, slack.url)
+    live = [SECRET]
     door = SlackDoor(
         teams=frozenset({"T1"}),
         apps=frozenset({"A1"}),
         answers=answers,
-        secrets=lambda: (SECRET,),
+        secrets=lambda: tuple(live),
         pages="https://rollback.example.com",
     )
     doors = doors_of(made)
@@ -115,7 +118,7 @@ async def opened(made: Rig, slack: SlackStandIn, **more: Any) -> AsyncIterator[C
     )
     transport = httpx.ASGITransport(make_app(doors), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-        yield Chat(made, doors, door, slack, http)
+        yield Chat(made, doors, door, slack, http, live)
     client.close()
 
 

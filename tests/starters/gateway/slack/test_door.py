@@ -11,7 +11,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from demo.slack import SlackPerson, SlackStandIn
+from demo.slack import SlackPerson, SlackStandIn, signed
 from proof.attack.slack import mutated, play, replay
 from proof.attack.slack_gate import ANA, BOB, SECRET
 from rollback_manager.client import RollbackClient
@@ -286,3 +286,17 @@ async def test_names_that_the_catalogue_does_not_know_are_refused_in_words(chat:
 async def test_a_stranger_types_in_vain(chat: Chat) -> None:
     said = await chat.typed(f"start {chat.rig.service} test", EVE)
     assert said.startswith("Nothing was done: nobody in the catalogue")
+
+
+async def test_the_signing_secret_is_replaced_while_a_rollback_runs(chat: Chat) -> None:
+    rollback = await chat.waiting()
+    value = f"{rollback.id.removeprefix('rollback/')}.{(await rollback.status()).nonce}"
+    chat.live.append("the-one-of-tomorrow")  # both count
+    old = signed(SECRET, body := ANA.click("open_plan", value), chat.doors.now().timestamp())
+    assert (await chat.http.post("/slack/buttons", content=body, headers=old)).status_code == 200
+    chat.live.remove(SECRET)
+    body = ANA.click("approve", value)
+    old = signed(SECRET, body, chat.doors.now().timestamp())
+    assert (await chat.http.post("/slack/buttons", content=body, headers=old)).status_code == 401
+    assert "counted" in await chat.click(rollback, "approve")
+    assert (await rollback.result()).result is Result.VERIFIED
