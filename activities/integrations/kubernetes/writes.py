@@ -34,6 +34,9 @@ def compare_and_set(
 ) -> Json:
     """The object with `change` and our mark on it, unless a newer mark stands there.
 
+    Where another attempt of the very same operation wrote in between it is left as it is now: what
+    that one wrote may have been changed since, and is not for one that comes late to write again.
+
     change: from the object as it is right now to the operations of a JSON patch; it may raise. It
     is asked anew each time somebody wrote in between, be it a controller that only counts pods.
     known: the object as it was seen a moment ago: the first try rests on it without reading it
@@ -43,9 +46,7 @@ def compare_and_set(
 
     Raises:
         StaleWrite: a newer operation of ours owns the object; nothing was written.
-        TemporaryError: somebody else wrote in between at every try; it is named. Or another attempt
-            of the very same operation did: what it wrote may have been changed since, and is not
-            written again by one that comes late.
+        TemporaryError: somebody else wrote in between at every try; it is named.
         PermanentError: the API refuses the change although nobody wrote in between.
     """
     refused_at, first = "", None
@@ -59,7 +60,7 @@ def compare_and_set(
         first = there if number == 0 else first
         _refuse_if_stale(path, mark, there)
         if there == mark != first:
-            raise _done_by_another_attempt(path)
+            return seen
         try:
             notes_now = {**notes(seen), key: str(mark)}
             changes = [*change(seen), *_annotated(seen, notes_now)]
@@ -117,14 +118,6 @@ def _refuse_if_same(path: str, refused_at: str, seen: Json) -> None:
             effect="Nothing was changed.",
             next_step="The object is not of the shape that was expected: see its spec.",
         )
-
-
-def _done_by_another_attempt(path: str) -> TemporaryError:
-    return TemporaryError(
-        f"{path} was written by another attempt of this step in the meantime",
-        effect="Nothing was written by this attempt.",
-        next_step="The step is looked at again by itself.",
-    )
 
 
 def _refuse_if_stale(path: str, mark: Mark, there: Mark | None) -> None:

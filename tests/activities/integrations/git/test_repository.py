@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -392,17 +393,13 @@ def _left(word: str) -> list[str]:
 
 
 def _processes(word: str) -> list[str]:
-    lines = (path.read_bytes().decode(errors="replace") for path in _command_lines())
-    return [line for line in lines if word in line]
+    return [line for line in _command_lines() if word in line]
 
 
-def _command_lines() -> Iterator[Path]:
+def _command_lines() -> Iterator[str]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            path.read_bytes()
-        except OSError:
-            continue
-        yield path
+        with suppress(OSError):  # it has ended meanwhile
+            yield path.read_bytes().decode(errors="replace")
 
 
 def test_a_wrong_token_is_refused_and_told_nowhere(
