@@ -32,7 +32,7 @@ async def answer(known: Doors, door: SlackDoor, typed: Typed) -> Said:
     """What the person is told, and nobody else in the channel."""
     verb, *rest = typed.text.split() or ["help"]
     try:
-        who = person(known, typed.sender)
+        who = await person(known, typed.sender)
         if verb not in VERBS:
             return Said(HELP)
         return await VERBS[verb](known, door, typed, who, rest)
@@ -132,7 +132,8 @@ async def _planned(known: Doors, request: RollbackRequest, who: Person) -> Rollb
     (service,) = request.services
     known.catalogue.placement(request.env, service)  # an unknown one must not cost a workflow
     facts = allowed.facts(known.catalogue, request, who)
-    allowed.demand(who, Verb.PLAN, None, Channel.SLACK, facts)
+    about = f"{request.env}/{service}"
+    await asking.demand(known, who, Verb.PLAN, about, None, Channel.SLACK, facts)
     return refusals.made(await known.rollbacks.plan(request))
 
 
