@@ -117,7 +117,8 @@ async def test_a_job_asks_sees_and_aborts_and_never_approves(job: Job) -> None:
             break
         await asyncio.sleep(0.05)
     assert seen.json()["requested_by"] == "ci:github/4711"
-    for decision in ("approve", "reject", "pause", "resume", "retry_step", "skip_step"):
+    votes = ("approve", "reject", "pause", "resume", "retry_step", "skip_step")
+    for decision in (*votes, ["abort_hold"], {}, None, 1):
         vote = {"decision": decision, "plan": digest}
         refused = await job.send("POST", f"{where}/decisions", json=vote)
         assert (refused.status_code, refused.json()["type"]) == (403, "not-allowed"), decision
