@@ -29,12 +29,12 @@ async def start(
     Who may depends on what it would touch: where decisions are signed it is planned first.
     Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
     """
-    tier = await _tier(known, request)
+    by = channel or channel_of(person)
+    tier = await _tier(known, person, request, by)
     facts = allowed.facts(known.catalogue, request, person)
     facts = facts.model_copy(update={"confirmed": request.confirmed or ""})
     name = rollback_id(request.env, request.key)
     if facts.level is SecurityLevel.SECURED:
-        by = channel or channel_of(person)
         await demand(known, person, Verb.START, name, tier, by, facts)
     await known.auditing.before(person, Verb.START, name, id="start", rests_on=request)
     return await known.rollbacks.start(request)
@@ -57,9 +57,23 @@ async def demand(
         raise
 
 
-async def _tier(known: Doors, request: RollbackRequest) -> Tier | None:
+async def may_now(
+    known: Doors, person: Person, verb: Verb, request: RollbackRequest, channel: Channel
+) -> None:
+    """Raise Refused (403) where they may not do it to these services, whatever is planned."""
+    facts = allowed.facts(known.catalogue, request, person)
+    if facts.level is SecurityLevel.SECURED:
+        about = f"{request.env}/{' '.join(request.services)}"
+        await demand(known, person, verb, about, None, channel, facts)
+
+
+async def _tier(
+    known: Doors, person: Person, request: RollbackRequest, channel: Channel
+) -> Tier | None:
+    """Who may not even plan it has nothing planned for them: it costs a look at production."""
     if allowed.level_of(known.catalogue, request.env) is SecurityLevel.LOCAL:
         return None
+    await may_now(known, person, Verb.PLAN, request, channel)
     question = request.model_copy(update={"key": naming.new_key(*request.services)})
     return refusals.made(await known.rollbacks.plan(question)).tier
 
@@ -82,7 +96,7 @@ async def decide_incident(
     )
     verb, tier = Verb.REJECT, Tier.T0
     if word is Action.ROLLBACK:
-        verb, tier = Verb.START, await _tier(known, request) or Tier.T0
+        verb, tier = Verb.START, await _tier(known, person, request, channel_of(person)) or Tier.T0
     facts = allowed.facts(known.catalogue, request, person)
     about = f"incident/{env}/{service}/{version}"
     if facts.level is SecurityLevel.SECURED:

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rollback_manager.audit import Entry, Event
+from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.may import Channel
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.authority.token import Dec, signed, verify_key  # noqa: F401
@@ -21,9 +22,12 @@ from rollback_manager.progress import RollbackStatus, State
 from rollback_manager.tier import Tier
 from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
+from starters.gateway.ci.door import CiDoor
+from starters.gateway.ci.keys import Keys
 from starters.gateway.deciding import Asked, Deciding, decide
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.problems import Refused
+from starters.gateway.replays import Replays
 from starters.gateway.signing import SigningKey
 from tests import rig
 from tests.starters.gateway.conftest import ORIGIN
@@ -266,6 +270,26 @@ async def test_whoever_is_turned_away_at_the_door_is_kept_once(
         ("local:unknown", "approve"),
     ]
     assert not sent.got
+
+
+async def test_who_has_no_role_has_nothing_planned_started_or_recorded(sent: Sent) -> None:
+    ci = CiDoor((), cast(Keys, None), cast(Replays, None), Credentials(b"k" * 32))
+    transport = httpx.ASGITransport(make_app(_doors(sent, ci=ci)), raise_app_exceptions=False)
+    wanted = {"env": "test", "services": ["checkout"]}
+    release = {"env": "test", "service": "checkout", "version": "v1"}
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        for path, body in (
+            ("plans", wanted),
+            ("rollbacks", wanted),
+            ("ci/releases", release),
+        ):
+            answer = await http.post(f"/api/v1/{path}", json=body)
+            assert (answer.status_code, answer.json()["type"]) == (403, "not-allowed"), answer.text
+    assert [(who, action) for who, action, _ in sent.chain.told] == [
+        ("local:unknown", "plan"),
+        ("local:unknown", "plan"),
+        ("local:unknown", "record_release"),
+    ]
 
 
 async def test_whoever_knocks_without_end_does_not_fill_the_chain(
