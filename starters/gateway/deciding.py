@@ -21,6 +21,7 @@ from rollback_manager.contract import (
     RollbackRequest,
     StepCommand,
     Vote,
+    is_of_rollback,
 )
 from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.plan import quotes
@@ -53,6 +54,9 @@ class Deciding(StrEnum):
 _ABORTS = frozenset({Deciding.ABORT_HOLD, Deciding.ABORT_RESTORE})
 _STOPS = _ABORTS | {Deciding.PAUSE}
 """What must count while no worker runs: nobody could say then how the rollback stands."""
+_STEPS = frozenset({Deciding.RETRY_STEP, Deciding.SKIP_STEP})
+_ANSWERS = _STEPS | {Deciding.APPROVE, Deciding.REJECT}
+"""What answers a question."""
 
 
 class Asked(Value):
@@ -178,9 +182,12 @@ def _plan(asked: Asked, status: RollbackStatus | None) -> str:
 
 
 def _nonce(asked: Asked, status: RollbackStatus | None) -> str:
-    """Of the question: a program that quotes the plan alone means the one that is open."""
-    votes = asked.deciding in {Deciding.APPROVE, Deciding.REJECT}
-    return asked.nonce or (status.nonce if status is not None and votes else "")
+    """Of the question: a program that quotes plan or step alone means the one that is open."""
+    if asked.nonce or status is None or asked.deciding not in _ANSWERS:
+        return asked.nonce
+    if asked.deciding not in _STEPS or is_of_rollback(asked.step):
+        return status.nonce
+    return next((one.nonce for one in status.services if one.service == asked.service), "")
 
 
 async def _sent(rollback: Rollback, person: Person, asked: Asked, token: str) -> Answered:

@@ -18,7 +18,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import Answered, Decision, RollbackRequest, Vote
 from rollback_manager.errors import Unreachable
-from rollback_manager.progress import RollbackStatus, State
+from rollback_manager.progress import RollbackStatus, ServiceStatus, State
 from rollback_manager.tier import Tier
 from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
@@ -38,6 +38,15 @@ DIGEST = "ab" * 32
 ROLLBACK = "rollback/test/k"
 OWNER = Person(subject="ana@example.com", groups=("payments",), method="web+mfa", factors=("mfa",))
 REQUESTER = Person(subject="ben@example.com", groups=("payments",), method="web+mfa")
+CHECKOUT = ServiceStatus(
+    rollback=ROLLBACK,
+    service="checkout",
+    state=State.NEEDS_HUMAN,
+    from_version="v2",
+    to_version="v1",
+    steps=(),
+    nonce="step's question",
+)
 STRANGER = Person(subject="eve@example.com", groups=("sales",))
 
 
@@ -91,10 +100,15 @@ class Sent:
             digest=DIGEST,
             nonce="question",
             tier=self.tier,
+            services=(CHECKOUT,),
         )
 
     async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
         self._note(vote)
+        return self.answers
+
+    async def step(self, verb: str, service: str, command: Any) -> Answered:
+        self._note(command)
         return self.answers
 
     async def abort(self, command: Any) -> None:
@@ -157,6 +171,18 @@ async def test_a_decision_is_signed_for_this_and_audited_before_it_is_sent(sent:
         "rollback-manager/test",
     )
     assert claims["exp"] - claims["iat"] == 600
+
+
+@pytest.mark.parametrize(
+    ("step", "nonce"),
+    [("drain", "step's question"), ("wave-1", "question"), ("part-2", "question")],
+)
+async def test_who_names_a_step_answers_the_question_that_is_open_there(
+    sent: Sent, step: str, nonce: str
+) -> None:
+    asked = _asked(Deciding.RETRY_STEP, step=step, service="checkout")
+    assert (await decide(_doors(sent), OWNER, Channel.CLI, asked)).applied
+    assert _claims(sent.got[0].token)["nonce"] == nonce
 
 
 def _claims(token: str) -> dict[str, Any]:
