@@ -3,6 +3,7 @@
 No decision is sent without its entry in the audit chain, and each refusal has one, too.
 """
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -171,7 +172,8 @@ async def _signed(known: Doors, person: Person, asked: Asked, case: _Case) -> st
         nonce=_nonce(asked, case.status),
     )
     dec = Dec(asked.deciding)
-    return signing.token(known.signer, person, dec, about, asked.id, known.now())
+    make = signing.token  # in a thread: the key may be far away
+    return await asyncio.to_thread(make, known.signer, person, dec, about, asked.id, known.now())
 
 
 def _plan(asked: Asked, status: RollbackStatus | None) -> str:

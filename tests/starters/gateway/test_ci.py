@@ -119,7 +119,8 @@ async def test_a_job_asks_sees_and_aborts_and_never_approves(job: Job) -> None:
         await asyncio.sleep(0.05)
     assert seen.json()["requested_by"] == "ci:github/4711"
     votes = ("approve", "reject", "pause", "resume", "retry_step", "skip_step")
-    for decision in (*votes, ["abort_hold"], {}, None, 1):
+    nonsense: tuple[object, ...] = (["abort_hold"], {}, None, 1)
+    for decision in (*votes, *nonsense):
         vote = {"decision": decision, "plan": digest}
         refused = await job.send("POST", f"{where}/decisions", json=vote)
         assert (refused.status_code, refused.json()["type"]) == (403, "not-allowed"), decision
