@@ -28,10 +28,13 @@ from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.plan import quotes
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
-from starters.gateway import allowed, signing
+from starters.gateway import allowed, asking, signing
 from starters.gateway.doors import Doors
 from starters.gateway.pace import Kind
 from starters.gateway.problems import Refused
+
+FORBIDDEN = 403
+"""Kept in the chain where it is said: whoever asked may not have waited for it."""
 
 
 class Deciding(StrEnum):
@@ -109,7 +112,8 @@ async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -
         return await known.answers.once(key, same, lambda: _decided(known, person, same))
     except Refused as refused:
         verb = asked.deciding.verb
-        await known.auditing.refused(person.subject, verb, asked.rollback, refused.what)
+        if refused.status != FORBIDDEN:
+            await known.auditing.refused(person.subject, verb, asked.rollback, refused.what)
         raise
 
 
@@ -126,7 +130,9 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
         confirmed=asked.confirm,
     )
     tier = case.status.tier if case.status else None
-    allowed.demand(person, asked.deciding.verb, tier, same.channel, facts)
+    await asking.demand(
+        known, person, asked.deciding.verb, asked.rollback, tier, same.channel, facts
+    )
     token = await _signed(known, person, asked, case) if level is SecurityLevel.SECURED else ""
     await known.auditing.before(
         person,

@@ -1,5 +1,6 @@
 """Allowed, audited, signed, sent: in this order, and nothing without the one before."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,7 @@ class Sent:
     got: list[Any] = field(default_factory=list)
     audited_before: list[int] = field(default_factory=list)
     no_worker: bool = False
+    answers_from: asyncio.Event | None = None
 
     def rollback(self, id: str) -> "Sent":
         return self
@@ -91,6 +93,8 @@ class Sent:
         return "first-run"
 
     async def status(self) -> RollbackStatus:
+        if self.answers_from is not None:
+            await self.answers_from.wait()
         if self.no_worker:
             raise Unreachable("no worker answers")
         return RollbackStatus(
@@ -228,6 +232,20 @@ async def test_who_may_not_is_told_why_and_it_is_kept(
     assert (subject, action) == (person.subject, deciding.verb)
     assert outcome.startswith("refused: ")
     assert because in outcome
+
+
+async def test_a_refusal_is_kept_though_whoever_asked_did_not_wait_for_it(sent: Sent) -> None:
+    sent.answers_from = asyncio.Event()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):  # as a page does, which answers within seconds
+            await decide(_doors(sent), STRANGER, Channel.WEB, _asked())
+    sent.answers_from.set()
+    async with asyncio.timeout(5):
+        while not sent.chain.told:
+            await asyncio.sleep(0.01)
+    ((subject, action, outcome),) = sent.chain.told
+    assert (subject, action) == (STRANGER.subject, "approve")
+    assert outcome.startswith("refused: ")
 
 
 async def test_without_its_entry_nothing_is_sent(sent: Sent) -> None:
