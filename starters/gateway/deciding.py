@@ -24,7 +24,7 @@ from rollback_manager.contract import (
     Vote,
     is_of_rollback,
 )
-from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.errors import NotFound, PermanentError, Unreachable
 from rollback_manager.plan import quotes
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
@@ -121,6 +121,7 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
     asked = same.asked
     level = allowed.level_of(known.catalogue, asked.rollback.split("/")[1])
     case = await _case(known, asked, level)
+    _must_be_of_it(asked, case.request)
     facts = allowed.facts(
         known.catalogue,
         case.request,
@@ -148,6 +149,16 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
         verb, because = asked.deciding.verb, answered.because
         await known.auditing.refused(person.subject, verb, asked.rollback, because)
     return answered
+
+
+def _must_be_of_it(asked: Asked, request: RollbackRequest) -> None:
+    """What is kept in the chain of this rollback must not steer another one's service."""
+    if asked.service and asked.service not in request.services:
+        raise NotFound(
+            f"{asked.rollback} has no such service",
+            effect="This call changed nothing.",
+            next_step=f"See which it has: rollback-manager status {asked.rollback}",
+        )
 
 
 async def _case(known: Doors, asked: Asked, level: SecurityLevel) -> _Case:

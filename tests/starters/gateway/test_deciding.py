@@ -18,7 +18,7 @@ from rollback_manager.authority.token import Dec, signed, verify_key  # noqa: F4
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import Answered, Decision, RollbackRequest, Vote
-from rollback_manager.errors import Unreachable
+from rollback_manager.errors import NotFound, Unreachable
 from rollback_manager.progress import RollbackStatus, ServiceStatus, State
 from rollback_manager.tier import Tier
 from starters.gateway.app import make_app
@@ -187,6 +187,15 @@ async def test_who_names_a_step_answers_the_question_that_is_open_there(
     asked = _asked(Deciding.RETRY_STEP, step=step, service="checkout")
     assert (await decide(_doors(sent), OWNER, Channel.CLI, asked)).applied
     assert _claims(sent.got[0].token)["nonce"] == nonce
+
+
+async def test_a_step_of_another_rollbacks_service_is_not_reached_through_this_one(
+    sent: Sent,
+) -> None:
+    asked = _asked(Deciding.SKIP_STEP, step="drain", service="billing")
+    with pytest.raises(NotFound, match="no such service"):
+        await decide(_doors(sent), OWNER, Channel.CLI, asked)
+    assert not sent.got
 
 
 def _claims(token: str) -> dict[str, Any]:
