@@ -139,7 +139,7 @@ async def test_a_job_of_github_rolls_back_without_temporal_and_without_a_secret(
         assert status.requested_by == "ci:github/4711"
         assert f"security: by the gateway {reached.url}" in talk
 
-        vote = ("approve", document["rollback"], "--plan", "0" * 64)
+        vote = ("approve", document["rollback"], "--plan", "0" * 64, "--confirm", service)
         code, document, _ = await typed(env, *vote)
         assert (code, document["error"]) == (4, "NotPermitted"), document
         code, document, talk = await typed(env, "may-deploy", service, "--version", "v2")
