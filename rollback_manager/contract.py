@@ -253,9 +253,9 @@ class StepCommand(Value):
     token: str = ""
 
 
-def is_wave(step: str) -> bool:
-    """Whether the step is a wave of the rollback, `wave-2`, and no step of one service."""
-    return re.fullmatch(r"wave-[0-9]+", step) is not None
+def is_of_rollback(step: str) -> bool:
+    """Whether it is a wave or a part of the rollback, `wave-2`, and no step of one service."""
+    return re.fullmatch(r"(wave|part)-[0-9]+", step) is not None
 
 
 class Answered(Value):

@@ -67,9 +67,13 @@ def is_automatic(request: RollbackRequest) -> bool:
     """Whether an incident began it by itself: then its decision has just judged fresh evidence.
 
     It asks for approval where a detector has not said "regressed" within `fresh_s` (caps.py).
+    Whoever asks may write anything under `incident`, their own name, too: only an incident's own
+    id, of just this service, stands for a judgement.
     """
-    by_itself = bool(request.incident) and request.requested_by == request.incident
-    return by_itself and not request.needs_approval
+    places = {f"incident/{request.env}/{service}" for service in request.services}
+    by_itself = request.requested_by == request.incident
+    is_incident = places == {request.incident.rpartition("/")[0]}
+    return by_itself and is_incident and not request.needs_approval
 
 
 def _facts(

@@ -145,13 +145,15 @@ def _step(
     async def run() -> Answer:
         named = naming.rollback(rollback)
         own = naming.named("service", service) if service else None
-        from rollback_manager.contract import StepCommand, is_wave
+        from rollback_manager.contract import StepCommand, is_of_rollback
         from rollback_manager.rendering.layout import foreign, page
         from starters.connection import connected
 
         async with connected() as client:
             running = client.rollback(named)
-            whose = own or "" if is_wave(step) else own or _only_service(await running.status())
+            whose = (
+                own or "" if is_of_rollback(step) else own or _only_service(await running.status())
+            )
             command = StepCommand(step=step, by=by or naming.operator(), reason=reason)
             got = await running.step(verb, whose, command)
         word = "applied" if got.applied else "ignored"

@@ -36,7 +36,7 @@ GRACE_S = 5
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
     catalogue = wiring.catalogue_of(settings)
-    secrets = wiring.secrets_of(catalogue)
+    secrets = gateway_parts.secrets_of(catalogue)
     records = gateway_parts.engine(settings, secrets)
     replays = SqlReplays(records)
     return make_app(

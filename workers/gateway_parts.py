@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Engine
 
+from activities.integrations.secret_aws import AwsSecrets
 from activities.integrations.sql import engine_for, upgrade
 from activities.secrets import Secrets
 from rollback_manager.audit import AuditLog
@@ -16,9 +17,17 @@ from rollback_manager.errors import PermanentError
 from rollback_manager.incidents.alerts import AlertSource
 from starters.gateway.signing import Signer, SigningKey
 from workers import wiring
+from workers.seldom import Seldom
 from workers.settings import Settings
+from workers.targets import kubernetes_secrets
 
 NOT_STARTED = "Nothing was started; production is unchanged."
+
+
+def secrets_of(catalogue: Catalogue) -> Secrets:
+    """As the workers read them, and seldom where they are far: strangers knock at these doors."""
+    far = Seldom(AwsSecrets()), Seldom(kubernetes_secrets(catalogue))
+    return Secrets(dict(zip(("aws", "kubernetes"), far, strict=True)))
 
 
 def engine(settings: Settings, secrets: Secrets) -> Engine:

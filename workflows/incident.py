@@ -9,6 +9,7 @@ from temporalio.common import SearchAttributeKey, VersioningBehavior
 from temporalio.exceptions import ApplicationError, ChildWorkflowError, is_cancelled_exception
 from temporalio.workflow import ParentClosePolicy
 
+from workflows.messages import readable
 from workflows.options import A_MINUTE
 from workflows.rollback import RollbackWorkflow
 from workflows.short import FAILED, short
@@ -293,17 +294,20 @@ class IncidentWorkflow:
         )
 
     @workflow.signal(description="The release is worse, or is so no more")
-    def alarm(self, alarm: Alarm) -> None:
+    def alarm(self, alarm: Alarm | None = None) -> None:
         """Evidence that joins."""
-        self._alarms = collected(self._alarms, alarm)
+        if known := readable(alarm, Alarm):
+            self._alarms = collected(self._alarms, known)
 
     @workflow.signal(description="A person decides: rollback, fix_forward or monitor")
-    def decide(self, verdict: IncidentVerdict) -> None:
+    def decide(self, verdict: IncidentVerdict | None = None) -> None:
         """A person's word ends the review."""
-        if because := self._unwanted(verdict):
+        if (known := readable(verdict, IncidentVerdict)) is None:
+            return
+        if because := self._unwanted(known):
             workflow.logger.warning("a word was ignored", extra={"because": because})
             return
-        self._verdict = verdict
+        self._verdict = known
 
     @workflow.update(name="decide", description="A person decides: rollback, fix_forward, monitor")
     def decided(self, verdict: IncidentVerdict) -> Answered:

@@ -310,12 +310,13 @@ class RollbackWorkflow(Steering):
     def status(self) -> RollbackStatus:
         """Where the rollback is; each service's own steps are its child's to tell."""
         plan, ballot = self._plan, self._approval.ballot
+        planned = plan or self._branches.tree
         waiting = self._state is State.WAITING_FOR_APPROVAL
         return RollbackStatus(
             rollback=workflow.info().workflow_id,
             env=self._request.env,
             state=self._state,
-            digest=ballot.digest if ballot else plan.digest if plan else "",
+            digest=ballot.digest if ballot else planned.digest if planned else "",
             requested_by=self._request.requested_by,
             reason=self._request.reason,
             incident=self._request.incident,

@@ -64,6 +64,14 @@ class Directory(Value):
         known = self.people.get(subject)
         return None if known is None else Person(subject=subject, groups=known.groups)
 
+    def completed(self, person: Person) -> Person:
+        """The same person with the groups that the catalogue gives them beside their own."""
+        known = self.people.get(person.subject)
+        if known is None:
+            return person
+        groups = tuple(dict.fromkeys((*person.groups, *known.groups)))
+        return person.model_copy(update={"groups": groups})
+
     def by_slack(self, team: str, user: str) -> Person | None:
         """The person behind an account of Slack; None: nobody who is known here."""
         return self._whose("slack", f"{team}/{user}", "slack")

@@ -137,7 +137,7 @@ class Rollback:
     async def step(self, verb: str, service: str, command: StepCommand) -> Answered:
         """`retry_step` or `skip_step` for what waits: a wave, or a step of that service."""
         env = self.id.split("/")[1]
-        child = None if contract.is_wave(command.step) else contract.service_id(env, service)
+        child = None if contract.is_of_rollback(command.step) else contract.service_id(env, service)
         handle = self._client.get_workflow_handle(child or self.id)
         try:
             answer: Answered = await handle.execute_update(

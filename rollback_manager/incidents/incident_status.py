@@ -132,6 +132,8 @@ def unwanted(incident: Incident, verdict: IncidentVerdict) -> str:
     """Why a person's word cannot be followed now; empty if it can."""
     if verdict.action is Action.MANUAL_REVIEW:
         return "that is what you are asked for: say rollback, fix_forward or monitor"
+    if verdict.by == incident.id:
+        return "it is a person's word that is asked for: an incident gives none to itself"
     if incident.status not in TAKES_A_WORD:
         return f"it asks nobody: it is {incident.status}"
     return ""

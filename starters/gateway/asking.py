@@ -1,7 +1,7 @@
 """What begins something, besides what is decided about a rollback: allowed? → audited → done."""
 
 from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.authority.may import Channel, Verb
+from rollback_manager.authority.may import Channel, Facts, Verb
 from rollback_manager.authority.people import Kind as Of
 from rollback_manager.authority.people import Person
 from rollback_manager.client import Rollback
@@ -13,6 +13,7 @@ from starters import naming, refusals
 from starters.gateway import allowed
 from starters.gateway.doors import Doors
 from starters.gateway.pace import Kind
+from starters.gateway.problems import Refused
 
 
 def channel_of(person: Person) -> Channel:
@@ -28,19 +29,51 @@ async def start(
     Who may depends on what it would touch: where decisions are signed it is planned first.
     Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
     """
-    tier = await _tier(known, request)
+    by = channel or channel_of(person)
+    tier = await _tier(known, person, request, by)
     facts = allowed.facts(known.catalogue, request, person)
     facts = facts.model_copy(update={"confirmed": request.confirmed or ""})
-    if facts.level is SecurityLevel.SECURED:
-        allowed.demand(person, Verb.START, tier, channel or channel_of(person), facts)
     name = rollback_id(request.env, request.key)
+    if facts.level is SecurityLevel.SECURED:
+        await demand(known, person, Verb.START, name, tier, by, facts)
     await known.auditing.before(person, Verb.START, name, id="start", rests_on=request)
     return await known.rollbacks.start(request)
 
 
-async def _tier(known: Doors, request: RollbackRequest) -> Tier | None:
+async def demand(
+    known: Doors,
+    person: Person,
+    verb: Verb,
+    about: str,
+    tier: Tier | None,
+    channel: Channel,
+    facts: Facts,
+) -> None:
+    """Raise Refused (403) where they may not, and keep that: not every door answers with 403."""
+    try:
+        allowed.demand(person, verb, tier, channel, facts)
+    except Refused as refused:
+        await known.auditing.refused(person.subject, verb, about, refused.what)
+        raise
+
+
+async def may_now(
+    known: Doors, person: Person, verb: Verb, request: RollbackRequest, channel: Channel
+) -> None:
+    """Raise Refused (403) where they may not do it to these services, whatever is planned."""
+    facts = allowed.facts(known.catalogue, request, person)
+    if facts.level is SecurityLevel.SECURED:
+        about = f"{request.env}/{' '.join(request.services)}"
+        await demand(known, person, verb, about, None, channel, facts)
+
+
+async def _tier(
+    known: Doors, person: Person, request: RollbackRequest, channel: Channel
+) -> Tier | None:
+    """Who may not even plan it has nothing planned for them: it costs a look at production."""
     if allowed.level_of(known.catalogue, request.env) is SecurityLevel.LOCAL:
         return None
+    await may_now(known, person, Verb.PLAN, request, channel)
     question = request.model_copy(update={"key": naming.new_key(*request.services)})
     return refusals.made(await known.rollbacks.plan(question)).tier
 
@@ -63,12 +96,12 @@ async def decide_incident(
     )
     verb, tier = Verb.REJECT, Tier.T0
     if word is Action.ROLLBACK:
-        verb, tier = Verb.START, await _tier(known, request) or Tier.T0
+        verb, tier = Verb.START, await _tier(known, person, request, channel_of(person)) or Tier.T0
     facts = allowed.facts(known.catalogue, request, person)
-    if facts.level is SecurityLevel.SECURED:
-        allowed.demand(person, verb, tier, channel_of(person), facts)
-    verdict = IncidentVerdict(action=word, by=person.subject, reason=reason)
     about = f"incident/{env}/{service}/{version}"
+    if facts.level is SecurityLevel.SECURED:
+        await demand(known, person, verb, about, tier, channel_of(person), facts)
+    verdict = IncidentVerdict(action=word, by=person.subject, reason=reason)
     await known.auditing.before(person, f"incident.{word}", about, id=request.key, rests_on=verdict)
     answered = await known.rollbacks.incidents.decide(*release, verdict)
     if not answered.applied:

@@ -3,6 +3,7 @@
 No decision is sent without its entry in the audit chain, and each refusal has one, too.
 """
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,15 +22,19 @@ from rollback_manager.contract import (
     RollbackRequest,
     StepCommand,
     Vote,
+    is_of_rollback,
 )
-from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.errors import NotFound, PermanentError, Unreachable
 from rollback_manager.plan import quotes
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
-from starters.gateway import allowed, signing
+from starters.gateway import allowed, asking, signing
 from starters.gateway.doors import Doors
 from starters.gateway.pace import Kind
 from starters.gateway.problems import Refused
+
+FORBIDDEN = 403
+"""Kept in the chain where it is said: whoever asked may not have waited for it."""
 
 
 class Deciding(StrEnum):
@@ -53,6 +58,9 @@ class Deciding(StrEnum):
 _ABORTS = frozenset({Deciding.ABORT_HOLD, Deciding.ABORT_RESTORE})
 _STOPS = _ABORTS | {Deciding.PAUSE}
 """What must count while no worker runs: nobody could say then how the rollback stands."""
+_STEPS = frozenset({Deciding.RETRY_STEP, Deciding.SKIP_STEP})
+_ANSWERS = _STEPS | {Deciding.APPROVE, Deciding.REJECT}
+"""What answers a question."""
 
 
 class Asked(Value):
@@ -104,7 +112,8 @@ async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -
         return await known.answers.once(key, same, lambda: _decided(known, person, same))
     except Refused as refused:
         verb = asked.deciding.verb
-        await known.auditing.refused(person.subject, verb, asked.rollback, refused.what)
+        if refused.status != FORBIDDEN:
+            await known.auditing.refused(person.subject, verb, asked.rollback, refused.what)
         raise
 
 
@@ -112,6 +121,7 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
     asked = same.asked
     level = allowed.level_of(known.catalogue, asked.rollback.split("/")[1])
     case = await _case(known, asked, level)
+    _must_be_of_it(asked, case.request)
     facts = allowed.facts(
         known.catalogue,
         case.request,
@@ -121,7 +131,9 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
         confirmed=asked.confirm,
     )
     tier = case.status.tier if case.status else None
-    allowed.demand(person, asked.deciding.verb, tier, same.channel, facts)
+    await asking.demand(
+        known, person, asked.deciding.verb, asked.rollback, tier, same.channel, facts
+    )
     token = await _signed(known, person, asked, case) if level is SecurityLevel.SECURED else ""
     await known.auditing.before(
         person,
@@ -137,6 +149,16 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
         verb, because = asked.deciding.verb, answered.because
         await known.auditing.refused(person.subject, verb, asked.rollback, because)
     return answered
+
+
+def _must_be_of_it(asked: Asked, request: RollbackRequest) -> None:
+    """What is kept in the chain of this rollback must not steer another one's service."""
+    if asked.service and asked.service not in request.services:
+        raise NotFound(
+            f"{asked.rollback} has no such service",
+            effect="This call changed nothing.",
+            next_step=f"See which it has: rollback-manager status {asked.rollback}",
+        )
 
 
 async def _case(known: Doors, asked: Asked, level: SecurityLevel) -> _Case:
@@ -167,7 +189,8 @@ async def _signed(known: Doors, person: Person, asked: Asked, case: _Case) -> st
         nonce=_nonce(asked, case.status),
     )
     dec = Dec(asked.deciding)
-    return signing.token(known.signer, person, dec, about, asked.id, known.now())
+    make = signing.token  # in a thread: the key may be far away
+    return await asyncio.to_thread(make, known.signer, person, dec, about, asked.id, known.now())
 
 
 def _plan(asked: Asked, status: RollbackStatus | None) -> str:
@@ -178,9 +201,12 @@ def _plan(asked: Asked, status: RollbackStatus | None) -> str:
 
 
 def _nonce(asked: Asked, status: RollbackStatus | None) -> str:
-    """Of the question: a program that quotes the plan alone means the one that is open."""
-    votes = asked.deciding in {Deciding.APPROVE, Deciding.REJECT}
-    return asked.nonce or (status.nonce if status is not None and votes else "")
+    """Of the question: a program that quotes plan or step alone means the one that is open."""
+    if asked.nonce or status is None or asked.deciding not in _ANSWERS:
+        return asked.nonce
+    if asked.deciding not in _STEPS or is_of_rollback(asked.step):
+        return status.nonce
+    return next((one.nonce for one in status.services if one.service == asked.service), "")
 
 
 async def _sent(rollback: Rollback, person: Person, asked: Asked, token: str) -> Answered:

@@ -39,7 +39,7 @@ async def _known(request: Request, known: Doors) -> Person:
         found = known.sign_in.signed_in(request)
         if found is None:
             raise Refused(401, "not-signed-in", "nobody is signed in", next_step=SIGN_IN)
-        return found.person_at(known.now())
+        return known.catalogue.directory.completed(found.person_at(known.now()))
     return local_operator(known)
 
 

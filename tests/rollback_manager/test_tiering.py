@@ -124,6 +124,17 @@ def test_an_incidents_own_rollback_needs_nobody_at_t1_and_a_persons_one_does() -
     assert judged(facts(rehearsed(41)), **own)[1].approval.required
 
 
+@pytest.mark.parametrize(
+    "name", ["ana@example.com", "ci:github/8812", "incident/prod/other/v2", "incident/test/shop/v2"]
+)
+def test_nobody_is_an_incident_by_naming_it_as_they_are_called(name: str) -> None:
+    own: dict[str, Any] = {"incident": name, "requested_by": name}
+    _, plan = judged(facts(rehearsed(1)), **own)
+    assert plan.approval.required
+    assert plan.quorum is not None
+    assert plan.quorum.votes == 1
+
+
 def test_at_level_local_policy_alone_asks_and_the_plan_says_what_that_cannot_keep() -> None:
     local = RULES.model_copy(update={"level": SecurityLevel.LOCAL})
     _, plan = judged(facts(), local)

@@ -209,6 +209,17 @@ async def test_a_person_is_asked_where_the_trigger_asks_for_one(split: Rig) -> N
     await replay_incident(split)
 
 
+async def test_no_signal_without_sense_wedges_an_incident(split: Rig) -> None:
+    await give(split, alarm(split, trigger=TriggerKind.FEATURE_REGRESSION, size=None))
+    await until(split, Status.DECISION_MADE)
+    senseless: list[list[object]] = [[], [None], [b"\x00"]]
+    for words in senseless:
+        for name in ("alarm", "decide"):
+            await incident(split).signal(name, args=words)
+    await decide(split, Action.ROLLBACK)
+    assert (await ended(split)).incident.status is Status.RESOLVED
+
+
 async def test_what_a_person_said_is_not_overridden_by_the_next_alarm_and_can_be_changed(
     split: Rig, quick: None
 ) -> None:

@@ -6,7 +6,7 @@ from temporalio.client import Client
 
 from proof.stand_ins import Gate
 from rollback_manager.client import Rollback
-from rollback_manager.contract import AbortCommand, AbortMode, Decision, Vote
+from rollback_manager.contract import AbortCommand, AbortMode, Decision, StepCommand, Vote
 from rollback_manager.progress import EndState, Result, State, exit_code
 from tests.fleet_rig import FleetRig, fleet_rig
 
@@ -101,9 +101,10 @@ async def test_after_a_part_that_is_not_well_a_person_may_go_on(
 ) -> None:
     async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
         rollback = await first_part_ended(made)
-        await made.until(rollback, State.NEEDS_HUMAN)
-        handle = client.get_workflow_handle(rollback.id)
-        await handle.signal("skip_step", {"step": "part-1", "by": "anna"})
+        status = await made.until(rollback, State.NEEDS_HUMAN)
+        assert len(status.digest) == 64, "a signed answer quotes the plan, in parts, too"
+        skip = StepCommand(step="part-1", by="anna")
+        assert (await rollback.step("skip_step", "", skip)).applied
         outcome = await rollback.result()
     assert outcome.result is Result.ABORTED
     assert outcome.well == made.names("a", "c", "z")

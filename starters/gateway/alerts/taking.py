@@ -55,7 +55,7 @@ class Taking:
         return AlertsTaken(alerts=tuple(taken))
 
     async def _proven(self, source: AlertSource, request: Request, body: bytes) -> None:
-        secrets = self._known.alert_secrets[source]()
+        secrets = await asyncio.to_thread(self._known.alert_secrets[source])  # may be far away
         if source in BY_BEARER:
             if not proofs.is_bearer(_only(request, "authorization"), secrets):
                 raise _unproven(source)

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import Field, StringConstraints
 
+from rollback_manager.authority.may import Verb
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.values import Value
 from starters import naming, refusals
-from starters.gateway import problems
+from starters.gateway import asking, problems
 from starters.gateway.api.names import Name
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
@@ -48,7 +49,9 @@ async def plan(wanted: Wanted, known: Known, person: Who, request: Request) -> R
     placed(known, wanted)
     about = problems.about(request, shown_as(wanted))
     key = naming.new_key(*wanted.services)
-    planned = await known.rollbacks.plan(wanted.request(key, person.subject))
+    asked = wanted.request(key, person.subject)
+    await asking.may_now(known, person, Verb.PLAN, asked, asking.channel_of(person))
+    planned = await known.rollbacks.plan(asked)
     made = refusals.made(planned)
     known.plans.keep(about, made)
     return made

@@ -8,10 +8,18 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import StringConstraints
 
+from rollback_manager.authority.may import Verb
 from rollback_manager.authority.people import Kind
-from rollback_manager.contract import RecordRelease, ReleaseRequest, Releases, release_id
+from rollback_manager.contract import (
+    RecordRelease,
+    ReleaseRequest,
+    Releases,
+    RollbackRequest,
+    release_id,
+)
 from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
 from rollback_manager.values import Value
+from starters.gateway import asking
 from starters.gateway.api.names import Name
 from starters.gateway.identity import Known, Who
 from starters.gateway.problems import Refused
@@ -55,6 +63,11 @@ async def record(went: WentOut, known: Known, person: Who) -> Releases:
             next_step="Where Temporal can be reached: rollback-manager releases record",
         )
     known.catalogue.placement(went.env, went.service)
+    about = RollbackRequest(
+        env=went.env, services=(went.service,), key=went.version, requested_by=person.subject
+    )
+    channel = asking.channel_of(person)
+    await asking.may_now(known, person, Verb.RECORD_RELEASE, about, channel)
     where = release_id(went.env, went.service, went.version)
     await known.auditing.before(
         person, "record_release", where, id=secrets.token_hex(16), rests_on=went

@@ -26,6 +26,9 @@ class CiDoor:
     replays: Replays
     credentials: Credentials
     starts: Starts = field(default_factory=Starts)
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Who waits for the keys of an issuer that is slow waits here, and holds no thread meanwhile:
+    what is decided needs one for its entry in the audit chain."""
 
     async def signed_in(self, token: str, catalogue: Catalogue, now: datetime) -> Granted:
         """What the job of this token may ask for.
@@ -34,7 +37,8 @@ class CiDoor:
         """
         issuer = ci_tokens.issuer_of(token, self.issuers)
         kid = ci_tokens.key_id(token)
-        key = await asyncio.to_thread(self.keys.key, issuer, kid)
+        async with self.asking:
+            key = await asyncio.to_thread(self.keys.key, issuer, kid)
         claims = ci_tokens.verified(token, key, issuer, now)
         rules = {name: service.ci for name, service in catalogue.services.items() if service.ci}
         granted = ci_tokens.granted(claims, issuer.source, rules)

@@ -45,7 +45,8 @@ async def admitted(request: Request, known: Doors, door: CiDoor, credential: str
         case ["GET", "api", "v1", "rollback", env, key]:
             await _is_own(known, granted, env, key)
         case ["POST", "api", "v1", "rollback", env, key, "decisions"]:
-            if (await _sent(request)).get("decision") not in ABORTS:
+            decision = (await _sent(request)).get("decision")
+            if not isinstance(decision, str) or decision not in ABORTS:
                 raise _closed("CI may ask, and never decides; it may abort what it started")
             await _is_own(known, granted, env, key)
         case ["POST", "api", "v1", "ci", "may-deploy" | "releases"]:

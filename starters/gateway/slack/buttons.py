@@ -41,11 +41,15 @@ async def _decided(known: Doors, door: SlackDoor, click: Click) -> Said:
     deciding, carried = DECIDES.get(click.action), chat.clicked(click.value)
     if deciding is None or carried is None:
         raise Said("This button is none of ours. Nothing was changed.")
-    who = person(known, click.sender)
+    who = await person(known, click.sender)
     rollback = f"rollback/{carried.key}"
     link = door.page(rollback)
     status = await known.rollbacks.rollback(rollback).status()
-    _must_be_open(status, deciding, carried.nonce, link)
+    try:
+        _must_be_open(status, deciding, carried.nonce, link)
+    except Said as refused:  # Slack is answered with 200: no layer sees that nothing was done
+        await known.auditing.refused(who.subject, deciding.verb, rollback, refused.text)
+        raise
     asked = Asked(
         rollback=rollback,
         deciding=deciding,

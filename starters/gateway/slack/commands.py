@@ -13,7 +13,7 @@ from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.telling.card import card
 from starters import refusals
-from starters.gateway import allowed, asking
+from starters.gateway import asking
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.doors import Doors
 from starters.gateway.slack.door import Said, SlackDoor
@@ -32,7 +32,7 @@ async def answer(known: Doors, door: SlackDoor, typed: Typed) -> Said:
     """What the person is told, and nobody else in the channel."""
     verb, *rest = typed.text.split() or ["help"]
     try:
-        who = person(known, typed.sender)
+        who = await person(known, typed.sender)
         if verb not in VERBS:
             return Said(HELP)
         return await VERBS[verb](known, door, typed, who, rest)
@@ -131,8 +131,7 @@ async def _planned(known: Doors, request: RollbackRequest, who: Person) -> Rollb
     """Whoever may, judged at this moment and not by who can see the channel (security T03)."""
     (service,) = request.services
     known.catalogue.placement(request.env, service)  # an unknown one must not cost a workflow
-    facts = allowed.facts(known.catalogue, request, who)
-    allowed.demand(who, Verb.PLAN, None, Channel.SLACK, facts)
+    await asking.may_now(known, who, Verb.PLAN, request, Channel.SLACK)
     return refusals.made(await known.rollbacks.plan(request))
 
 

@@ -35,8 +35,9 @@ def router(door: SlackDoor, secrets: Callable[[], tuple[str, ...]], replays: Rep
     async def slack(request: Request, known: Known) -> Response:
         try:
             body = await asyncio.wait_for(_read(request), READ_S)
+            live = await asyncio.to_thread(secrets)  # they may be far away
             signature = verification.verified(
-                _headers(request), body, secrets(), known.now().timestamp()
+                _headers(request), body, live, known.now().timestamp()
             )
         except (NotSlack, ClientDisconnect, TimeoutError, RollbackError) as error:
             return _refused(error)

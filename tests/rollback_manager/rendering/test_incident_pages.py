@@ -139,6 +139,9 @@ def test_a_word_counts_only_while_it_is_waited_for() -> None:
     assert "planned" in unwanted(asks.model_copy(update={"status": Status.PLANNED}), word)
     assert not unwanted(asks.model_copy(update={"status": Status.MONITORING}), word)
     assert "asked for" in unwanted(asks, IncidentVerdict(action=Action.MANUAL_REVIEW, by="anna"))
+    # A rollback in the incident's own name would ask nobody (tiering.is_automatic).
+    itself = IncidentVerdict(action=Action.ROLLBACK, by=asks.id)
+    assert "a person's word" in unwanted(asks, itself)
 
 
 def test_the_watch_says_what_it_compares_and_how_old_that_is() -> None:

@@ -1,6 +1,7 @@
 """CI at the gateway: it signs in by its OIDC token, asks for its own services, decides nothing."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -117,7 +118,9 @@ async def test_a_job_asks_sees_and_aborts_and_never_approves(job: Job) -> None:
             break
         await asyncio.sleep(0.05)
     assert seen.json()["requested_by"] == "ci:github/4711"
-    for decision in ("approve", "reject", "pause", "resume", "retry_step", "skip_step"):
+    votes = ("approve", "reject", "pause", "resume", "retry_step", "skip_step")
+    nonsense: tuple[object, ...] = (["abort_hold"], {}, None, 1)
+    for decision in (*votes, *nonsense):
         vote = {"decision": decision, "plan": digest}
         refused = await job.send("POST", f"{where}/decisions", json=vote)
         assert (refused.status_code, refused.json()["type"]) == (403, "not-allowed"), decision
@@ -236,6 +239,28 @@ def test_strangers_cannot_make_the_gateway_ask_for_keys_all_the_time() -> None:
     clock[0] = ASK_EVERY_S
     assert key("key-1")
     assert issuing.asked == 1
+
+
+async def test_strangers_at_a_slow_issuer_hold_one_thread_and_not_those_of_decisions() -> None:
+    goes_on, waiting = threading.Event(), []
+
+    def slow(url: str, at_most: int) -> bytes:
+        goes_on.wait(10)
+        return Issuing().body
+
+    issued = Provider(Source.GITHUB, NOW, key=KEY)
+    door = CiDoor((issued.issuer,), Keys(slow), Seen(), Credentials(b"k" * 32))
+    catalogue = rig.catalogue("shop", {})
+    for _ in range(64):
+        came = door.signed_in(issued.token(), catalogue, NOW)
+        waiting.append(asyncio.create_task(came))
+    try:
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            assert await asyncio.to_thread(lambda: "an entry of the audit chain")
+    finally:
+        goes_on.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def test_a_new_key_is_found_and_one_that_was_taken_back_is_not() -> None:

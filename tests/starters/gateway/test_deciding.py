@@ -1,5 +1,6 @@
 """Allowed, audited, signed, sent: in this order, and nothing without the one before."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,20 +11,24 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rollback_manager.audit import Entry, Event
+from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.may import Channel
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.authority.token import Dec, signed, verify_key  # noqa: F401
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import Answered, Decision, RollbackRequest, Vote
-from rollback_manager.errors import Unreachable
-from rollback_manager.progress import RollbackStatus, State
+from rollback_manager.errors import NotFound, Unreachable
+from rollback_manager.progress import RollbackStatus, ServiceStatus, State
 from rollback_manager.tier import Tier
 from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
+from starters.gateway.ci.door import CiDoor
+from starters.gateway.ci.keys import Keys
 from starters.gateway.deciding import Asked, Deciding, decide
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.problems import Refused
+from starters.gateway.replays import Replays
 from starters.gateway.signing import SigningKey
 from tests import rig
 from tests.starters.gateway.conftest import ORIGIN
@@ -34,6 +39,15 @@ DIGEST = "ab" * 32
 ROLLBACK = "rollback/test/k"
 OWNER = Person(subject="ana@example.com", groups=("payments",), method="web+mfa", factors=("mfa",))
 REQUESTER = Person(subject="ben@example.com", groups=("payments",), method="web+mfa")
+CHECKOUT = ServiceStatus(
+    rollback=ROLLBACK,
+    service="checkout",
+    state=State.NEEDS_HUMAN,
+    from_version="v2",
+    to_version="v1",
+    steps=(),
+    nonce="step's question",
+)
 STRANGER = Person(subject="eve@example.com", groups=("sales",))
 
 
@@ -65,6 +79,7 @@ class Sent:
     got: list[Any] = field(default_factory=list)
     audited_before: list[int] = field(default_factory=list)
     no_worker: bool = False
+    answers_from: asyncio.Event | None = None
 
     def rollback(self, id: str) -> "Sent":
         return self
@@ -78,6 +93,8 @@ class Sent:
         return "first-run"
 
     async def status(self) -> RollbackStatus:
+        if self.answers_from is not None:
+            await self.answers_from.wait()
         if self.no_worker:
             raise Unreachable("no worker answers")
         return RollbackStatus(
@@ -87,10 +104,15 @@ class Sent:
             digest=DIGEST,
             nonce="question",
             tier=self.tier,
+            services=(CHECKOUT,),
         )
 
     async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
         self._note(vote)
+        return self.answers
+
+    async def step(self, verb: str, service: str, command: Any) -> Answered:
+        self._note(command)
         return self.answers
 
     async def abort(self, command: Any) -> None:
@@ -155,6 +177,27 @@ async def test_a_decision_is_signed_for_this_and_audited_before_it_is_sent(sent:
     assert claims["exp"] - claims["iat"] == 600
 
 
+@pytest.mark.parametrize(
+    ("step", "nonce"),
+    [("drain", "step's question"), ("wave-1", "question"), ("part-2", "question")],
+)
+async def test_who_names_a_step_answers_the_question_that_is_open_there(
+    sent: Sent, step: str, nonce: str
+) -> None:
+    asked = _asked(Deciding.RETRY_STEP, step=step, service="checkout")
+    assert (await decide(_doors(sent), OWNER, Channel.CLI, asked)).applied
+    assert _claims(sent.got[0].token)["nonce"] == nonce
+
+
+async def test_a_step_of_another_rollbacks_service_is_not_reached_through_this_one(
+    sent: Sent,
+) -> None:
+    asked = _asked(Deciding.SKIP_STEP, step="drain", service="billing")
+    with pytest.raises(NotFound, match="no such service"):
+        await decide(_doors(sent), OWNER, Channel.CLI, asked)
+    assert not sent.got
+
+
 def _claims(token: str) -> dict[str, Any]:
     """As the workflow verifies it: by the public key of the catalogue."""
     import jwt
@@ -198,6 +241,20 @@ async def test_who_may_not_is_told_why_and_it_is_kept(
     assert (subject, action) == (person.subject, deciding.verb)
     assert outcome.startswith("refused: ")
     assert because in outcome
+
+
+async def test_a_refusal_is_kept_though_whoever_asked_did_not_wait_for_it(sent: Sent) -> None:
+    sent.answers_from = asyncio.Event()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):  # as a page does, which answers within seconds
+            await decide(_doors(sent), STRANGER, Channel.WEB, _asked())
+    sent.answers_from.set()
+    async with asyncio.timeout(5):
+        while not sent.chain.told:
+            await asyncio.sleep(0.01)
+    ((subject, action, outcome),) = sent.chain.told
+    assert (subject, action) == (STRANGER.subject, "approve")
+    assert outcome.startswith("refused: ")
 
 
 async def test_without_its_entry_nothing_is_sent(sent: Sent) -> None:
@@ -266,6 +323,26 @@ async def test_whoever_is_turned_away_at_the_door_is_kept_once(
         ("local:unknown", "approve"),
     ]
     assert not sent.got
+
+
+async def test_who_has_no_role_has_nothing_planned_started_or_recorded(sent: Sent) -> None:
+    ci = CiDoor((), cast(Keys, None), cast(Replays, None), Credentials(b"k" * 32))
+    transport = httpx.ASGITransport(make_app(_doors(sent, ci=ci)), raise_app_exceptions=False)
+    wanted = {"env": "test", "services": ["checkout"]}
+    release = {"env": "test", "service": "checkout", "version": "v1"}
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        for path, body in (
+            ("plans", wanted),
+            ("rollbacks", wanted),
+            ("ci/releases", release),
+        ):
+            answer = await http.post(f"/api/v1/{path}", json=body)
+            assert (answer.status_code, answer.json()["type"]) == (403, "not-allowed"), answer.text
+    assert [(who, action) for who, action, _ in sent.chain.told] == [
+        ("local:unknown", "plan"),
+        ("local:unknown", "plan"),
+        ("local:unknown", "record_release"),
+    ]
 
 
 async def test_whoever_knocks_without_end_does_not_fill_the_chain(

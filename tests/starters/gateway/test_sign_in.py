@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from rollback_manager.authority.people import Person
+from rollback_manager.authority.people import Accounts, Person
 from rollback_manager.errors import Unreachable
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
@@ -27,6 +27,7 @@ from starters.gateway.seal import Seal
 from starters.gateway.sign_in import id_token
 from starters.gateway.sign_in.id_token import Issuer, NotSignedIn, Sent
 from starters.gateway.sign_in.keys import Keys
+from tests import rig
 from tests.starters.gateway.identity_provider import (
     CLIENT,
     SECRET,
@@ -38,6 +39,7 @@ from workers.sign_in import signing_in
 
 ORIGIN = "http://127.0.0.1:8088"
 FROM_HERE = {"Origin": ORIGIN}
+PEOPLE = {"ana@example.com": Accounts(groups=("payments", "leads"))}
 
 
 class Clock:
@@ -89,7 +91,7 @@ async def opened(standing: StandInProvider, origin: str = ORIGIN) -> AsyncIterat
     async with signing_in(issuer, seal, origin, clock) as sign_in:
         doors = Doors(
             rollbacks=None,  # type: ignore[arg-type] # nothing here asks Temporal
-            catalogue=None,  # type: ignore[arg-type]
+            catalogue=rig.catalogue("shop", {}).model_copy(update={"people": PEOPLE}),
             binding=Binding("127.0.0.1", 8088, origin, (host,)),
             now=clock,
             seal=seal,
@@ -118,8 +120,8 @@ async def test_a_person_comes_in_with_their_groups_and_factors(door: Door) -> No
     assert (back.status_code, back.headers["location"]) == (303, "/services")
     me = await door.me()
     assert me == Person(
-        subject="ana@example.com", groups=("payments",), method="web", factors=("pwd",)
-    )
+        subject="ana@example.com", groups=("payments", "leads"), method="web", factors=("pwd",)
+    ), "groups of the provider, and those that the catalogue gives besides"
 
 
 async def test_a_page_leads_to_the_provider_and_back_to_itself(door: Door) -> None:

@@ -16,13 +16,15 @@ from rollback_manager.contract import AbortCommand, Answered, Decision, Rollback
 from rollback_manager.progress import RollbackStatus, State
 from rollback_manager.tier import Tier
 from starters.gateway.answered import Answers
+from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.pace import Pace
 from starters.gateway.signing import SigningKey
-from starters.gateway.slack import buttons
+from starters.gateway.slack import buttons, commands
 from starters.gateway.slack.door import SlackDoor
-from starters.gateway.slack.reading import Click, Sender
+from starters.gateway.slack.reading import Click, Sender, Typed
 from tests import rig
+from tests.starters.gateway.test_deciding import Chain
 
 ROLES = ("owner", "on_call", "incident_commander", "approver", "admin", "auditor", "nobody")
 BUTTONS = ("approve", "reject", "abort")
@@ -125,7 +127,9 @@ async def test_a_click_reaches_the_rollback_only_from_who_may(
 ) -> None:
     rollback = Rollback(tier)
     rollbacks = cast(RollbackClient, Rollbacks(rollback))
-    known = replace(DOORS, rollbacks=rollbacks, answers=Answers(), pace=Pace())
+    chain = Chain()
+    auditing = Auditing(chain, lambda: datetime.now(UTC))
+    known = replace(DOORS, rollbacks=rollbacks, answers=Answers(), pace=Pace(), auditing=auditing)
     who = SlackPerson(user=account(role))
     sender = Sender(team=who.team, user=who.user, app=who.app, channel=who.channel)
     said = await buttons.answer(known, DOOR, Click(sender=sender, action=button, value="test/k.n0"))
@@ -134,3 +138,19 @@ async def test_a_click_reaches_the_rollback_only_from_who_may(
     assert all(token for _, token in rollback.reached), "what reaches it is signed"
     if not rollback.reached:
         assert said.text.startswith(f"At {tier} a click") or "may not" in said.text
+        ((subject, _, outcome),) = chain.told
+        assert subject == f"{role}@example.com"
+        assert outcome.startswith("refused: "), "Slack hears 200: the chain alone tells of it"
+
+
+@pytest.mark.parametrize("text", ["start shop test", "plan shop test"])
+@pytest.mark.parametrize("role", ["auditor", "stranger"])
+async def test_a_command_of_who_may_not_is_kept_in_the_chain(role: str, text: str) -> None:
+    chain = Chain()
+    known = replace(DOORS, auditing=Auditing(chain, lambda: datetime.now(UTC)))
+    typed = Typed(sender=Sender(team="T1", user=account(role), app="A1"), text=text)
+    said = await commands.answer(known, DOOR, typed)
+    assert "may not" in said.text or "Nothing was done" in said.text
+    ((subject, _, outcome),) = chain.told
+    assert subject == ("auditor@example.com" if role == "auditor" else "slack:T1/USTRANGER")
+    assert outcome.startswith("refused: ")
