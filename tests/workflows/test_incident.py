@@ -73,6 +73,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow_file, "COLLECTED", timedelta(seconds=0.5))
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_a_release_that_breaks_is_seen_and_undone_by_itself_with_its_evidence_in_the_report(
     split: Rig,
 ) -> None:

@@ -217,10 +217,10 @@ async def test_the_secret_of_alerts_is_replaced_while_a_rollback_runs(
         body, told = generic(made.service), []
         told.append(await _post(gate, "generic", body))
         live.append(NEXT)  # both count
-        told.append(await _post(gate, "generic", body, ago_s=1))
+        told.append(await _post(gate, "generic", body, ago_s=20))
         live.remove(SECRET)
-        told.append(await _post(gate, "generic", body, ago_s=2))
-        told.append(await _post(gate, "generic", body, ago_s=3, secret=NEXT))
+        told.append(await _post(gate, "generic", body, ago_s=40))
+        told.append(await _post(gate, "generic", body, ago_s=60, secret=NEXT))
         assert [one.status_code for one in told] == [202, 202, 401, 202]
         await made.approve(rollback)
         assert (await rollback.result()).result is Result.VERIFIED
