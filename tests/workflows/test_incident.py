@@ -106,6 +106,7 @@ async def the_report_shows_the_evidence(split: Rig, seen: IncidentStatus) -> Non
     assert len(history.events[0].SerializeToString()) < 10_000
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_a_healthy_release_is_left_alone(split: Rig) -> None:
     split.world.error_ratio = {"v1": 0.01, "v2": 0.012}
     async with watch_over(split) as watch:
@@ -128,6 +129,7 @@ async def test_many_alarms_are_one_incident_and_one_rollback(split: Rig) -> None
     await replay_incident(split)
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_alarms_just_after_the_end_join_and_open_no_other_incident(
     split: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,7 @@ async def test_what_a_person_said_is_not_overridden_by_the_next_alarm_and_can_be
     await replay_incident(split)
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_a_rollback_that_a_person_rejects_is_not_asked_for_again(
     split: Rig, quick: None
 ) -> None:

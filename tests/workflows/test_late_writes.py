@@ -19,6 +19,7 @@ class FirstOnly(Gate):
             super().__call__(name)
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 @pytest.mark.parametrize("mode", AbortMode)
 async def test_a_write_given_up_comes_too_late_for_an_aborted_rollback(
     made: Rig, mode: AbortMode
@@ -40,6 +41,7 @@ async def test_a_write_given_up_comes_too_late_for_an_aborted_rollback(
     assert not [write for write in before if write.changed]
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_a_write_given_up_comes_too_late_while_a_person_thinks(made: Rig) -> None:
     made.world.before_write = late = FirstOnly("set_shares")
     rollback = await made.start()

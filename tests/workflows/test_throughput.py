@@ -26,6 +26,7 @@ async def judged(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[R
         yield one
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_a_service_that_nobody_reaches_any_more_is_not_well(judged: Rig) -> None:
     def nobody_comes(write: str) -> None:
         judged.world.requests_per_look = 100 if write == "set_shares" else 10_000
@@ -40,6 +41,7 @@ async def test_a_service_that_nobody_reaches_any_more_is_not_well(judged: Rig) -
     assert "before the shift" in status.waits_for
 
 
+@pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_what_the_proxy_counted_before_the_release_was_recorded_is_no_traffic(
     judged: Rig,
 ) -> None:
