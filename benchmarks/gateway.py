@@ -40,6 +40,8 @@ PACE_S = 1.05
 """Between two decisions of one person, whom the gateway lets decide once a second."""
 STORM_PER_S, STORM_S, STORM_SERVICES = 1000, 10.0, 50
 CONNECTIONS = 100
+STORM_CONNECTIONS = 600
+"""So many wait for their answer at once: fewer would send slower than STORM_PER_S by waiting."""
 FLOODED = ("/api/v1/services", "/api/v1/rollbacks", "/", "/api/v1/incidents")
 
 
@@ -255,9 +257,9 @@ async def storm(client: Client, folder: Path, address: str) -> Stormed:
         begun = time.monotonic()
 
         async def one(first: int) -> None:
-            """Each connection has every hundredth alert; it may be late, but never skips one."""
+            """Each connection has its share of the alerts; it may be late, but never skips one."""
             connection = await _Connection.to(gate.origin)
-            for number in range(first, total, CONNECTIONS):
+            for number in range(first, total, STORM_CONNECTIONS):
                 due = begun + number / STORM_PER_S
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 began = time.monotonic()
@@ -265,7 +267,7 @@ async def storm(client: Client, folder: Path, address: str) -> Stormed:
                 answered[await _told(connection, alert)] += 1
                 took.append(time.monotonic() - began)
 
-        await asyncio.gather(*map(one, range(CONNECTIONS)))
+        await asyncio.gather(*map(one, range(STORM_CONNECTIONS)))
         seconds = time.monotonic() - begun
         await asyncio.sleep(2)  # a list follows a task later
         query = f"RollbackEnv = '{made.env}' AND WorkflowType = '{INCIDENT_WORKFLOW}'"

@@ -78,3 +78,8 @@ def doors(request: Request) -> Doors:
     """Those of the app that answers this request."""
     known: Doors = request.app.state.doors
     return known
+
+
+async def known_doors(request: Request) -> Doors:
+    """The same for FastAPI: a function that is not async would cost each request a thread."""
+    return doors(request)

@@ -8,7 +8,7 @@ from rollback_manager.authority.people import Kind, Person
 from starters.gateway import pace
 from starters.gateway.auditing import SAFE
 from starters.gateway.ci.guard import admitted, bearer
-from starters.gateway.doors import Doors, doors
+from starters.gateway.doors import Doors, known_doors
 from starters.gateway.lanes import DECISIONS, lane_of
 from starters.gateway.problems import Refused
 
@@ -16,7 +16,7 @@ SIGN_IN = "Sign in on the gateway's own page: /sign-in"
 GO_THERE = "Open the gateway by the address that it prints when it starts."
 
 
-async def who(request: Request, known: Annotated[Doors, Depends(doors)]) -> Person:
+async def who(request: Request, known: Annotated[Doors, Depends(known_doors)]) -> Person:
     """A CI job by its credential, or who has signed in; at level `local` the local operator.
 
     A credential that does not count makes nobody the operator. Raises Refused: 401 where it is not
@@ -48,7 +48,7 @@ def local_operator(known: Doors) -> Person:
     return Person(subject=known.operator, kind=Kind.LOCAL, method="local")
 
 
-async def from_here(request: Request, known: Annotated[Doors, Depends(doors)]) -> None:
+async def from_here(request: Request, known: Annotated[Doors, Depends(known_doors)]) -> None:
     """Refuse other names for this address, and changes that another site's page asked for."""
     if request.headers.get("host", "") not in known.binding.hosts:
         raise Refused(421, "wrong-host", "this is not a name of the gateway", next_step=GO_THERE)
@@ -58,4 +58,4 @@ async def from_here(request: Request, known: Annotated[Doors, Depends(doors)]) -
 
 
 Who = Annotated[Person, Depends(who)]
-Known = Annotated[Doors, Depends(doors)]
+Known = Annotated[Doors, Depends(known_doors)]

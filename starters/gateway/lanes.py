@@ -40,7 +40,7 @@ DECISIONS = Lane(
 ALERTS = Lane(
     "alerts",
     re.compile(r"/alerts/[a-z]+"),
-    at_once=64,
+    at_once=512,
     waiting=512,
     wait_s=5,
     work_s=60,

@@ -13,8 +13,9 @@ from rollback_manager.contract import incident_id
 from rollback_manager.incidents.alarms import Alarm, collected
 from rollback_manager.values import Value
 
-GATHER_S = 0.1
-"""Seconds between two signals to one release: ten a second are plenty for a judgement."""
+GATHER_S = 0.5
+"""Seconds between two signals to one release; the first alert never waits, and in a storm about
+many releases it is Temporal that would be busy with the rest."""
 MOST_KNOWN = 10_000
 """Alerts that are remembered, so that one that is told again is not counted again."""
 Give = Callable[[Alarm], Awaitable[bool]]
