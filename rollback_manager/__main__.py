@@ -1,5 +1,6 @@
 """The launcher: finds the verb, and imports nothing before it knows which one is meant."""
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -69,14 +70,22 @@ def main() -> None:
     """Run the verb that the command line names."""
     match sys.argv[1:]:
         case [] | ["-h" | "--help" | "help", *_]:
-            print(usage())
+            show(usage())
         case ["-V" | "--version", *_]:
-            print(version())
+            show(version())
         case [verb, *rest] if verb in VERBS:
             run(verb, rest)
         case [unknown, *_]:
             print(no_such(unknown), file=sys.stderr)
             sys.exit(USAGE_ERROR)
+
+
+def show(text: str) -> None:
+    """Print it; a reader who has left, as `head` does, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the end flushes once more
 
 
 def usage() -> str:

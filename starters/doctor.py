@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.errors import RollbackError
 from starters import console, settings
 from starters.checkup import Finding, Level
 from starters.console import Answer
 from starters.options import Json
 from starters.refusals import BLOCKED
+
+if TYPE_CHECKING:
+    from rollback_manager.catalogue import Catalogue
 
 PYTHON = (3, 11)
 LABEL = 27
@@ -25,6 +29,10 @@ PROTECTIONS = (
     ("two persons", "whoever asks may also agree"),
 )
 """What `local` does not give, and what that means."""
+
+
+SECURE_IT = "Say security: secured of it in the catalogue (docs/security.md); until then keep \
+Temporal and the gateway on 127.0.0.1"
 
 
 def doctor(
@@ -41,10 +49,11 @@ def doctor(
     """Say what is missing here and how to get it; exit 7 if something has to be done."""
 
     async def verb() -> Answer:
-        findings = [*_here(catalogue or settings.read().catalogue), *await _temporal()]
+        found = _read(catalogue or settings.read().catalogue)
+        findings = [*_here(found), *await _temporal()]
         if kubernetes:
             findings += await _clusters()
-        findings += _security()
+        findings += _security(found)
         code = BLOCKED if any(one.level is Level.FAIL for one in findings) else 0
         document = {"checks": [one.as_document() for one in findings]}
         return Answer(_text(findings), document, code)
@@ -52,7 +61,7 @@ def doctor(
     console.run(verb, as_json=as_json)
 
 
-def _here(catalogue: Path | None) -> Iterator[Finding]:
+def _here(found: Catalogue | Finding | None) -> Iterator[Finding]:
     """What needs no network."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     if sys.version_info >= PYTHON:
@@ -63,8 +72,8 @@ def _here(catalogue: Path | None) -> Iterator[Finding]:
     env = settings.read().env
     told = f"ROLLBACK_ENV={env}" if env else "no default: every verb needs --env"
     yield Finding("environment", Level.OK, told)
-    if catalogue is not None:
-        yield _catalogue(catalogue)
+    if found is not None:
+        yield found if isinstance(found, Finding) else _sound(found)
 
 
 def _worker_parts() -> Finding:
@@ -76,14 +85,21 @@ def _worker_parts() -> Finding:
     return Finding("worker parts", Level.OK, "installed")
 
 
-def _catalogue(file: Path) -> Finding:
+def _read(file: Path | None) -> Catalogue | Finding | None:
+    """The catalogue, or what is wrong with it; None where none is named."""
     from starters.catalogue_file import read
 
+    if file is None:
+        return None
     try:
-        found = read(file)
+        return read(file)
     except RollbackError as error:
         return Finding("catalogue", Level.FAIL, error.what, error.next_step)
-    return Finding("catalogue", Level.OK, f"{file}: {len(found.services)} services, no mistakes")
+
+
+def _sound(catalogue: Catalogue) -> Finding:
+    told = f"no mistakes; services: {len(catalogue.services)}"
+    return Finding("catalogue", Level.OK, told)
 
 
 async def _temporal() -> list[Finding]:
@@ -116,13 +132,25 @@ async def _clusters() -> list[Finding]:
 START_ALL = "rollback-manager serve (Temporal, Web UI and a worker on this machine)"
 
 
-def _security() -> Iterator[Finding]:
-    told = f"{console.SECURITY}: no setting of this version turns on what is off below"
-    next_step = "Keep Temporal on 127.0.0.1, or behind TLS and a firewall of your own"
-    yield Finding("security", Level.WARN, told, next_step)
-    for protection, effect in PROTECTIONS:
-        yield Finding(f"  {protection}", Level.WARN, f"off: {effect}")
+def _security(found: Catalogue | Finding | None) -> Iterator[Finding]:
+    """By environment, where a catalogue says so; what is nowhere secured is one operator's."""
+    levels = _levels(found)
+    for env in sorted(env for env, level in levels.items() if level is SecurityLevel.SECURED):
+        told = f"{env}: secured, by the gateway alone: people sign in, and each vote is signed"
+        yield Finding("security", Level.OK, told)
+    local = sorted(env for env, level in levels.items() if level is SecurityLevel.LOCAL)
+    if local or not levels:
+        told = f"{', '.join(local) or console.SECURITY}: one operator, whoever comes"
+        yield Finding("security", Level.WARN, told, SECURE_IT)
+        for protection, effect in PROTECTIONS:
+            yield Finding(f"  {protection}", Level.WARN, f"off: {effect}")
     yield _encryption()
+
+
+def _levels(found: Catalogue | Finding | None) -> dict[str, SecurityLevel]:
+    if found is None or isinstance(found, Finding):
+        return {}
+    return {env: one.security for env, one in found.environments.items()}
 
 
 def _encryption() -> Finding:

@@ -156,5 +156,5 @@ def set_up_logs(as_json: bool) -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("httpx", "alembic", "temporalio"):
+    for chatty in ("httpx", "alembic", "temporalio", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -23,6 +23,7 @@ from starters import naming, refusals
 from starters.connection import is_loopback
 from starters.console import SECURITY_LINE
 from tests import builders as b
+from tests.rollback_manager.authority.test_catalogue_people import SECURED
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted(verb for verb, where in VERBS.items() if where.module.startswith("starters."))
@@ -251,6 +252,30 @@ def test_doctor_is_useful_without_anything() -> None:
     assert checks["Temporal"]["level"] == "fail"
     assert "rollback-manager serve" in checks["Temporal"]["next_step"]
     assert checks["sign-in"]["told"].startswith("off: ")
+
+
+def test_doctor_tells_the_level_of_each_environment(tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text(SECURED.replace("environments:\n", "environments:\n  demo: {}\n", 1))
+    checks = last_json(run("doctor", "--json", "--catalogue", str(file)))["checks"]
+    assert isinstance(checks, list)
+    told = [(one["level"], one["told"]) for one in checks if one["check"] == "security"]
+    assert [(level, words.partition(":")[0]) for level, words in told] == [
+        ("ok", "prod"),
+        ("warn", "demo"),
+    ]
+
+
+def test_a_reader_who_has_left_is_no_error() -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"'{sys.executable}' -m rollback_manager --help | true"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert not ended.stderr
 
 
 def test_a_broken_catalogue_is_refused_line_by_line(tmp_path: Path) -> None:
