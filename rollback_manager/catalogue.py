@@ -26,7 +26,7 @@ from rollback_manager.fleet import waves
 from rollback_manager.fleet.waves import Links
 from rollback_manager.freezes import Window
 from rollback_manager.git_source import GitSource
-from rollback_manager.incidents.alerts import Alerts, nameless
+from rollback_manager.incidents.alert_names import Alerts, nameless
 from rollback_manager.metrics.data_checks import DataCheck
 from rollback_manager.metrics.sources import BusinessSource, PrometheusSource, Url
 from rollback_manager.platforms import (
@@ -287,7 +287,7 @@ def _wrong_security(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iter
 
 
 def _wrong_alerts(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iterator[str]:
-    for path, said in nameless(catalogue):
+    for path, said in nameless(catalogue.alerts, catalogue.services, catalogue.environments):
         yield f"{name}:{written.at(tree, path)}: {said}"
 
 

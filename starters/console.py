@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NoReturn, TextIO, cast
 
 import typer
 
 from rollback_manager.errors import RollbackError
 from starters import refusals, settings
+from starters.answer import Answer as Answer
 from starters.ci.github import harmless, harmless_json
 from starters.ci.job import this_job
 from starters.refusals import EXIT_CODES, INTERRUPTED, NO_BAD_END, USAGE
@@ -27,17 +27,6 @@ SECURITY = "local"
 GATEWAY = "gateway"
 """What is secured, and how, the gateway knows: answers that are of a rollback name its level."""
 SECURITY_LINE = "security: local – one operator, no sign-in, loopback only; see doctor"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a verb says: text for people, a document for programs, and the exit code."""
-
-    text: str
-    document: Mapping[str, object] = field(default_factory=dict)
-    code: int = 0
-    summary: str = ""
-    """Markdown for the page of a CI job; empty: nothing to add to its log."""
 
 
 Verb = Callable[[], Coroutine[None, None, Answer]]

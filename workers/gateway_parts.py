@@ -14,7 +14,7 @@ from rollback_manager.audit import AuditLog
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.errors import PermanentError
-from rollback_manager.incidents.alerts import AlertSource
+from rollback_manager.incidents.alert_names import AlertSource
 from starters.gateway.signing import Signer, SigningKey
 from workers import wiring
 from workers.seldom import Seldom

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from proof.attack.slack import Attempt
-from rollback_manager.incidents.alerts import AlertSource
+from rollback_manager.incidents.alert_names import AlertSource
 from starters.gateway.alerts.proofs import mac
 
 Headers = tuple[tuple[str, bytes], ...]

@@ -20,7 +20,7 @@ from proof.attack.slack import Attacked, Attempt, play
 from proof.attack.slack_gate import free_port, hurried
 from proof.in_process import Fleet, fleet
 from rollback_manager.contract import INCIDENT_WORKFLOW, incident_id
-from rollback_manager.incidents.alerts import AlertNames, Alerts, AlertSource
+from rollback_manager.incidents.alert_names import AlertNames, Alerts, AlertSource
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.values import Value
 from starters.gateway.app import make_app

@@ -4,71 +4,19 @@ Whatever an alert says is looked up, never put into anything: its label leads to
 catalogue or to none, its name to a trigger or to none (security.md T07).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
-
+from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import NAME
 from rollback_manager.incidents.alarms import Alarm
+from rollback_manager.incidents.alert_names import AlertNames, AlertSource
 from rollback_manager.incidents.triggers import Evidence, Finding, Source, TriggerKind
-from rollback_manager.metrics.sources import LabelValue, TokenReference
-from rollback_manager.platforms import Name
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.values import Value
 
-if TYPE_CHECKING:
-    from rollback_manager.catalogue import Catalogue
-
 MOST_WORDS = 300
 """Characters of what an alert says for people."""
-
-
-class AlertSource(StrEnum):
-    """Who sends alerts."""
-
-    ALERTMANAGER = "alertmanager"
-    GRAFANA = "grafana"
-    CLOUDWATCH = "cloudwatch"
-    GENERIC = "generic"
-
-
-class AlertNames(Value):
-    """How one source calls what we call by our names."""
-
-    secrets: Annotated[tuple[TokenReference, ...], Field(min_length=1, max_length=2)]
-    """Where its secret is; two while it is replaced. Without one nothing of it is taken."""
-    service: LabelValue = "service"
-    """Label that says which service."""
-    environment: LabelValue = "environment"
-    """Label that says which environment."""
-    version: LabelValue = "version"
-    """Label that says which version; an alert without it means the newest release."""
-    services: dict[LabelValue, Name] = Field(default_factory=dict)
-    """Values of that label → our services; others mean the service of the same name."""
-    environments: dict[LabelValue, Name] = Field(default_factory=dict)
-    """The same for environments."""
-    triggers: Annotated[dict[LabelValue, TriggerKind], Field(min_length=1)]
-    """Names of alerts → what is wrong. Others are refused: nobody has said what they mean."""
-
-
-class Alerts(Value):
-    """Which sources may tell of bad releases, and in which words."""
-
-    alertmanager: AlertNames | None = None
-    grafana: AlertNames | None = None
-    cloudwatch: AlertNames | None = None
-    generic: AlertNames | None = None
-
-    @property
-    def sources(self) -> dict[AlertSource, AlertNames]:
-        """Those that are set up."""
-        named = ((source, getattr(self, source)) for source in AlertSource)
-        return {source: names for source, names in named if names is not None}
 
 
 class Told(Value):
@@ -134,18 +82,3 @@ def alarm(told: Told, source: AlertSource, means: Meant, version: str) -> Alarm:
         test=f"{source}: {told.name}",
     )
     return Alarm(env=means.env, service=means.service, version=version, evidence=evidence)
-
-
-def nameless(catalogue: Catalogue) -> list[tuple[tuple[str, ...], str]]:
-    """Where in `alerts` a name is ours and is none, with what is wrong."""
-    wrong: list[tuple[tuple[str, ...], str]] = []
-    for source, names in catalogue.alerts.sources.items():
-        for field, ours in (
-            ("services", catalogue.services),
-            ("environments", catalogue.environments),
-        ):
-            for theirs, name in getattr(names, field).items():
-                if name not in ours:
-                    place = ("alerts", str(source), field, theirs)
-                    wrong.append((place, f"no such {field[:-1]}: {name}"))
-    return wrong

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rollback_manager.errors import Unreachable
-from starters.connection import is_loopback
+from starters.loopback import is_loopback
 from starters.refusals import UNCHANGED, UsageError
 
 TIMEOUT_S = 15.0

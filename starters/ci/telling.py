@@ -12,8 +12,8 @@ from starters.ci.github import Level
 
 if TYPE_CHECKING:
     from rollback_manager.progress import RollbackOutcome
+    from starters.answer import Answer
     from starters.ci.job import Job
-    from starters.console import Answer
 
 MOST = 10
 """Annotations of a kind that GitHub shows for a step."""

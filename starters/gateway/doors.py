@@ -8,7 +8,7 @@ from fastapi import Request
 
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
-from rollback_manager.incidents.alerts import AlertSource
+from rollback_manager.incidents.alert_names import AlertSource
 from starters.gateway.answered import Answers
 from starters.gateway.auditing import Auditing
 from starters.gateway.ci.door import CiDoor

@@ -20,8 +20,8 @@ from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering.layout import width
 from starters import naming, refusals
-from starters.connection import is_loopback
 from starters.console import SECURITY_LINE
+from starters.loopback import is_loopback
 from tests import builders as b
 from tests.rollback_manager.authority.test_catalogue_people import SECURED
 

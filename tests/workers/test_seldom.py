@@ -11,7 +11,7 @@ import pytest
 from activities.secrets import NoSecret
 from rollback_manager.client import RollbackClient
 from rollback_manager.errors import Unreachable
-from rollback_manager.incidents.alerts import AlertSource
+from rollback_manager.incidents.alert_names import AlertSource
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from tests import rig

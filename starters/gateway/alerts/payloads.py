@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
-from rollback_manager.incidents.alerts import AlertSource, Told
+from rollback_manager.incidents.alert_names import AlertSource
+from rollback_manager.incidents.alerts import Told
 from rollback_manager.values import Value
 from starters.gateway.problems import Refused
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.contract import incident_id
 from rollback_manager.incidents.alarms import Alarm
-from rollback_manager.incidents.alerts import AlertSource, Told, Unknown, alarm, meant
+from rollback_manager.incidents.alert_names import AlertSource
+from rollback_manager.incidents.alerts import Told, Unknown, alarm, meant
 from rollback_manager.values import Value
 from starters.gateway.alerts import payloads, proofs
 from starters.gateway.alerts.giving import Giving, Taken

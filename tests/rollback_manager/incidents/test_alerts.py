@@ -6,9 +6,8 @@ import pytest
 
 from rollback_manager.catalogue import Catalogue, read_catalogue
 from rollback_manager.errors import CatalogueError
+from rollback_manager.incidents.alert_names import AlertNames, AlertSource
 from rollback_manager.incidents.alerts import (
-    AlertNames,
-    AlertSource,
     Meant,
     Told,
     Unknown,

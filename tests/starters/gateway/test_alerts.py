@@ -10,7 +10,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from rollback_manager.incidents.alerts import AlertNames, Alerts, AlertSource
+from rollback_manager.incidents.alert_names import AlertNames, Alerts, AlertSource
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.progress import Result, State
 from starters.gateway.alerts import proofs
