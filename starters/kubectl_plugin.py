@@ -149,7 +149,7 @@ async def _newest(env: str, services: Sequence[str]) -> str:
 
 def main() -> None:
     """Run `kubectl rollback`."""
-    from rollback_manager.__main__ import run
+    from rollback_manager.verbs import run
 
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from rollback_manager.__main__ import OURS, VERBS
+from rollback_manager.verbs import OURS, VERBS
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("pydantic", "rich", "temporalio", "typer")

@@ -14,8 +14,9 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from rollback_manager.__main__ import VERBS, usage
+from rollback_manager.__main__ import usage
 from rollback_manager.catalogue import json_schema, read_catalogue
+from rollback_manager.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

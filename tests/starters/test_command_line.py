@@ -13,12 +13,12 @@ import pytest
 
 from demo.scenarios import SCENARIOS
 from rollback_manager import errors
-from rollback_manager.__main__ import VERBS
 from rollback_manager.catalogue import json_schema
 from rollback_manager.contract import Planned
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering.layout import width
+from rollback_manager.verbs import VERBS
 from starters import naming, refusals
 from starters.console import SECURITY_LINE
 from starters.loopback import is_loopback
