@@ -25,6 +25,9 @@ from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
+BOTH_WAYS = ("abort", "approval", "rollback", "secured", "strategies")
+"""Files of tests/workflows whose tests run with a cache, too. Elsewhere a full replay at each task,
+which is the harder of the two, is enough; `-m long` carries out the others as well."""
 OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long"}
 """Word in `-m` → the mark of tests that run only then."""
 PURE = Path(__file__).parent / "rollback_manager"
@@ -83,6 +86,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Without a `-m` that names `kill`: the fixed sample of the kill matrix. `long` likewise."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: PURE in item.path.parents)  # they fill the gaps at the end
+    all_ids = {item.nodeid for item in items}
+    for item in items:
+        twin = item.nodeid.replace("cached", "replayed")
+        if twin != item.nodeid and twin in all_ids and item.path.stem[5:] not in BOTH_WAYS:
+            item.add_marker("long")
     chosen = str(config.getoption("markexpr"))
     marks = [mark for word, mark in OF_THEIR_OWN.items() if word not in chosen]
     left_out = [item for item in items if any(map(item.get_closest_marker, marks))]

@@ -10,8 +10,11 @@ from starters.gateway.slack.door import Said, SlackDoor
 from starters.gateway.slack.reading import Click, Sender, Typed
 
 IN_TIME_S = 2.0
-"""Then "recorded, applying…" goes out, well before Slack's three seconds."""
+"""Then it is said that the answer is late, well before Slack's three seconds."""
 RECORDED = "Recorded, applying…"
+"""Of a click."""
+AT_WORK = "At work; the answer follows here…"
+"""Of a command, which may only ask."""
 
 MISTAKE = (
     "A mistake of this gateway; its log says which. Whether anything was decided:"
@@ -50,7 +53,7 @@ class Deliveries:
         if done:
             return task.result()
         self._then(self._when_known(task, lambda said: self._respond(typed.sender, said)))
-        return Said(RECORDED)
+        return Said(AT_WORK)
 
     async def over(self) -> None:
         """All that is still to be said has been said, or has failed."""

@@ -20,6 +20,7 @@ from rollback_manager.client import Rollback
 from rollback_manager.progress import RollbackStatus, State
 from starters.gateway.app import make_app
 from starters.gateway.doors import Doors
+from starters.gateway.slack.answering import AT_WORK
 from starters.gateway.slack.door import SlackDoor
 from tests import rig
 from tests.rig import Rig
@@ -64,11 +65,15 @@ class Chat:
         return said(self.slack.ephemeral[-1])
 
     async def typed(self, text: str, who: SlackPerson = ANA) -> str:
-        """What the person is told at once, of a slash command."""
+        """What the person is told of a slash command: at once, or on a busy machine later."""
+        before = len(self.slack.responses)
         answer = await self.send(who.command(text), "/slack/commands")
         assert answer.status_code == 200, answer.text
         assert answer.json()["response_type"] == "ephemeral"
-        return said(answer.json())
+        if (told := said(answer.json())) != AT_WORK:
+            return told
+        await self.slack.until(lambda: len(self.slack.responses) > before)
+        return said(self.slack.responses[-1])
 
     async def waiting(self) -> Rollback:
         """A rollback that waits for a vote."""

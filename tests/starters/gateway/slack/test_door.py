@@ -203,6 +203,14 @@ async def test_what_cannot_be_decided_in_time_is_said_to_be_recorded_and_then_wh
     assert "Applied: reject" in json.dumps(chat.slack.ephemeral[-1])
 
 
+async def test_a_command_that_takes_longer_is_answered_all_the_same(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "IN_TIME_S", 0.0)
+    assert "test/k" in await chat.typed("status test/k")
+    assert len(chat.slack.responses) == 1
+
+
 @pytest.mark.parametrize("command", [False, True])
 async def test_a_mistake_of_ours_is_told_and_logged_and_is_no_error_of_http(
     chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: bool
