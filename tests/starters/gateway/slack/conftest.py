@@ -67,7 +67,9 @@ class Chat:
     async def typed(self, text: str, who: SlackPerson = ANA) -> str:
         """What the person is told of a slash command: at once, or on a busy machine later."""
         before = len(self.slack.responses)
-        answer = await self.send(who.command(text), "/slack/commands")
+        answer = await self.send(
+            replace(who, hooks=self.slack.url).command(text), "/slack/commands"
+        )
         assert answer.status_code == 200, answer.text
         assert answer.json()["response_type"] == "ephemeral"
         if (told := said(answer.json())) != AT_WORK:
