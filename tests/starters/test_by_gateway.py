@@ -35,8 +35,7 @@ from rollback_manager.freezes import Freeze
 from starters.by_gateway import web
 from starters.by_gateway.client import GatewayClient
 from starters.gateway.app import make_app
-from starters.gateway.ci.door import CiDoor
-from starters.gateway.ci.keys import Keys
+from starters.gateway.ci.door import CiDoor, key_sets
 from starters.gateway.doors import Binding
 from starters.refusals import UsageError
 from starters.settings import Gateway
@@ -110,7 +109,7 @@ async def reached(client: Client, tmp_path: Path) -> AsyncIterator[Reached]:
             binding=Binding("127.0.0.1", port, url, (f"127.0.0.1:{port}",)),
             ci=CiDoor(
                 issuers=(provider.issuer,),
-                keys=Keys(lambda url, at_most: provider.jwks()),
+                keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
                 replays=Seen(),
                 credentials=Credentials(b"k" * 32),
             ),

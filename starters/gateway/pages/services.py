@@ -68,9 +68,9 @@ async def services(request: Request, known: Known, person: Who) -> Response:
         for env in sorted(one.environments)
     ]
     limit = asyncio.Semaphore(AT_ONCE)
-    frozen, *answers = await asyncio.gather(
+    frozen, answers = await asyncio.gather(
         freezes.frozen(known, sorted({env for env, _ in placed})),
-        *(_ready(known, *one, limit) for one in placed[:ASKED]),
+        asyncio.gather(*(_ready(known, *one, limit) for one in placed[:ASKED])),
     )
     later = Ready(Badge("not asked", "○", WAIT), "see its own page")
     ready = [*answers, *(later for _ in placed[ASKED:])]

@@ -136,7 +136,7 @@ async def test_who_may_not_freezes_nothing_and_that_is_kept(
     at: Frozen, who: str, body: dict[str, None]
 ) -> None:
     """An owner of one service is none of the whole environment."""
-    of = {"service": at.service, **body}
+    of: dict[str, Any] = {"service": at.service, **body}
     for answer in (await at.freeze(who, **of), await at.ask(who, "/lift", **of)):
         assert (answer.status_code, answer.json()["type"]) == (403, "not-allowed"), answer.text
     assert await at.ids() == []
