@@ -19,7 +19,7 @@ from tests.fleet_rig import fleet_rig
 from tests.rig import Rig
 from tests.secured import SecuredRig, secured, secured_rig, stop, token, vote
 
-ANA, BO, CY, EVE = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve"))
+ANA, BO, CY, EVE, FAY = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve", "fay"))
 ROLLING = "rolling_update"
 ASKED = {"approval": {"required": True, "deadline_s": 60}}
 IN_TIME: dict[str, object] = {"required": True, "deadline_s": 60}
@@ -34,13 +34,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another decision": ({"dec": Dec.ABORT_HOLD}, "signed to abort_hold"),
     "a wrong key": ({"kid": "stranger"}, "a key that this rollback does not know"),
     "the requester": ({"sub": CY, "groups": ("leads",)}, "asked for it"),
+    "who is behind the job": ({"sub": FAY, "groups": ("leads",)}, "asked for it"),
     "nobody who may": ({"sub": EVE, "groups": ("visitors",)}, "is none of"),
 }
 
 
 async def asks(made: SecuredRig) -> tuple[Rollback, RollbackStatus]:
-    """A T3 rollback, rolling and never rehearsed, that CY asked for: it waits for two people."""
-    rollback = await made.start(requested_by=CY)
+    """A T3 rollback, rolling, never rehearsed, that CY and FAY asked for: it waits for two."""
+    rollback = await made.start(requested_by=CY, behind=(FAY,))
     return rollback, await made.until(rollback, State.WAITING_FOR_APPROVAL)
 
 

@@ -53,7 +53,7 @@ class CiDoor:
         found = await self.keys[issuer.url].key(kid)
         claims = ci_tokens.verified(token, _for_tokens(found), issuer, now)
         rules = {name: service.ci for name, service in catalogue.services.items() if service.ci}
-        granted = ci_tokens.granted(claims, issuer.source, rules)
+        granted = ci_tokens.granted(claims, issuer.source, rules, catalogue.directory)
         counts_for = claims["exp"] - now.timestamp() + ci_tokens.SLACK_S
         jti = hashlib.sha256(ci_tokens.jti_of(claims).encode()).hexdigest()
         seen_as = f"ci:{issuer.source}:{jti}"

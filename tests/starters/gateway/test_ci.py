@@ -3,11 +3,12 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from proof.attack.identity_provider import Provider, new_key, rules
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import CiRule, Source
 from rollback_manager.authority.ci_tokens import BadCiToken
+from rollback_manager.authority.people import Accounts
 from rollback_manager.errors import Unreachable
 from starters.gateway.app import make_app
 from starters.gateway.ci.door import CiDoor, key_sets
@@ -79,7 +81,8 @@ async def opened(made: Rig) -> AsyncIterator[Job]:
     ours = service.model_copy(
         update={"ci": (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)}
     )
-    catalogue = known.model_copy(update={"services": {made.service: ours}})
+    people = {"ana@example.com": Accounts(github=583231)}
+    catalogue = known.model_copy(update={"services": {made.service: ours}, "people": people})
     door = CiDoor(
         issuers=(provider.issuer,),
         keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
@@ -178,6 +181,29 @@ async def test_the_fourth_start_within_an_hour_is_too_many_and_a_rerun_is_none(j
     fourth = await job.start(f"k-4-{job.rig.service}")
     assert (fourth.status_code, fourth.json()["type"]) == (429, "too-many-starts")
     assert 3590 < int(fourth.headers["Retry-After"]) <= 3600
+
+
+async def test_the_person_behind_a_job_has_asked_for_what_it_starts(job: Job) -> None:
+    job.provider.__dict__["claims"] = claims_of(
+        job.provider, actor="took-a-name", actor_id="583231"
+    )
+    await job.sign_in()
+    key = f"k-1-{job.rig.service}"
+    started = await job.start(key)
+    request = await job.rig.rollbacks.rollback(started.json()["rollback"]).request()
+    assert (request.requested_by, request.behind) == ("ci:github/4711", ("ana@example.com",))
+    job.provider.__dict__["claims"] = claims_of(job.provider, actor="ben", actor_id="99")
+    await job.sign_in()
+    again = await job.start(key)  # somebody else runs the same job again
+    assert (again.status_code, again.json()) == (202, started.json())
+    body = {"behind": ["nobody@example.com"]}
+    await job.start(f"k-2-{job.rig.service}", **body)
+    request = await job.rig.rollbacks.rollback(f"rollback/test/k-2-{job.rig.service}").request()
+    assert request.behind == ("ci:github/user/99",)
+
+
+def claims_of(provider: Provider, **more: str) -> Callable[[], dict[str, Any]]:
+    return lambda: {**Provider.claims(provider), **more}
 
 
 async def test_ci_cannot_start_one_as_if_a_person_did(job: Job) -> None:
