@@ -43,6 +43,9 @@ class Seen:
         self._keys.add(key)
         return not known
 
+    def forget(self, key: str) -> None:
+        self._keys.discard(key)
+
 
 @dataclass
 class Job:
