@@ -9,6 +9,9 @@ from activities.claims import Claims, Holders, Runs
 from activities.freezes import Freezes, FreezesKept
 from activities.records import Records
 from activities.step import now
+from rollback_manager.authority.freezing import Freezing, must_be_signed
+from rollback_manager.authority.level import SecurityLevel
+from rollback_manager.authority.token import BadToken
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import service_id
 from rollback_manager.deploys import (
@@ -21,7 +24,7 @@ from rollback_manager.deploys import (
     SayFreeze,
     may_deploy,
 )
-from rollback_manager.errors import Blocked, PermanentError
+from rollback_manager.errors import Blocked, NotPermitted, PermanentError
 from rollback_manager.freezes import Freeze
 
 
@@ -54,10 +57,14 @@ class DeployActivities:
             case MayDeploy():
                 return may_deploy(ask, self._facts(ask))
             case SayFreeze():
+                self._must_come_by_the_gateway(ask)
                 self._say(ask)
                 return DeployAnswer(freezes=self._listed(ask.env, ask.service))
             case LiftFreezes():
-                lifted = self._records.lift_freezes(ask.env, ask.service, ask.by, now())
+                self._must_come_by_the_gateway(ask)
+                lifted = self._records.lift_freezes(
+                    ask.env, ask.service, ask.by, now(), ids=ask.ids
+                )
                 return DeployAnswer(lifted=lifted, freezes=self._listed(ask.env, ask.service))
             case ListFreezes():
                 return DeployAnswer(freezes=self._listed(ask.env, ask.service))
@@ -93,6 +100,21 @@ class DeployActivities:
         orphans = Holders(self._records, self._runs).left(ask.env, ask.service)
         return tuple(claim.rollback for claim in orphans)
 
+    def _must_come_by_the_gateway(self, ask: Freezing) -> None:
+        """Where decisions are signed: who may write to Temporal is not who may freeze."""
+        environment = self._catalogue.environments[ask.env]
+        if environment.security is SecurityLevel.LOCAL:
+            return
+        try:
+            must_be_signed(ask, environment.signing_keys, now())
+        except BadToken as error:
+            raise NotPermitted(
+                f"{ask.env} is secured: freezes are said and lifted by the gateway ({error.what})",
+                effect="Nothing was frozen and nothing was lifted.",
+                next_step="On its page of services, or by it: ROLLBACK_GATEWAY=https://…"
+                f" rollback-manager {ask.verb}",
+            ) from error
+
     def _say(self, ask: SayFreeze) -> None:
         begins = ask.begins or now()
         if ask.until <= max(begins, now()):
@@ -101,8 +123,24 @@ class DeployActivities:
                 effect="Nothing was frozen.",
                 next_step="Name an end that is yet to come: --until 2026-12-24T18:00:00Z",
             )
-        words = ask.model_dump(exclude={"verb", "begins"})
-        self._records.keep_freeze(Freeze(begins=begins, said_at=now(), **words))
+        words = ask.model_dump(exclude={"verb", "begins", "token"})
+        said = Freeze(begins=begins, said_at=now(), **words)
+        self._records.keep_freeze(said)
+        self._must_be_kept(said, begins_now=ask.begins is None)
+
+    def _must_be_kept(self, said: Freeze, *, begins_now: bool) -> None:
+        """Under its id another one may stand, or this one as lifted: that freezes nothing."""
+        again: dict[str, object] = {"said_at": said.said_at}
+        again |= {"begins": said.begins} if begins_now else {}
+        known = self._records.freezes(said.env, now())
+        if any(one.model_copy(update=again) == said for one in known):
+            return
+        raise Blocked(
+            "under this key another freeze was said, or this one was lifted meanwhile",
+            effect="Nothing was frozen by this call.",
+            next_step="Say it under a new key. What is frozen: rollback-manager freeze"
+            f" --env {said.env}",
+        )
 
     def _listed(self, env: str, service: str) -> tuple[Freeze, ...]:
         known = self._freezes.known(env)

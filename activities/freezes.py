@@ -14,8 +14,13 @@ class FreezesKept(Protocol):
     def keep_freeze(self, freeze: Freeze) -> None:
         """Keep it under its id; what is there already stays as it is."""
 
-    def lift_freezes(self, env: str, service: str, by: str, at: datetime) -> tuple[Freeze, ...]:
-        """End those of exactly this that have not ended; they, as they are now."""
+    def lift_freezes(
+        self, env: str, service: str, by: str, at: datetime, *, ids: tuple[str, ...] = ()
+    ) -> tuple[Freeze, ...]:
+        """End those of exactly this that have not ended; they, as they are now.
+
+        ids: these alone; empty: all of them.
+        """
 
     def freezes(self, env: str, since: datetime) -> tuple[Freeze, ...]:
         """All of an environment that were not lifted and do not end before."""

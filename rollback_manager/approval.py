@@ -128,11 +128,18 @@ def _not_a_further_one(by: Person, ballot: Ballot) -> str:
         return f"{by.subject} is none of {', '.join(quorum.among)}"
     if any(one.subject == by.subject for one in ballot.agreed):
         return f"{by.subject} has agreed already ({ballot.stand}): somebody else must, too"
-    last = len(ballot.agreed) + 1 == quorum.votes
-    owners = quorum.of_owners
-    if owners and last and not any(one.is_among(owners) for one in (*ballot.agreed, by)):
-        return f"{ballot.stand}: the last one must be of {', '.join(owners)}"
-    return ""
+    return _needs_others(by, ballot)
+
+
+def _needs_others(by: Person, ballot: Ballot) -> str:
+    """Why it would leave too few votes for those who must be among them."""
+    agreed = (*ballot.agreed, by)
+    left = ballot.quorum.votes - len(agreed)
+    lack = [of for of in ballot.quorum.kinds if not any(one.is_among(of) for one in agreed)]
+    if not lack or len(lack) <= left:
+        return ""
+    which = "the last one" if len(lack) == 1 else "those to come"
+    return f"{ballot.stand}: {which} must be of {' and of '.join(map(', '.join, lack))}"
 
 
 def _still(ballot: Ballot, decision: Decision) -> str:

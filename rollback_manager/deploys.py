@@ -27,7 +27,10 @@ class MayDeploy(Value):
 
 
 class SayFreeze(Value):
-    """Stop deploys for a while. id: the same one again is the same freeze. begins: None: now."""
+    """Stop deploys for a while. id: the same one again is the same freeze. begins: None: now.
+
+    token: what the gateway signed; empty where nothing is.
+    """
 
     verb: Literal["freeze"] = "freeze"
     env: str
@@ -38,15 +41,21 @@ class SayFreeze(Value):
     reason: Reason
     direction: Direction = Direction.DEPLOYS
     by: str
+    token: str = ""
 
 
 class LiftFreezes(Value):
-    """End the freezes that were said of exactly this: a service, or "" all of an environment."""
+    """End the freezes that were said of exactly this: a service, or "" all of an environment.
+
+    ids: these alone; empty: all of them. token: as above.
+    """
 
     verb: Literal["unfreeze"] = "unfreeze"
     env: str
     service: str = ""
+    ids: tuple[str, ...] = ()
     by: str
+    token: str = ""
 
 
 class ListFreezes(Value):

@@ -7,6 +7,7 @@ from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.authority.quorum import Authority, QuorumFacts, quorum_of
 from rollback_manager.authority.roles import Roles
 from rollback_manager.contract import RollbackRequest
+from rollback_manager.freezes import stops_rollbacks
 from rollback_manager.incidents.analysis import deployment_type
 from rollback_manager.incidents.indicators import Changed
 from rollback_manager.incidents.triggers import TriggerKind
@@ -55,6 +56,7 @@ def authority(
             asked=max(request.votes, int(asked)),
             broken=request.break_glass,
             automatic=is_automatic(request),
+            stopped=any(stops_rollbacks(facts.frozen) for facts, _ in parts.values()),
             owners=tuple(sorted({name for part in parts for name in rules.owners[part]})),
             approvers=rules.approvers,
             roles=rules.roles,

@@ -1,6 +1,7 @@
 """The door of CI, put together from its settings: whom it believes, and how keys are fetched."""
 
 import secrets
+import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,13 +11,14 @@ from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import Source
 from rollback_manager.authority.ci_tokens import Issuer
 from rollback_manager.errors import PermanentError, Unreachable
-from starters.gateway.ci.door import CiDoor
-from starters.gateway.ci.keys import Keys
+from starters.gateway.ci.door import CiDoor, key_sets
 from starters.gateway.replays import Replays
 from workers.settings import CiSettings
 
 PATHS = {Source.GITHUB: "/.well-known/jwks", Source.GITLAB: "/oauth/discovery/keys"}
 """Where each keeps its keys, as its documents say; nothing that a token says leads anywhere."""
+WITHIN_S = 10.0
+"""For the whole of a key set, however slowly it drips: jobs wait for it."""
 
 
 def door(
@@ -26,9 +28,10 @@ def door(
     if not settings.is_set_up or replays is None:
         return None
     key = known.resolve(settings.key, "key of CI credentials") if settings.key else ""
+    named = issuers(settings)
     return CiDoor(
-        issuers=issuers(settings),
-        keys=Keys(lambda url, at_most: fetched(client, url, at_most)),
+        issuers=named,
+        keys=key_sets(named, lambda url, at_most: fetched(client, url, at_most)),
         replays=replays,
         credentials=Credentials(key.encode() or secrets.token_bytes(32)),
     )
@@ -51,11 +54,13 @@ def issuers(settings: CiSettings) -> tuple[Issuer, ...]:
 
 def fetched(client: httpx.Client, url: str, at_most: int) -> bytes:
     """The body at a configured address; Unreachable where there is none, or a longer one."""
-    body = bytearray()
+    body, until = bytearray(), time.monotonic() + WITHIN_S
     try:
         with client.stream("GET", url) as response:
             for part in response.iter_bytes():
                 body += part
+                if time.monotonic() > until:
+                    raise Unreachable(f"{url} has not answered within {WITHIN_S:.0f} s")
                 if len(body) > at_most:
                     raise Unreachable(f"{url} answers with more than {at_most} bytes")
     except httpx.HTTPError as error:

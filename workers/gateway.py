@@ -48,6 +48,7 @@ def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
             operator=naming.operator(),
             replays=replays,
             ci=ci.door(CiSettings(), replays, secrets, wiring.http_client()),
+            sns=gateway_parts.sns(catalogue, wiring.http_client()),
             alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
             auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
             signer=gateway_parts.signer(settings, catalogue, secrets),

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Engine
@@ -16,7 +17,9 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.errors import PermanentError
 from rollback_manager.incidents.alert_names import AlertSource
 from starters.gateway.signing import Signer, SigningKey
+from starters.gateway.sns.door import SnsDoor
 from workers import wiring
+from workers.ci import fetched
 from workers.seldom import Seldom
 from workers.settings import Settings
 from workers.targets import kubernetes_secrets
@@ -59,6 +62,14 @@ def alert_secrets(
         source: reader(names.secrets, f"secret of {source}'s alerts")
         for source, names in catalogue.alerts.sources.items()
     }
+
+
+def sns(catalogue: Catalogue, client: httpx.Client) -> SnsDoor | None:
+    """What is asked of Amazon SNS; None where the catalogue names none of its topics."""
+    named = catalogue.alerts.cloudwatch
+    if named is None or not named.topics:
+        return None
+    return SnsDoor(lambda url, at_most: fetched(client, url, at_most))
 
 
 def signer(settings: Settings, catalogue: Catalogue, secrets: Secrets) -> Signer | None:

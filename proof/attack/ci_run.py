@@ -25,8 +25,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.values import Value
 from starters.gateway.app import make_app
-from starters.gateway.ci.door import CiDoor
-from starters.gateway.ci.keys import Keys
+from starters.gateway.ci.door import CiDoor, key_sets
 from starters.gateway.doors import Binding, Doors
 
 TOKENS, REPLAYS = 1200, 1000
@@ -107,7 +106,7 @@ def _app(provider: Provider, folder: Path) -> FastAPI:
             now=lambda: provider.now,
             ci=CiDoor(
                 issuers=(provider.issuer,),
-                keys=Keys(lambda url, at_most: provider.jwks()),
+                keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
                 replays=SqlReplays(engine),
                 credentials=Credentials(AUDIENCE.ljust(32).encode()),
             ),

@@ -99,6 +99,8 @@ def _of_github() -> dict[str, Any]:
         "ref_protected": "true",
         "event_name": "push",
         "runner_environment": "github-hosted",
+        "actor": "ana",
+        "actor_id": "583231",
         "run_id": "9001",
         "run_attempt": "1",
     }
@@ -116,6 +118,8 @@ def _of_gitlab() -> dict[str, Any]:
         "ref_type": "branch",
         "ref_protected": "true",
         "pipeline_source": "push",
+        "user_login": "ana",
+        "user_id": "31",
         "pipeline_id": "77",
         "job_id": "88",
         "runner_environment": "gitlab-hosted",

@@ -53,6 +53,7 @@ class Credentials:
             "aud": AUDIENCE,
             "sub": granted.subject,
             "places": list(granted.places),
+            "behind": list(granted.behind),
             "iat": int(now.timestamp()),
             "exp": int(until.timestamp()),
         }
@@ -75,4 +76,5 @@ class Credentials:
             raise BadCredential("it is none of this gateway")
         if claims["exp"] <= now.timestamp():
             raise BadCredential("its ten minutes are over")
-        return Granted(subject=claims["sub"], places=tuple(claims["places"]))
+        behind = tuple(claims.get("behind", ()))  # a gateway of before gives none
+        return Granted(subject=claims["sub"], places=tuple(claims["places"]), behind=behind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from rollback_manager.authority.ci_rules import (
     Source,
     is_of_a_stranger,
 )
+from rollback_manager.authority.people import Directory
 from rollback_manager.errors import PermanentError
 from rollback_manager.values import Value
 
@@ -38,6 +40,8 @@ SMALLEST_KEY = 2048
 """Bits of an RSA key (RFC 7518, 3.3)."""
 OF_HEADER = frozenset({"alg", "kid", "typ", "x5t"})
 """Anything else (`jwk`, `jku`, `x5u`, `crit`) would bring a key, or a meaning, of the sender's."""
+ACCOUNT = re.compile("[0-9]{1,20}", re.ASCII)
+NOBODY = Directory()
 SIGNATURE_ALONE = Options(
     verify_signature=True,
     require=["iss", "aud", "exp", "nbf", "iat", "jti"],
@@ -90,11 +94,13 @@ class Granted(Value):
     """What a job may ask for: plans, starts, status and aborts of exactly these.
 
     subject: `ci:github/<repository id>`: the same requester, however often the job is run again.
-    places: `environment/service`.
+    places: `environment/service`. behind: who made it run, the person where the catalogue knows the
+    account: they asked for what the job asks for.
     """
 
     subject: str
     places: tuple[str, ...]
+    behind: tuple[str, ...] = ()
 
     def has(self, env: str, service: str) -> bool:
         """Whether the service is the job's own there."""
@@ -178,8 +184,13 @@ def _time(claims: Claims, name: str) -> int:
     return time
 
 
-def granted(claims: Claims, source: Source, rules: Mapping[str, tuple[CiRule, ...]]) -> Granted:
-    """What the job may ask for. rules: service → its rules.
+def granted(
+    claims: Claims,
+    source: Source,
+    rules: Mapping[str, tuple[CiRule, ...]],
+    people: Directory = NOBODY,
+) -> Granted:
+    """What the job may ask for, and who is behind it. rules: service → its rules.
 
     Raises NotAllowed where that is nothing.
     """
@@ -196,7 +207,24 @@ def granted(claims: Claims, source: Source, rules: Mapping[str, tuple[CiRule, ..
     if not places:
         raise NotAllowed("no rule of the catalogue fits all of what its token says")
     id_ = claims["repository_id" if source is Source.GITHUB else "project_id"]
-    return Granted(subject=f"ci:{source}/{id_}", places=tuple(dict.fromkeys(places)))
+    return Granted(
+        subject=f"ci:{source}/{id_}",
+        places=tuple(dict.fromkeys(places)),
+        behind=tuple(_behind(claims, source, people)),
+    )
+
+
+def _behind(claims: Claims, source: Source, people: Directory) -> Iterator[str]:
+    """Whoever made it run, by the account's id: its name may be changed, and taken over.
+
+    An account that is nobody's here is named as such; no directory gives such a subject out.
+    """
+    account = claims.get("actor_id" if source is Source.GITHUB else "user_id")
+    if not isinstance(account, str) or not ACCOUNT.fullmatch(account):
+        return
+    whose = people.by_github if source is Source.GITHUB else people.by_gitlab
+    person = whose(int(account))
+    yield person.subject if person is not None else f"ci:{source}/user/{account}"
 
 
 def _fits(claims: Claims, source: Source, rule: CiRule) -> Iterator[bool]:

@@ -53,7 +53,8 @@ class Facts(Value):
     owners: of all services concerned. approvers: of the environment. requesters: the subjects that
     asked for the rollback, a machine and whoever is behind it. is_its_own: the services are those
     of the machine's repository, and the rollback, if there is one, is its own. confirmed: the
-    service that was typed out. overdue: the break-glass whose review is overdue.
+    service that was typed out. overdue: the break-glass whose review is overdue. ends_stop: a
+    freeze that stops rollbacks would end.
     """
 
     level: SecurityLevel
@@ -67,6 +68,7 @@ class Facts(Value):
     reason: str = ""
     confirmed: str = ""
     overdue: str = ""
+    ends_stop: bool = False
 
 
 def may(person: Person, verb: Verb, tier: Tier | None, channel: Channel, facts: Facts) -> Answered:
@@ -82,6 +84,7 @@ def may(person: Person, verb: Verb, tier: Tier | None, channel: Channel, facts: 
         or _not_one_of_two(person, verb, known, facts)
         or _not_stepped_up(person, verb, known, facts)
         or _glass(verb, facts)
+        or _lets_rollbacks_go(person, verb, facts)
         or _unconfirmed(verb, known, facts)
     )
     return Answered(applied=not because, because=because or f"{person.subject} may {_words(verb)}")
@@ -222,6 +225,15 @@ def unbroken(facts: Facts) -> str:
         done = f"rollback-manager review done {facts.overdue} --reason TEXT"
         return f"the review of {facts.overdue} is overdue: {done}"
     return _not_typed(facts) or _not_explained(facts)
+
+
+def _lets_rollbacks_go(person: Person, verb: Verb, facts: Facts) -> str:
+    """Ending such a freeze is agreeing to each rollback that it stops."""
+    if verb is not Verb.FREEZE or not facts.ends_stop or facts.level is SecurityLevel.LOCAL:
+        return ""
+    if person.is_among(facts.roles.incident_commander):
+        return ""
+    return f"it stops rollbacks, too: {_only(_ONLY_IC)} ends it"
 
 
 def _unconfirmed(verb: Verb, tier: Tier, facts: Facts) -> str:

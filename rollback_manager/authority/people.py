@@ -27,7 +27,8 @@ class Person(Value):
     """Who asks or decides, as known at that moment.
 
     groups: of the directory. method: how they signed in, one of `local`, `temporal-ui`, `web`,
-    `web+mfa`, `slack`, `cli`, `ci`, `alert`. factors: of that sign-in, as OpenID's `amr`.
+    `web+mfa`, `slack`, `cli`, `ci`, `alert`. factors: of that sign-in, as OpenID's `amr`. behind:
+    of a machine, who made it ask.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class Person(Value):
     groups: tuple[str, ...] = ()
     method: str = "local"
     factors: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
     def is_among(self, names: tuple[str, ...]) -> bool:
         """Whether one of `names`, groups or subjects, means this person."""

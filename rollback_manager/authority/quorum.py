@@ -13,7 +13,8 @@ from rollback_manager.values import Count, Seconds, Value
 class Quorum(Value):
     """What a plan asks of those who agree to it.
 
-    of_owners: one of the votes must come from these groups or subjects; empty: from anybody.
+    of_owners, of_commanders: of each, one of the votes must come from these groups or subjects;
+    empty: from anybody. One person may be of both.
     among: whose votes count at all; empty: everybody's. escalate_s, remind_s: after the question
     was put, and then again and again; 0: never.
     """
@@ -21,18 +22,24 @@ class Quorum(Value):
     votes: Count
     not_requester: bool = False
     of_owners: tuple[str, ...] = ()
+    of_commanders: tuple[str, ...] = ()
     among: tuple[str, ...] = ()
     because: str = ""
     escalate_s: Seconds = 0
     remind_s: Seconds = 0
+
+    @property
+    def kinds(self) -> tuple[tuple[str, ...], ...]:
+        """Of whom one vote each is needed."""
+        return tuple(one for one in (self.of_owners, self.of_commanders) if one)
 
 
 class QuorumFacts(Value):
     """What a quorum follows from.
 
     asked: how many the request itself asks for. broken: the glass is; nobody is asked.
-    automatic: an alert's own rollback, on a verdict of just now. owners: of all services.
-    approvers: of the environment.
+    automatic: an alert's own rollback, on a verdict of just now. stopped: by a freeze that stops
+    rollbacks. owners: of all services. approvers: of the environment.
     """
 
     level: SecurityLevel
@@ -41,6 +48,7 @@ class QuorumFacts(Value):
     asked: Count = 0
     broken: bool = False
     automatic: bool = False
+    stopped: bool = False
     owners: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
     roles: Roles = Roles()
@@ -65,7 +73,7 @@ def quorum_of(facts: QuorumFacts) -> Quorum:
     if facts.level is SecurityLevel.LOCAL:
         votes = max(base, min(facts.asked, 1))
         return _with_times(Quorum(votes=votes, because=_alone(facts.tier)), facts.policy)
-    votes = max(base, facts.asked, _by_tier(facts))
+    votes = max(base, facts.asked, _by_tier(facts), int(facts.stopped))
     two_look, three = facts.tier >= Tier.T2, facts.tier is Tier.T3
     commanders = facts.roles.incident_commander
     on_call = () if two_look else facts.roles.on_call
@@ -73,6 +81,7 @@ def quorum_of(facts: QuorumFacts) -> Quorum:
         votes=votes,
         not_requester=two_look,
         of_owners=facts.owners if three else (),
+        of_commanders=commanders if facts.stopped else (),
         among=tuple(sorted({*facts.owners, *facts.approvers, *commanders, *on_call})),
         because=_because(facts, votes),
     )
@@ -86,6 +95,7 @@ def strictest(quorums: Sequence[Quorum]) -> Quorum:
         update={
             "not_requester": any(one.not_requester for one in quorums),
             "of_owners": _all(one.of_owners for one in quorums),
+            "of_commanders": _all(one.of_commanders for one in quorums),
             "among": _all(one.among for one in quorums),
             "escalate_s": min(one.escalate_s for one in quorums),
             "remind_s": min(one.remind_s for one in quorums),
@@ -115,8 +125,9 @@ def _because(facts: QuorumFacts, votes: int) -> str:
         return f"{facts.tier}{why}: nobody is asked"
     people = "1 person" if votes == 1 else f"{votes} people"
     owners = f", 1 of them of {', '.join(facts.owners)}" if facts.tier is Tier.T3 else ""
+    frozen = ", 1 of them an incident commander (frozen)" if facts.stopped else ""
     others = ", nobody who asked for it" if facts.tier >= Tier.T2 else ""
-    return f"{facts.tier}: {people}{owners}{others}"
+    return f"{facts.tier}: {people}{owners}{frozen}{others}"
 
 
 def _alone(tier: Tier) -> str:

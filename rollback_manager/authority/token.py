@@ -48,6 +48,8 @@ class Dec(StrEnum):
     RESUME = "resume"
     RETRY_STEP = "retry_step"
     SKIP_STEP = "skip_step"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
 
     @property
     def lifetime(self) -> timedelta:

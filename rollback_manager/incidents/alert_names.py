@@ -4,12 +4,20 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.metrics.sources import LabelValue, TokenReference
 from rollback_manager.platforms import Name
 from rollback_manager.values import Value
+
+TopicArn = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:aws:sns:[a-z]{2}-[a-z-]{2,20}-[0-9]:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$"
+    ),
+]
+"""A topic of Amazon SNS; its region is where its certificate is read."""
 
 
 class AlertSource(StrEnum):
@@ -24,8 +32,10 @@ class AlertSource(StrEnum):
 class AlertNames(Value):
     """How one source calls what we call by our names."""
 
-    secrets: Annotated[tuple[TokenReference, ...], Field(min_length=1, max_length=2)]
-    """Where its secret is; two while it is replaced. Without one nothing of it is taken."""
+    secrets: Annotated[tuple[TokenReference, ...], Field(max_length=2)] = ()
+    """Where its secret is; two while it is replaced. Without one nothing is taken but by topic."""
+    topics: Annotated[tuple[TopicArn, ...], Field(max_length=100)] = ()
+    """Of CloudWatch: topics of Amazon SNS whose own signature counts."""
     service: LabelValue = "service"
     """Label that says which service."""
     environment: LabelValue = "environment"
@@ -39,6 +49,12 @@ class AlertNames(Value):
     triggers: Annotated[dict[LabelValue, TriggerKind], Field(min_length=1)]
     """Names of alerts → what is wrong. Others are refused: nobody has said what they mean."""
 
+    @model_validator(mode="after")
+    def _can_be_proven(self) -> "AlertNames":
+        if not self.secrets and not self.topics:
+            raise ValueError("name its secrets: without one, nothing of it could ever count")
+        return self
+
 
 class Alerts(Value):
     """Which sources may tell of bad releases, and in which words."""
@@ -47,6 +63,13 @@ class Alerts(Value):
     grafana: AlertNames | None = None
     cloudwatch: AlertNames | None = None
     generic: AlertNames | None = None
+
+    @model_validator(mode="after")
+    def _topics_are_cloudwatchs(self) -> "Alerts":
+        others = (self.alertmanager, self.grafana, self.generic)
+        if any(one is not None and one.topics for one in others):
+            raise ValueError("topics are Amazon SNS's: they belong to cloudwatch")
+        return self
 
     @property
     def sources(self) -> dict[AlertSource, AlertNames]:

@@ -1,5 +1,5 @@
 """The command line by way of the gateway, where ROLLBACK_GATEWAY names one: no Temporal, no rights.
 
-`plan`, `start`, `watch`, `status`, `approve`, `reject`, `abort` and what steers a rollback go that
-way. All else says that it needs Temporal, and is never sent there instead.
+`plan`, `start`, `watch`, `status`, `approve`, `reject`, `abort`, what steers a rollback, `freeze`
+and `unfreeze` go that way. All else says that it needs Temporal, and is never sent there instead.
 """

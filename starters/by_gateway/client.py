@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, NoReturn, Self
+from urllib.parse import urlencode
 
 from pydantic import ValidationError
 from temporalio.client import Client
@@ -26,7 +27,14 @@ from rollback_manager.contract import (
     StepCommand,
     Vote,
 )
-from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
+from rollback_manager.deploys import (
+    DeployAnswer,
+    DeployRequest,
+    LiftFreezes,
+    ListFreezes,
+    MayDeploy,
+    SayFreeze,
+)
 from rollback_manager.errors import (
     Blocked,
     NotFound,
@@ -112,12 +120,29 @@ class GatewayClient(RollbackClient):
         return Planned(plan=plan, digest=plan.digest)
 
     async def deploys(self, request: DeployRequest) -> DeployAnswer:
-        """Whether something may be deployed; freezes do not go by the gateway."""
+        """Whether something may be deployed; or a freeze said, lifted or listed."""
         ask = request.ask
-        if not isinstance(ask, MayDeploy):
-            _must_not_be_asked()
-        body = ask.model_dump(exclude={"verb"}) | {"version": ask.version or None}
-        return DeployAnswer.model_validate(await self._api.ask("POST", "/ci/may-deploy", body))
+        if isinstance(ask, MayDeploy):
+            body = ask.model_dump(exclude={"verb"}) | {"version": ask.version or None}
+            return DeployAnswer.model_validate(await self._api.ask("POST", "/ci/may-deploy", body))
+        return DeployAnswer.model_validate(await self._freezes(ask))
+
+    async def _freezes(self, ask: SayFreeze | LiftFreezes | ListFreezes) -> Mapping[str, Any]:
+        """As whom it is said, the gateway knows; it tells the environment, too."""
+        where = {"env": ask.env, "service": ask.service or None}
+        match ask:
+            case ListFreezes():
+                path = f"/freezes?{urlencode({'env': ask.env, 'service': ask.service})}"
+                document = await self._api.ask("GET", path)
+            case SayFreeze():
+                own = ask.model_dump(
+                    mode="json", include={"begins", "until", "reason", "direction"}
+                )
+                document = await self._api.ask("POST", "/freezes", where | own, ask.id)
+            case LiftFreezes():
+                key = _new_id(ask.verb)
+                document = await self._api.ask("POST", "/freezes/lift", where, key)
+        return {name: document.get(name, ()) for name in ("freezes", "lifted")}
 
     async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
         """Record a release, or list them; whether one is good is not said by the gateway."""

@@ -21,6 +21,7 @@ from starters.gateway.seal import Seal
 from starters.gateway.sign_in.flow import SignIn
 from starters.gateway.signing import Signer
 from starters.gateway.slack.door import SlackDoor
+from starters.gateway.sns.door import SnsDoor
 from starters.gateway.told import Told
 
 Secrets = Callable[[], Sequence[str]]
@@ -55,6 +56,8 @@ class Doors:
     """What remembers signed requests; None: no door is opened that needs it."""
     alert_secrets: Mapping[AlertSource, Secrets] = field(default_factory=dict)
     """Of the sources whose alerts are taken."""
+    sns: SnsDoor | None = None
+    """What is asked of Amazon SNS; None: its signatures do not count."""
     plans: LastPlans = field(default_factory=LastPlans)
     answers: Answers = field(default_factory=Answers)
     pace: Pace = field(default_factory=Pace)

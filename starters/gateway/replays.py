@@ -11,3 +11,9 @@ class Replays(Protocol):
 
         Of two that ask at once one is the first. Raises Unreachable while the records are down.
         """
+
+    def forget(self, key: str) -> None:
+        """It was not taken after all: whoever sends the same again is the first.
+
+        Raises Unreachable while the records are down.
+        """

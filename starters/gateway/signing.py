@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rollback_manager.authority.people import Person
 from rollback_manager.authority.token import Claims, Dec, audience, hash_of, signed
+from rollback_manager.errors import PermanentError
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,17 @@ class About:
     run: str
     plan: str = ""
     nonce: str = ""
+
+
+def required(signer: Signer | None, env: str) -> Signer:
+    """The signer; PermanentError where this gateway has none and nothing would count."""
+    if signer is not None:
+        return signer
+    raise PermanentError(
+        f"decisions in {env} must be signed, and this gateway has no key",
+        effect="Nothing was decided; what runs goes on as it is.",
+        next_step="Name the key: ROLLBACK_GATEWAY_SIGNING_KEY, ROLLBACK_GATEWAY_SIGNING_KID",
+    )
 
 
 def token(signer: Signer, person: Person, dec: Dec, about: About, id: str, now: datetime) -> str:

@@ -161,3 +161,32 @@ def test_nobody_is_told_more_often_than_a_dozen_times() -> None:
     while call := next_call(asked):
         asked = called(asked, call)
     assert asked.reminded == 12
+
+
+@pytest.mark.parametrize(
+    ("voters", "decided"),
+    [
+        ("owner commander", "approve"),
+        ("commander owner", "approve"),
+        ("lead", "0 of 2: those to come must be of owners and of commanders"),
+        ("owner owner-2", "1 of 2: the last one must be of commanders"),
+        ("commander lead", "1 of 2: the last one must be of owners"),
+        ("both lead", "approve"),
+        ("owner owner-2 commander", "approve"),
+    ],
+)
+def test_of_each_kind_that_is_asked_for_one_agrees(voters: str, decided: str) -> None:
+    """An owner is `owner` by subject, and so on; `both` is one person of either kind."""
+    kinds = Quorum(
+        votes=2,
+        of_owners=("owners", "owner", "owner-2", "both"),
+        of_commanders=("commanders", "commander", "both"),
+    )
+    now_is, because = ballot(quorum=kinds), ""
+    for by in voters.split():
+        now_is, because = agreed(now_is, by)
+    if decided == "approve":
+        assert now_is.decided is Decision.APPROVE
+        return
+    assert now_is.decided is None
+    assert because.replace(", owner, owner-2, both", "").replace(", commander, both", "") == decided

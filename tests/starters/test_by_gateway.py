@@ -21,13 +21,21 @@ from temporalio.client import Client
 from proof.attack.identity_provider import AUDIENCE, Provider, new_key, rules
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import CiRule, Source
-from rollback_manager.deploys import DeployRequest, ListFreezes
+from rollback_manager.deploys import (
+    DeployAnswer,
+    DeployAsk,
+    DeployRequest,
+    LiftFreezes,
+    ListFreezes,
+    MayDeploy,
+    SayFreeze,
+)
 from rollback_manager.errors import Blocked, NotPermitted, Unreachable
+from rollback_manager.freezes import Freeze
 from starters.by_gateway import web
 from starters.by_gateway.client import GatewayClient
 from starters.gateway.app import make_app
-from starters.gateway.ci.door import CiDoor
-from starters.gateway.ci.keys import Keys
+from starters.gateway.ci.door import CiDoor, key_sets
 from starters.gateway.doors import Binding
 from starters.refusals import UsageError
 from starters.settings import Gateway
@@ -101,7 +109,7 @@ async def reached(client: Client, tmp_path: Path) -> AsyncIterator[Reached]:
             binding=Binding("127.0.0.1", port, url, (f"127.0.0.1:{port}",)),
             ci=CiDoor(
                 issuers=(provider.issuer,),
-                keys=Keys(lambda url, at_most: provider.jwks()),
+                keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
                 replays=Seen(),
                 credentials=Credentials(b"k" * 32),
             ),
@@ -162,8 +170,46 @@ async def test_what_the_gateway_does_not_offer_is_never_asked_of_temporal() -> N
     async with GatewayClient(Gateway("http://127.0.0.1:1")) as client:
         with pytest.raises(Blocked, match="needs Temporal"):
             await client.list()
-        with pytest.raises(Blocked, match="needs Temporal"):
-            await client.deploys(DeployRequest(ask=ListFreezes(env="test")))
+
+
+async def test_a_person_freezes_and_lifts_by_the_gateway(reached: Reached) -> None:
+    env = {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test"}
+    service = reached.rig.service
+    words = ("--until", "2126-12-24T18:00:00Z", "--reason", "inventory", "--by", "a name of mine")
+    code, document, talk = await typed(env, "freeze", service, *words)
+    assert (code, len(document["freezes"])) == (0, 1), talk
+    assert document["freezes"][0]["by"] == "local:tester"  # as the gateway knows it
+    async with GatewayClient(Gateway(reached.url)) as client:
+        (listed,) = (await asks(client, ListFreezes(env="test", service=service))).freezes
+        assert listed.reason == "inventory"
+        assert (await asks(client, MayDeploy(env="test", service=service))).may is False
+        lifted = await asks(client, LiftFreezes(env="test", service=service, by="whoever"))
+        assert (lifted.freezes, [one.lifted_by for one in lifted.lifted]) == ((), ["local:tester"])
+        late = listed.model_copy(update={"until": datetime(2020, 1, 1, tzinfo=UTC)})
+        with pytest.raises(Blocked, match="which is over"):
+            await asks(client, said(late, "f-2"))
+
+
+async def test_a_job_may_not_freeze_and_not_lift(reached: Reached) -> None:
+    env, service = "test", reached.rig.service
+    until = datetime(2126, 12, 24, tzinfo=UTC)
+    freeze = Freeze(env=env, service=service, begins=until, until=until, reason="r", by="ci")
+    token = reached.provider.token()
+    async with GatewayClient(Gateway(reached.url, id_token=token)) as client:
+        assert (await asks(client, MayDeploy(env=env, service=service))).may is True
+        lift, look = LiftFreezes(env=env, service=service, by="ci"), ListFreezes(env=env)
+        for ask in (said(freeze, "f-1"), lift, look):
+            with pytest.raises(NotPermitted, match="this is not for CI"):
+                await asks(client, ask)
+
+
+def said(freeze: Freeze, id: str) -> SayFreeze:
+    words = freeze.model_dump(include={"env", "service", "until", "reason", "by"})
+    return SayFreeze(id=id, **words)
+
+
+async def asks(client: GatewayClient, ask: DeployAsk) -> DeployAnswer:
+    return await client.deploys(DeployRequest(ask=ask))
 
 
 async def test_a_refusal_keeps_its_three_parts_and_its_kind(reached: Reached) -> None:

@@ -25,7 +25,9 @@ def test_without_an_audience_there_is_no_door() -> None:
     assert ci.door(CiSettings(), Seen(), Secrets(), client(httpx.Response(200))) is None
 
 
-def test_the_keys_of_an_issuer_come_from_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_keys_of_an_issuer_come_from_its_own_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ROLLBACK_GATEWAY_CI_AUDIENCE", AUDIENCE)
     monkeypatch.setenv("ROLLBACK_GATEWAY_CI_GITLAB", "https://gitlab.example.com")
     asked: list[str] = []
@@ -40,7 +42,9 @@ def test_the_keys_of_an_issuer_come_from_its_own_address(monkeypatch: pytest.Mon
     assert door is not None
     github, gitlab = door.issuers
     assert (github.url, github.audience) == (GITHUB, AUDIENCE)
-    assert door.keys.key(github, "key-1").key_size == 2048
+    found = await door.keys[github.url].key("key-1")
+    assert found is not None
+    assert found.key.key_size == 2048
     assert asked == [f"{GITHUB}/.well-known/jwks"]
     assert gitlab.jwks == "https://gitlab.example.com/oauth/discovery/keys"
 
@@ -74,3 +78,9 @@ def test_a_key_that_cannot_be_read_stops_the_start() -> None:
             Secrets(),
             client(httpx.Response(200)),
         )
+
+
+def test_an_issuer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci, "WITHIN_S", -1.0)
+    with pytest.raises(Unreachable, match="has not answered within"):
+        ci.fetched(client(httpx.Response(200, content=b"x")), f"{GITHUB}/.well-known/jwks", 1000)

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from rollback_manager.authority.token import Dec
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, Decision, PauseCommand, StepCommand, Vote
 from rollback_manager.errors import PermanentError
+from rollback_manager.freezes import Direction, Freeze
 from rollback_manager.progress import EndState, Result, RollbackStatus, State
 from tests.fleet_rig import fleet_rig
 from tests.rig import Rig
 from tests.secured import SecuredRig, secured, secured_rig, stop, token, vote
 
-ANA, BO, CY, EVE = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve"))
+ANA, BO, CY, EVE, FAY = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve", "fay"))
 ROLLING = "rolling_update"
 ASKED = {"approval": {"required": True, "deadline_s": 60}}
 IN_TIME: dict[str, object] = {"required": True, "deadline_s": 60}
@@ -32,13 +34,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another decision": ({"dec": Dec.ABORT_HOLD}, "signed to abort_hold"),
     "a wrong key": ({"kid": "stranger"}, "a key that this rollback does not know"),
     "the requester": ({"sub": CY, "groups": ("leads",)}, "asked for it"),
+    "who is behind the job": ({"sub": FAY, "groups": ("leads",)}, "asked for it"),
     "nobody who may": ({"sub": EVE, "groups": ("visitors",)}, "is none of"),
 }
 
 
 async def asks(made: SecuredRig) -> tuple[Rollback, RollbackStatus]:
-    """A T3 rollback, rolling and never rehearsed, that CY asked for: it waits for two people."""
-    rollback = await made.start(requested_by=CY)
+    """A T3 rollback, rolling, never rehearsed, that CY and FAY asked for: it waits for two."""
+    rollback = await made.start(requested_by=CY, behind=(FAY,))
     return rollback, await made.until(rollback, State.WAITING_FOR_APPROVAL)
 
 
@@ -92,6 +95,41 @@ async def test_two_people_agree_and_nothing_else_counts_by_update_or_by_signal(
     assert len([d for d in outcome.decisions if not d.counted]) == len(bad) + 1
     assert {d.signed for d in outcome.decisions if d.counted} == {True}
     assert len({d.jti for d in outcome.decisions if d.counted}) == 2
+
+
+async def test_a_freeze_that_stops_rollbacks_lets_one_pass_by_a_commanders_vote_alone(
+    unmanned: Rig,
+) -> None:
+    now = datetime.now(UTC)
+    frozen = Freeze(
+        env="test",
+        service=unmanned.service,
+        id=f"f-{unmanned.service}",
+        begins=now - timedelta(hours=1),
+        until=now + timedelta(hours=1),
+        reason="the data centre moves",
+        direction=Direction.ROLLBACKS_TOO,
+        by=ANA,
+        said_at=now,
+    )
+    unmanned.records.keep_freeze(frozen)
+    async with secured_rig(unmanned).at_work(approval={"deadline_s": 60}) as made:
+        assert isinstance(made, SecuredRig)
+        rollback, status = await asks(made)
+        assert (status.quorum, "1 of them an incident commander" in status.quorum_because) == (
+            "0 of 1",
+            True,
+        )
+        for words in (
+            vote(status, Dec.APPROVE, ANA, time.time()),
+            vote(status, Dec.APPROVE, BO, time.time(), sub="di@example.com", groups=("leads",)),
+        ):
+            assert "must be of commanders" in await said(rollback, words)
+            await twin(made, rollback, "approve", words)
+        assert (await said(rollback, vote(status, Dec.APPROVE, BO, time.time())))[:4] == "True"
+        outcome = await made.ends_as(rollback, EndState.ROLLED_BACK)
+    assert [one.by for one in outcome.decisions if one.counted] == [BO]
+    assert outcome.result is Result.VERIFIED
 
 
 async def test_who_steers_it_must_have_signed_also_at_the_service_itself(unmanned: Rig) -> None:

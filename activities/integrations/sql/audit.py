@@ -29,7 +29,7 @@ from rollback_manager.errors import RollbackError, Unreachable
 LOCK = 7_655_228_348
 """Of PostgreSQL's advisory locks, another than the upgrade's; SQLite's transaction is the lock."""
 ANCHOR_EVERY = timedelta(minutes=5)
-DECISIONS = frozenset(Verb) - {Verb.SEE, Verb.PLAN, Verb.READ_AUDIT}
+DECISIONS = (frozenset[str](Verb) - {Verb.SEE, Verb.PLAN, Verb.READ_AUDIT}) | {"unfreeze"}
 """Anchored at once: what a person decides is what somebody would want to change later."""
 PAGE = 5_000
 

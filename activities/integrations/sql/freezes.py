@@ -24,12 +24,17 @@ class SqlFreezes:
         with answered(self._engine), self._writing.begin() as connection:
             connection.execute(insert(connection, table).values(row).on_conflict_do_nothing())
 
-    def lift_freezes(self, env: str, service: str, by: str, at: datetime) -> tuple[Freeze, ...]:
+    def lift_freezes(
+        self, env: str, service: str, by: str, at: datetime, *, ids: tuple[str, ...] = ()
+    ) -> tuple[Freeze, ...]:
         """End those of exactly this that have not ended; they, as they are now.
 
-        Again within the same call's retries it finds none that is left to end: harmless.
+        ids: these alone; empty: all of them. Again within the same call's retries it finds none
+        that is left to end: harmless.
         """
         mine = (table.c.env == env) & (table.c.service == service)
+        if ids:
+            mine &= table.c.id.in_(ids)
         open_ = table.c.lifted_at.is_(None) & (table.c.until > at)
         lifted = update(table).where(mine, open_).values(lifted_at=at, lifted_by=by)
         with answered(self._engine), self._writing.begin() as connection:

@@ -30,3 +30,8 @@ class SqlReplays:
                 put.returning(replays.c.key)
             )  # a row count is not told by all
             return kept.first() is not None
+
+    def forget(self, key: str) -> None:
+        """It was not taken after all: whoever sends the same again is the first."""
+        with answered(self._engine), self._writing.begin() as connection:
+            connection.execute(delete(replays).where(replays.c.key == key))

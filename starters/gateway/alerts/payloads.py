@@ -1,6 +1,6 @@
 """What each monitoring system sends, as its own documentation has it; nothing of it is trusted."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
@@ -125,10 +125,24 @@ KINDS: dict[AlertSource, type[Grouped | StateChange | Generic]] = {
 }
 
 
-def read(source: AlertSource, body: bytes) -> tuple[Told, ...]:
-    """The alerts in it; Refused (422) names the place that does not fit, never what stood there."""
+class Tells(Protocol):
+    """What some source sends."""
+
+    @classmethod
+    def model_validate_json(cls, json_data: bytes) -> Self:
+        """As it was sent."""
+
+    def told(self) -> tuple[Told, ...]:
+        """Its alerts."""
+
+
+def read(source: AlertSource, body: bytes, kind: type[Tells] | None = None) -> tuple[Told, ...]:
+    """The alerts in it; Refused (422) names the place that does not fit, never what stood there.
+
+    kind: where the source sends more than one.
+    """
     try:
-        return KINDS[source].model_validate_json(body).told()
+        return (kind or KINDS[source]).model_validate_json(body).told()
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         places = "; ".join(f"{_place(one['loc'])}: {one['type']}" for one in found[:5])

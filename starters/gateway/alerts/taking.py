@@ -1,22 +1,26 @@
 """`POST /alerts/SOURCE`: prove, read, look up, give; 202 once Temporal has it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from fastapi import APIRouter, Request
 
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.contract import incident_id
+from rollback_manager.errors import TemporaryError
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.incidents.alert_names import AlertSource
 from rollback_manager.incidents.alerts import Told, Unknown, alarm, meant
 from rollback_manager.values import Value
 from starters.gateway.alerts import payloads, proofs
+from starters.gateway.alerts.alarm_messages import kind_of
 from starters.gateway.alerts.giving import Giving, Taken
 from starters.gateway.alerts.open import Open
 from starters.gateway.alerts.releases import Newest
 from starters.gateway.doors import Doors
 from starters.gateway.problems import Refused
+from starters.gateway.sns import message as sns
+from starters.gateway.sns.door import REPLAYS_S
 
 BY_BEARER = frozenset({AlertSource.ALERTMANAGER, AlertSource.GRAFANA})
 """They can send nothing better than a token: put TLS, or an allow-list of addresses, before it."""
@@ -40,11 +44,15 @@ class Taking:
 
     async def take(self, source: AlertSource, request: Request) -> AlertsTaken:
         """All of it, in the order in which a forger gets furthest at the last."""
+        if source is AlertSource.CLOUDWATCH and sns.HEADER in request.headers:
+            return await self._taken_of_sns(request)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             raise _unproven(source)
         body = await request.body()
         await self._proven(source, request, body)
-        told = payloads.read(source, body)
+        return await self._all(source, payloads.read(source, body))
+
+    async def _all(self, source: AlertSource, told: Iterable[Told]) -> AlertsTaken:
         taken = await asyncio.gather(*(self._taken(source, one) for one in told))
         if all(one.refused for one in taken):
             raise Refused(
@@ -54,6 +62,47 @@ class Taking:
                 next_step=f"Say in the catalogue what it means: alerts.{source}",
             )
         return AlertsTaken(alerts=tuple(taken))
+
+    async def _taken_of_sns(self, request: Request) -> AlertsTaken:
+        """What SNS signed for a topic of the catalogue; what cannot be given it sends again."""
+        source = AlertSource.CLOUDWATCH
+        message = await self._signed_by_sns(await request.body())
+        key = f"alert/sns/{message.MessageId}"
+        await self._first_time(key, REPLAYS_S)
+        try:
+            if message.Type is sns.Kind.NOTIFICATION:
+                body, kind = message.Message.encode(), kind_of(message)
+                return await self._all(source, payloads.read(source, body, kind))
+            await self._subscribed(message)
+        except (TemporaryError, asyncio.CancelledError):
+            await asyncio.shield(asyncio.to_thread(self._forget, key))
+            raise
+        return AlertsTaken(alerts=())
+
+    async def _signed_by_sns(self, body: bytes) -> sns.Envelope:
+        names = self._known.catalogue.alerts.sources.get(AlertSource.CLOUDWATCH)
+        now, door = self._known.now(), self._known.sns
+        message = sns.read(body, names.topics if names else (), now)
+        url = sns.certificate_url(message) if message else None
+        if message is None or url is None or door is None:
+            raise _unproven(AlertSource.CLOUDWATCH)
+        if not sns.is_signed(message, await door.certificate(url), now):
+            raise _unproven(AlertSource.CLOUDWATCH)
+        return message
+
+    async def _subscribed(self, message: sns.Envelope) -> None:
+        """The topic asks whether we want it: it is the catalogue's. That it left is kept, too."""
+        sender = Person(subject="alert:cloudwatch", kind=Kind.ALERT, method="alert")
+        action = f"sns.{message.Type.value}"
+        await self._known.auditing.before(
+            sender, action, message.TopicArn, id=message.MessageId, rests_on=message
+        )
+        if message.Type is sns.Kind.SUBSCRIPTION and self._known.sns is not None:
+            await self._known.sns.confirm(message)
+
+    def _forget(self, key: str) -> None:
+        if self._known.replays is not None:
+            self._known.replays.forget(key)
 
     async def _proven(self, source: AlertSource, request: Request, body: bytes) -> None:
         secrets = await asyncio.to_thread(self._known.alert_secrets[source])  # may be far away
@@ -68,11 +117,9 @@ class Taking:
             raise _unproven(source)
         await self._first_time(f"alert/{source}/{unique}")
 
-    async def _first_time(self, key: str) -> None:
+    async def _first_time(self, key: str, for_s: int = proofs.REPLAYS_S) -> None:
         replays = self._known.replays
-        if replays is None or not await asyncio.to_thread(
-            replays.first_time, key, proofs.REPLAYS_S
-        ):
+        if replays is None or not await asyncio.to_thread(replays.first_time, key, for_s):
             raise Refused(
                 409,
                 "replayed",

@@ -6,6 +6,7 @@ from starters.gateway import problems
 from starters.gateway.api import (
     decisions,
     events,
+    freezes,
     incidents,
     plans,
     reports,
@@ -17,6 +18,6 @@ from starters.gateway.api import (
 def router() -> APIRouter:
     """All of it, under /api/v1."""
     whole = APIRouter(prefix="/api/v1", responses=dict(problems.RESPONSES))
-    for part in (services, plans, rollbacks, decisions, events, reports, incidents):
+    for part in (services, plans, rollbacks, decisions, events, reports, incidents, freezes):
         whole.include_router(part.router)
     return whole

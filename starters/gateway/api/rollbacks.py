@@ -65,11 +65,15 @@ async def start(
         expect_plan=wanted.expect_plan,
         # A pipeline types nothing: what it may start is the table's to say.
         confirmed=None if person.kind is Kind.CI else wanted.confirm,
+        behind=person.behind,
     )
     running = await asking.start(known, person, asked)
     # It may have run before: its own history says for what, whichever gateway began it.
-    if key is not None and await running.request() != asked:
-        raise other_request()
+    # A job that somebody else runs again is the same job: whoever began it stays behind it.
+    if key is not None:
+        began = await running.request()
+        if began != asked.model_copy(update={"behind": began.behind}):
+            raise other_request()
     known.plans.begun(running.id, about)
     response.headers["Location"] = f"/api/v1/{running.id}"
     return Started(rollback=running.id, env=asked.env, key=asked.key)

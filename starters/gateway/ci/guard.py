@@ -53,7 +53,7 @@ async def admitted(request: Request, known: Doors, door: CiDoor, credential: str
             _own_one(granted, await _sent(request))
         case _:
             raise _closed("this is not for CI")
-    return Person(subject=granted.subject, kind=Kind.CI, method="ci")
+    return Person(subject=granted.subject, kind=Kind.CI, method="ci", behind=granted.behind)
 
 
 async def _may_start(request: Request, known: Doors, door: CiDoor, granted: Granted) -> None:

@@ -13,7 +13,7 @@ from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
-from starters.gateway.pages import rendered
+from starters.gateway.pages import freezes, rendered
 from starters.gateway.pages.rollback import Part
 from starters.gateway.pages.status_view import ACT, GOOD, WAIT, Badge
 
@@ -68,11 +68,14 @@ async def services(request: Request, known: Known, person: Who) -> Response:
         for env in sorted(one.environments)
     ]
     limit = asyncio.Semaphore(AT_ONCE)
-    answers = await asyncio.gather(*(_ready(known, *one, limit) for one in placed[:ASKED]))
+    frozen, answers = await asyncio.gather(
+        freezes.frozen(known, sorted({env for env, _ in placed})),
+        asyncio.gather(*(_ready(known, *one, limit) for one in placed[:ASKED])),
+    )
     later = Ready(Badge("not asked", "○", WAIT), "see its own page")
     ready = [*answers, *(later for _ in placed[ASKED:])]
     rows = [_row(known, *one, said) for one, said in zip(placed, ready, strict=True)]
-    return rendered.page(request, person, "services.html", rows=rows)
+    return rendered.page(request, person, "services.html", rows=rows, frozen=frozen)
 
 
 @router.get("/services/{env}/{service}")
@@ -81,7 +84,9 @@ async def service(
 ) -> Response:
     """One service: readiness and releases."""
     known.catalogue.placement(env, service)  # an unknown one must not cost a workflow
-    found = await releases(known, env, service)
+    found, frozen = await asyncio.gather(
+        releases(known, env, service), freezes.frozen(known, [env], service)
+    )
     one = known.catalogue.services[service]
     return rendered.page(
         request,
@@ -90,6 +95,7 @@ async def service(
         row=_row(known, env, service, readiness(found)),
         evidence=evidence(found, pair_tested=one.pair_tested),
         releases=[shown(release) for release in found],
+        frozen=frozen,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from rollback_manager.values import Value
+from starters.gateway.key_set import KeySet
 from starters.gateway.sign_in.id_token import Issuer, NotSignedIn
-from starters.gateway.sign_in.keys import Keys
 from starters.gateway.sign_in.web import Web, away, document
 
 KEPT = timedelta(hours=1)
@@ -38,7 +38,11 @@ class Provider:
         self._now = now
         self._known: tuple[Endpoints, datetime] | None = None
         self._one_at_a_time = asyncio.Lock()
-        self.keys = Keys(self._key_set, now)
+        self.keys = KeySet(
+            self._key_set,
+            lambda: away("its keys cannot be read"),
+            lambda: now().timestamp(),
+        )
 
     async def endpoints(self, kept: timedelta = KEPT) -> Endpoints:
         """As its discovery document says. Unreachable where it says nothing."""

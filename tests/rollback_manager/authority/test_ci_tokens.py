@@ -20,6 +20,7 @@ from rollback_manager.authority.ci_tokens import (
     key_id,
     verified,
 )
+from rollback_manager.authority.people import Accounts, Directory
 from rollback_manager.catalogue import read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError
 
@@ -51,6 +52,41 @@ def test_a_token_of_the_right_job_may_ask_for_its_own_service(source: Source) ->
     assert allowed.subject in {"ci:github/4711", "ci:gitlab/42"}
     assert allowed.has("production", "shop")
     assert not allowed.has("production", "cart")
+
+
+ANA, BO = "ana@example.com", "bo@example.com"
+PEOPLE = Directory(
+    people={ANA: Accounts(github=583231, gitlab=31), BO: Accounts(github=7, gitlab=8)}
+)
+ACCOUNT = {
+    Source.GITHUB: ("actor", "actor_id", "583231"),
+    Source.GITLAB: ("user_login", "user_id", "31"),
+}
+
+
+def behind(source: Source, **changes: object) -> tuple[str, ...]:
+    claims = {**provider(source).claims(), **changes}
+    ruled = CiRule.model_validate(rules(source))
+    return granted(claims, source, {"shop": (ruled,)}, PEOPLE).behind
+
+
+@pytest.mark.parametrize("source", Source)
+def test_who_made_the_job_run_is_known_by_the_accounts_id_and_by_no_name(source: Source) -> None:
+    name, id_, hers = ACCOUNT[source]
+    assert behind(source) == (ANA,)
+    assert behind(source, **{name: "renamed"}) == (ANA,)
+    assert behind(source, **{name: "bo"}) == (ANA,)  # she took over his name
+    his = {id_: "7" if source is Source.GITHUB else "8"}
+    assert behind(source, **{name: "ana"}, **his) == (BO,)  # he took over hers
+    assert behind(source, **{id_: "99"}) == (f"ci:{source}/user/99",)
+    for nobody in (None, int(hers), f"{hers} ", f"-{hers}", "9" * 21, "\u0663\u0661", [hers], True):
+        assert behind(source, **{id_: nobody}) == (), nobody
+
+
+def test_a_credential_keeps_who_is_behind_the_job() -> None:
+    credentials = Credentials(b"k" * 32)
+    known = Granted(subject="ci:github/4711", places=("production/shop",), behind=(ANA,))
+    assert credentials.read(credentials.given(known, NOW)[0], NOW) == known
 
 
 @pytest.mark.parametrize("source", Source)

@@ -61,6 +61,21 @@ def test_those_on_call_agree_to_what_is_light_alone() -> None:
     assert quorum_of(facts(Tier.T2)).among == ("commanders", "leads", "payments")
 
 
+def test_what_a_freeze_stops_needs_a_commander_whatever_the_tier() -> None:
+    light = quorum_of(facts(Tier.T0, stopped=True))
+    assert (light.votes, light.of_commanders, light.kinds) == (
+        1,
+        ("commanders",),
+        (("commanders",),),
+    )
+    assert light.because == "T0: 1 person, 1 of them an incident commander (frozen)"
+    heavy = quorum_of(facts(Tier.T3, stopped=True))
+    assert heavy.kinds == (("payments",), ("commanders",))
+    assert quorum_of(facts(Tier.T3)).of_commanders == ()
+    assert quorum_of(facts(Tier.T3, level=SecurityLevel.LOCAL, stopped=True)).kinds == ()
+    assert strictest([quorum_of(facts(Tier.T0)), light]).of_commanders == ("commanders",)
+
+
 def test_level_local_says_that_it_has_no_second_person() -> None:
     alone = quorum_of(facts(Tier.T2, level=SecurityLevel.LOCAL, policy=ASKED))
     assert "level local has one operator" in alone.because

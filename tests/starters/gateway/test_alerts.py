@@ -34,6 +34,9 @@ class InProcess:
         self.seen.add(key)
         return is_first
 
+    def forget(self, key: str) -> None:
+        self.seen.discard(key)
+
 
 @pytest.fixture
 async def alerted(client: Client, tmp_path: Path) -> AsyncIterator[Gate]:

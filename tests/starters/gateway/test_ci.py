@@ -1,12 +1,14 @@
 """CI at the gateway: it signs in by its OIDC token, asks for its own services, decides nothing."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,10 +18,10 @@ from proof.attack.identity_provider import Provider, new_key, rules
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import CiRule, Source
 from rollback_manager.authority.ci_tokens import BadCiToken
+from rollback_manager.authority.people import Accounts
 from rollback_manager.errors import Unreachable
 from starters.gateway.app import make_app
-from starters.gateway.ci.door import CiDoor
-from starters.gateway.ci.keys import ASK_EVERY_S, FRESH_S, KEPT_S, Keys
+from starters.gateway.ci.door import CiDoor, key_sets
 from tests import rig
 from tests.incident_rig import end_budget
 from tests.rig import Rig
@@ -40,6 +42,9 @@ class Seen:
         known = key in self._keys
         self._keys.add(key)
         return not known
+
+    def forget(self, key: str) -> None:
+        self._keys.discard(key)
 
 
 @dataclass
@@ -79,10 +84,11 @@ async def opened(made: Rig) -> AsyncIterator[Job]:
     ours = service.model_copy(
         update={"ci": (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)}
     )
-    catalogue = known.model_copy(update={"services": {made.service: ours}})
+    people = {"ana@example.com": Accounts(github=583231)}
+    catalogue = known.model_copy(update={"services": {made.service: ours}, "people": people})
     door = CiDoor(
         issuers=(provider.issuer,),
-        keys=Keys(lambda url, at_most: provider.jwks()),
+        keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
         replays=Seen(),
         credentials=Credentials(b"k" * 32),
     )
@@ -180,6 +186,29 @@ async def test_the_fourth_start_within_an_hour_is_too_many_and_a_rerun_is_none(j
     assert 3590 < int(fourth.headers["Retry-After"]) <= 3600
 
 
+async def test_the_person_behind_a_job_has_asked_for_what_it_starts(job: Job) -> None:
+    job.provider.__dict__["claims"] = claims_of(
+        job.provider, actor="took-a-name", actor_id="583231"
+    )
+    await job.sign_in()
+    key = f"k-1-{job.rig.service}"
+    started = await job.start(key)
+    request = await job.rig.rollbacks.rollback(started.json()["rollback"]).request()
+    assert (request.requested_by, request.behind) == ("ci:github/4711", ("ana@example.com",))
+    job.provider.__dict__["claims"] = claims_of(job.provider, actor="ben", actor_id="99")
+    await job.sign_in()
+    again = await job.start(key)  # somebody else runs the same job again
+    assert (again.status_code, again.json()) == (202, started.json())
+    body = {"behind": ["nobody@example.com"]}
+    await job.start(f"k-2-{job.rig.service}", **body)
+    request = await job.rig.rollbacks.rollback(f"rollback/test/k-2-{job.rig.service}").request()
+    assert request.behind == ("ci:github/user/99",)
+
+
+def claims_of(provider: Provider, **more: str) -> Callable[[], dict[str, Any]]:
+    return lambda: {**Provider.claims(provider), **more}
+
+
 async def test_ci_cannot_start_one_as_if_a_person_did(job: Job) -> None:
     await job.sign_in()
     assert (await job.start("k-1", trigger="manual")).status_code == 422
@@ -209,47 +238,18 @@ async def test_without_an_issuer_there_is_no_door(job: Job) -> None:
         assert (await http.get("/api/v1/services", headers=bearer)).status_code == 401
 
 
-class Issuing:
-    """A key set over the wire, counted; it can be down."""
-
-    def __init__(self) -> None:
-        self.asked, self.down, self.body = 0, False, Provider(Source.GITHUB, NOW, key=KEY).jwks()
-
-    def __call__(self, url: str, at_most: int) -> bytes:
-        self.asked += 1
-        if self.down:
-            raise Unreachable("it does not answer")
-        return self.body
-
-
-def keys_of(issuing: Issuing) -> tuple[Callable[[str], object], list[float]]:
-    clock = [0.0]
-    keys = Keys(issuing, lambda: clock[0])
-    issuer = Provider(Source.GITHUB, NOW, key=KEY).issuer
-    return lambda kid: keys.key(issuer, kid), clock
-
-
-def test_strangers_cannot_make_the_gateway_ask_for_keys_all_the_time() -> None:
-    issuing = Issuing()
-    key, clock = keys_of(issuing)
-    for number in range(1000):
-        with pytest.raises(BadCiToken, match="not the issuer's"):
-            key(f"invented-{number}")
-    assert issuing.asked == 1
-    clock[0] = ASK_EVERY_S
-    assert key("key-1")
-    assert issuing.asked == 1
-
-
 async def test_strangers_at_a_slow_issuer_hold_one_thread_and_not_those_of_decisions() -> None:
     goes_on, waiting = threading.Event(), []
 
+    issued = Provider(Source.GITHUB, NOW, key=KEY)
+
     def slow(url: str, at_most: int) -> bytes:
         goes_on.wait(10)
-        return Issuing().body
+        return issued.jwks()
 
-    issued = Provider(Source.GITHUB, NOW, key=KEY)
-    door = CiDoor((issued.issuer,), Keys(slow), Seen(), Credentials(b"k" * 32))
+    door = CiDoor(
+        (issued.issuer,), key_sets((issued.issuer,), slow), Seen(), Credentials(b"k" * 32)
+    )
     catalogue = rig.catalogue("shop", {})
     for _ in range(64):
         came = door.signed_in(issued.token(), catalogue, NOW)
@@ -263,35 +263,33 @@ async def test_strangers_at_a_slow_issuer_hold_one_thread_and_not_those_of_decis
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-def test_a_new_key_is_found_and_one_that_was_taken_back_is_not() -> None:
-    issuing = Issuing()
-    key, clock = keys_of(issuing)
-    assert key("key-1")
-    issuing.body = Provider(Source.GITHUB, NOW, key=KEY, kid="key-2").jwks()
-    clock[0] = ASK_EVERY_S
-    assert key("key-2")
-    with pytest.raises(BadCiToken):
-        key("key-1")
+async def test_an_issuer_that_is_down_holds_up_nobody_of_another_one() -> None:
+    up, down = (Provider(source, NOW, key=KEY) for source in (Source.GITHUB, Source.GITLAB))
 
+    def fetch(url: str, at_most: int) -> bytes:
+        if url == down.issuer.jwks:
+            raise Unreachable("it does not answer")
+        return up.jwks()
 
-def test_an_issuer_that_is_down_vouches_for_a_day_by_what_it_said() -> None:
-    issuing = Issuing()
-    key, clock = keys_of(issuing)
-    assert key("key-1")
-    issuing.down = True
-    clock[0] = FRESH_S + 1
-    assert key("key-1")
-    clock[0] = KEPT_S + 1
-    with pytest.raises(Unreachable):
-        key("key-1")
+    issuers = (up.issuer, down.issuer)
+    ours = (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)
+    catalogue = rig.catalogue("shop", {})
+    service = catalogue.services["shop"].model_copy(update={"ci": ours})
+    catalogue = catalogue.model_copy(update={"services": {"shop": service}})
+    door = CiDoor(issuers, key_sets(issuers, fetch), Seen(), Credentials(b"k" * 32))
+    assert (await door.signed_in(up.token(), catalogue, NOW)).places == ("test/shop",)
+    with pytest.raises(Unreachable, match="the keys of gitlab cannot be read"):
+        await door.signed_in(down.token(), catalogue, NOW)
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[]", b'{"keys":[]}', b'{"keys":[{"kty":"oct","kid":"x","k":"AA"}]}']
+    "more", [{"alg": "RS512"}, {"kty": "EC"}, {"use": "enc"}, {"kid": "key-2"}]
 )
-def test_what_is_no_key_set_gives_no_key(body: bytes) -> None:
-    issuing = Issuing()
-    issuing.body = body
-    key, _ = keys_of(issuing)
-    with pytest.raises(Unreachable):
-        key("key-1")
+async def test_a_key_of_another_kind_signs_no_token_of_ci(more: dict[str, str]) -> None:
+    issued = Provider(Source.GITHUB, NOW, key=KEY)
+    (good,) = json.loads(issued.jwks())["keys"]
+    other = json.dumps({"keys": [good | {"kid": "unused"}, good | more]}).encode()
+    keys = key_sets((issued.issuer,), lambda url, at_most: other)
+    door = CiDoor((issued.issuer,), keys, Seen(), Credentials(b"k" * 32))
+    with pytest.raises(BadCiToken, match="its key is not the issuer's"):
+        await door.signed_in(issued.token(), rig.catalogue("shop", {}), NOW)

@@ -24,7 +24,6 @@ from rollback_manager.tier import Tier
 from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.ci.door import CiDoor
-from starters.gateway.ci.keys import Keys
 from starters.gateway.deciding import Asked, Deciding, decide
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.problems import Refused
@@ -326,7 +325,7 @@ async def test_whoever_is_turned_away_at_the_door_is_kept_once(
 
 
 async def test_who_has_no_role_has_nothing_planned_started_or_recorded(sent: Sent) -> None:
-    ci = CiDoor((), cast(Keys, None), cast(Replays, None), Credentials(b"k" * 32))
+    ci = CiDoor((), {}, cast(Replays, None), Credentials(b"k" * 32))
     transport = httpx.ASGITransport(make_app(_doors(sent, ci=ci)), raise_app_exceptions=False)
     wanted = {"env": "test", "services": ["checkout"]}
     release = {"env": "test", "service": "checkout", "version": "v1"}

@@ -19,14 +19,12 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from rollback_manager.authority.people import Accounts, Person
-from rollback_manager.errors import Unreachable
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.identity import Who
 from starters.gateway.seal import Seal
 from starters.gateway.sign_in import id_token
 from starters.gateway.sign_in.id_token import Issuer, NotSignedIn, Sent
-from starters.gateway.sign_in.keys import Keys
 from tests import rig
 from tests.starters.gateway.identity_provider import (
     CLIENT,
@@ -382,33 +380,3 @@ def test_two_factors_are_two_different_ones(
 
 def replace_acr(acr: str) -> Issuer:
     return SEEN.model_copy(update={"acr": acr})
-
-
-async def test_made_up_key_ids_do_not_make_us_ask_and_a_new_key_is_found() -> None:
-    asked, now = [0], [NOW]
-    held: dict[str, Any] = {"keys": []}
-
-    async def fetch() -> dict[str, Any]:
-        asked[0] += 1
-        if held is DOWN:
-            raise Unreachable("down")
-        return held
-
-    keys = Keys(fetch, lambda: now[0])
-    for n in range(1000):
-        assert await keys.key(f"made-up-{n}") is None
-    assert asked == [1]
-    found = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-    held = {"keys": [{**found, "kid": "new"}, {"kty": "oct", "k": "eA", "kid": "s"}, "x", {}]}
-    now[0] += timedelta(seconds=31)
-    assert await keys.key("new") is not None
-    assert await keys.key("s") is None
-    held = DOWN
-    now[0] += timedelta(hours=23)
-    assert await keys.key("new") is not None  # while it is down
-    now[0] += timedelta(hours=2)
-    with pytest.raises(Unreachable):
-        await keys.key("new")
-
-
-DOWN: dict[str, Any] = {"down": True}

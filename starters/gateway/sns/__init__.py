@@ -1,0 +1,1 @@
+"""Amazon SNS: whether it signed a message itself, and what is asked of it for that."""

@@ -1,0 +1,263 @@
+"""Freezes go by the gateway: allowed, signed where decisions are, audited, and not past it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import Response
+from temporalio.client import Client
+
+from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.sql import SqlAudit, engine_for, upgrade
+from rollback_manager.authority.freezing import about, content, must_be_signed
+from rollback_manager.authority.people import Person
+from rollback_manager.authority.token import BadToken, Dec, verify_key
+from rollback_manager.deploys import DeployRequest, LiftFreezes, ListFreezes, SayFreeze
+from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.gates import GateAnswer
+from starters.gateway.auditing import Auditing
+from starters.gateway.seal import Seal
+from starters.gateway.sign_in.flow import SignIn
+from starters.gateway.sign_in.provider import Provider
+from starters.gateway.signing import About, SigningKey, token
+from tests import rig
+from tests.chains import KEY
+from tests.commands import typed
+from tests.secured import GROUPS, NEXT, NOW, secured_rig
+from tests.starters.gateway.conftest import ORIGIN, Gate, opened
+
+ANA, BO, EVE = (f"{name}@example.com" for name in ("ana", "bo", "eve"))
+SOON = datetime.now(UTC) + timedelta(hours=1)
+PATH = "/api/v1/freezes"
+
+
+def cookie(sign_in: SignIn, subject: str) -> dict[str, str]:
+    """As a browser sends it whose person has just come back from the provider."""
+    answer = Response()
+    person = Person(subject=subject, groups=GROUPS[subject], method="web")
+    sign_in.sessions.begin(answer, person, None)
+    return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+
+@dataclass
+class Frozen:
+    """A secured environment, its gateway, and the audit chain behind it."""
+
+    gate: Gate
+    chain: SqlAudit
+
+    @property
+    def service(self) -> str:
+        return self.gate.rig.service
+
+    def as_(self, subject: str) -> dict[str, str]:
+        assert self.gate.doors.sign_in is not None
+        return cookie(self.gate.doors.sign_in, subject)
+
+    async def ask(self, by: str, path: str = "", key: str = "", **body: Any) -> httpx.Response:
+        headers = self.as_(by) | ({"Idempotency-Key": key} if key else {})
+        return await self.gate.http.post(PATH + path, json={"env": "test", **body}, headers=headers)
+
+    async def freeze(self, by: str, key: str = "", **body: Any) -> httpx.Response:
+        words = {"until": SOON.isoformat(), "reason": "inventory"}
+        return await self.ask(by, "", key, **{"service": self.service, **words, **body})
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.gate.http.get(path, headers=self.as_(ANA))
+
+    async def ids(self) -> list[str]:
+        return [one["id"] for one in (await self.get(f"{PATH}?env=test")).json()["freezes"]]
+
+    def audited(self) -> list[tuple[str, str, str]]:
+        return [(e.subject, e.action, e.outcome[:20]) for e in self.chain.entries()]
+
+
+@pytest.fixture
+async def at(client: Client, tmp_path: Path) -> AsyncIterator[Frozen]:
+    engine = engine_for(f"sqlite:///{tmp_path}/audit.db")
+    upgrade(engine)
+    chain = SqlAudit(engine, lambda: KEY, AnchorFile(tmp_path / "anchor" / "audit.jsonl"))
+    async with rig.rig(client, tmp_path, cached=1000, manned=False) as bare:
+        made = secured_rig(bare)
+        sign_in = SignIn(cast(Provider, None), Seal(), ORIGIN, lambda: datetime.now(UTC))
+        async with (
+            made.worker(),
+            opened(
+                made,
+                auditing=Auditing(chain),
+                sign_in=sign_in,
+                signer=lambda: SigningKey("now", NOW),
+            ) as gate,
+        ):
+            yield Frozen(gate, chain)
+    engine.dispose()
+
+
+async def test_an_owner_freezes_its_service_it_is_shown_and_the_owner_ends_it(at: Frozen) -> None:
+    said = await at.freeze(ANA, key=f"f-{at.service}")
+    assert said.status_code == 201, said.text
+    (one,) = said.json()["freezes"]
+    assert (one["id"], one["by"], one["service"]) == (f"f-{at.service}", ANA, at.service)
+    again = await at.freeze(ANA, key=f"f-{at.service}")
+    assert again.json() == said.json()
+    (entry,) = [e for e in at.chain.entries() if e.action == "freeze"]
+    assert (entry.subject, entry.object, entry.outcome) == (
+        ANA,
+        f"freezes/test/{at.service}",
+        "asked",
+    )
+    assert entry.decision_jws
+
+    plan = (await at.gate.rig.rollbacks.plan(at.gate.rig.request())).plan
+    assert plan is not None
+    (gate,) = [one for one in plan.gates if one.gate == "freeze"]
+    assert gate.answer is GateAnswer.PASSED
+    for page in ("/services", f"/services/test/{at.service}"):
+        shown = (await at.get(page)).text
+        assert "inventory" in shown, page
+        assert "stops deploys; a rollback passes by rule" in shown, page
+
+    lifted = await at.ask(ANA, "/lift", service=at.service)
+    assert ([one["id"] for one in lifted.json()["lifted"]], lifted.json()["freezes"]) == (
+        [f"f-{at.service}"],
+        [],
+    )
+    assert (ANA, "unfreeze", "asked") in at.audited()
+
+
+@pytest.mark.parametrize(
+    ("who", "body"), [(EVE, {}), (ANA, {"service": None}), (EVE, {"service": None})]
+)
+async def test_who_may_not_freezes_nothing_and_that_is_kept(
+    at: Frozen, who: str, body: dict[str, None]
+) -> None:
+    """An owner of one service is none of the whole environment."""
+    of: dict[str, Any] = {"service": at.service, **body}
+    for answer in (await at.freeze(who, **of), await at.ask(who, "/lift", **of)):
+        assert (answer.status_code, answer.json()["type"]) == (403, "not-allowed"), answer.text
+    assert await at.ids() == []
+    assert [(s, a) for s, a, o in at.audited() if o.startswith("refused: ")] == [
+        (who, "freeze"),
+        (who, "freeze"),
+    ]
+
+
+async def test_nobody_freezes_without_having_signed_in(at: Frozen) -> None:
+    body = {"env": "test", "until": SOON.isoformat(), "reason": "x"}
+    assert (await at.gate.http.post(PATH, json=body)).status_code == 401
+    assert (await at.gate.http.get(f"{PATH}?env=test")).status_code == 401
+
+
+async def test_a_freeze_that_stops_rollbacks_is_ended_by_a_commander_alone(at: Frozen) -> None:
+    said = await at.freeze(ANA, direction="rollbacks_too")
+    assert said.status_code == 201, said.text
+    refused = await at.ask(ANA, "/lift", service=at.service)
+    assert refused.status_code == 403
+    assert "only incident commander ends it" in refused.json()["detail"]
+    assert len(await at.ids()) == 1
+    lifted = await at.ask(BO, "/lift", service=at.service)
+    assert len(lifted.json()["lifted"]) == 1, lifted.text
+
+
+async def test_a_key_is_one_freeze_and_a_lifted_one_does_not_come_back(at: Frozen) -> None:
+    key = f"f-{at.service}"
+    assert (await at.freeze(ANA, key=key)).status_code == 201
+    other = await at.freeze(ANA, key=key, reason="another one")
+    assert (other.status_code, other.json()["type"]) == (409, "key-reused")
+    whole = await at.freeze(BO, key=key, service=None)
+    assert whole.status_code == 409, whole.text  # the records know the key, of another place
+    assert await at.ids() == [key]
+    await at.ask(ANA, "/lift", service=at.service)
+    again = await at.freeze(ANA, key=key)
+    assert again.status_code == 409
+    assert "was lifted meanwhile" in again.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"until": "2020-01-01T00:00:00Z"},
+        {"until": "2026-12-24"},
+        {"reason": "  "},
+        {"service": "nobody"},
+        {"direction": "sideways"},
+    ],
+)
+async def test_what_cannot_be_meant_freezes_nothing(at: Frozen, wrong: dict[str, str]) -> None:
+    answer = await at.freeze(BO, **wrong)
+    assert answer.status_code in {409, 422}, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["next_step"]
+    assert await at.ids() == []
+
+
+async def test_past_the_gateway_nothing_is_frozen_and_nothing_lifted(at: Frozen) -> None:
+    words = ("--until", SOON.isoformat(), "--reason", "inventory", "--by", ANA)
+    code, document, talk = await typed(at.gate.rig, "freeze", at.service, *words)
+    assert (code, document["error"]) == (4, "NotPermitted"), talk
+    assert "ROLLBACK_GATEWAY" in talk
+    await at.freeze(ANA)
+    straight = at.gate.rig.rollbacks
+    lift = LiftFreezes(env="test", service=at.service, by=ANA)
+    with pytest.raises(PermanentError, match="is secured"):
+        await straight.deploys(DeployRequest(ask=lift))
+    looked = await straight.deploys(DeployRequest(ask=ListFreezes(env="test")))
+    assert [one.id for one in looked.freezes] == await at.ids()  # to look is everybody's
+    assert len(looked.freezes) == 1
+
+    (kept,) = [e for e in at.chain.entries() if e.action == "freeze"]
+    mine = SayFreeze(env="test", service="", id="x", until=SOON, reason="r", by=ANA)
+    stolen = mine.model_copy(update={"token": kept.decision_jws})
+    with pytest.raises(PermanentError, match="is secured"):
+        await straight.deploys(DeployRequest(ask=stolen))
+
+
+LIFT = LiftFreezes(env="test", service="shop", ids=("f-1",), by=ANA)
+
+
+@pytest.mark.parametrize(
+    ("sent", "dec", "key", "because"),
+    [
+        (LIFT, Dec.UNFREEZE, "now", ""),
+        (LIFT, Dec.FREEZE, "now", "signed to freeze"),
+        (LIFT, Dec.UNFREEZE, "other", "signature is wrong"),
+        (LIFT.model_copy(update={"ids": ("f-2",)}), Dec.UNFREEZE, "now", "another plan"),
+        (LIFT.model_copy(update={"by": BO}), Dec.UNFREEZE, "now", "another plan"),
+        (LIFT.model_copy(update={"env": "prod"}), Dec.UNFREEZE, "now", "another environment"),
+    ],
+)
+def test_a_signature_is_for_just_this(sent: LiftFreezes, dec: Dec, key: str, because: str) -> None:
+    now = datetime.now(UTC)
+    of = About(env="test", rollback=about(LIFT), run="", plan=content(LIFT))
+    signing = SigningKey("now", NOW if key == "now" else NEXT)
+    made = token(lambda: signing, Person(subject=ANA, method="web"), dec, of, "d-1", now)
+    asked = sent.model_copy(update={"token": made})
+    keys = (verify_key(NOW, "now"),)
+    if not because:
+        must_be_signed(asked, keys, now)
+        return
+    with pytest.raises(BadToken, match=because):
+        must_be_signed(asked, keys, now)
+
+
+async def test_a_gateway_that_cannot_keep_it_freezes_nothing(at: Frozen) -> None:
+    class Away:
+        """A stand-in for records that do not answer."""
+
+        def append(self, _: object) -> None:
+            raise Unreachable("away")
+
+    auditing = Auditing(cast(Any, Away()))
+    async with opened(at.gate.rig, **_otherwise(at, auditing)) as gate:
+        answer = await replace(at, gate=gate).freeze(ANA)
+        assert answer.status_code == 503
+    assert await at.ids() == []
+
+
+def _otherwise(at: Frozen, auditing: Auditing) -> dict[str, Any]:
+    doors = at.gate.doors
+    return {"auditing": auditing, "sign_in": doors.sign_in, "signer": doors.signer}
