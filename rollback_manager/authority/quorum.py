@@ -31,8 +31,8 @@ class QuorumFacts(Value):
     """What a quorum follows from.
 
     asked: how many the request itself asks for. broken: the glass is; nobody is asked.
-    automatic: an alert's own rollback, on a verdict of just now. owners: of all services.
-    approvers: of the environment.
+    automatic: an alert's own rollback, on a verdict of just now. by_word: an incident's, on a word
+    that nobody signed. owners: of all services. approvers: of the environment.
     """
 
     level: SecurityLevel
@@ -41,6 +41,7 @@ class QuorumFacts(Value):
     asked: Count = 0
     broken: bool = False
     automatic: bool = False
+    by_word: bool = False
     owners: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
     roles: Roles = Roles()
@@ -65,7 +66,7 @@ def quorum_of(facts: QuorumFacts) -> Quorum:
     if facts.level is SecurityLevel.LOCAL:
         votes = max(base, min(facts.asked, 1))
         return _with_times(Quorum(votes=votes, because=_alone(facts.tier)), facts.policy)
-    votes = max(base, facts.asked, _by_tier(facts))
+    votes = max(base, facts.asked, _by_tier(facts), int(facts.by_word))
     two_look, three = facts.tier >= Tier.T2, facts.tier is Tier.T3
     commanders = facts.roles.incident_commander
     on_call = () if two_look else facts.roles.on_call

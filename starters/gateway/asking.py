@@ -1,5 +1,7 @@
 """What begins something, besides what is decided about a rollback: allowed? → audited → done."""
 
+import asyncio
+
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.authority.may import Channel, Facts, Verb
 from rollback_manager.authority.people import Kind as Of
@@ -7,10 +9,11 @@ from rollback_manager.authority.people import Person
 from rollback_manager.client import Rollback
 from rollback_manager.contract import Answered, RollbackRequest, rollback_id
 from rollback_manager.decision.facts import Action
+from rollback_manager.errors import PermanentError
 from rollback_manager.incidents.incident_status import IncidentVerdict
 from rollback_manager.tier import Tier
 from starters import naming, refusals
-from starters.gateway import allowed
+from starters.gateway import allowed, signing
 from starters.gateway.doors import Doors
 from starters.gateway.pace import Kind
 from starters.gateway.problems import Refused
@@ -36,8 +39,21 @@ async def start(
     name = rollback_id(request.env, request.key)
     if facts.level is SecurityLevel.SECURED:
         await demand(known, person, Verb.START, name, tier, by, facts)
-    await known.auditing.before(person, Verb.START, name, id="start", rests_on=request)
-    return await known.rollbacks.start(request)
+    asked = request.unsigned
+    token = await _signed(known, person, asked) if facts.level is SecurityLevel.SECURED else ""
+    await known.auditing.before(person, Verb.START, name, id="start", rests_on=asked, jws=token)
+    return await known.rollbacks.start(asked.model_copy(update={"token": token}))
+
+
+async def _signed(known: Doors, person: Person, request: RollbackRequest) -> str:
+    if known.signer is None:
+        raise PermanentError(
+            f"starts in {request.env} must be signed, and this gateway has no key",
+            effect="Nothing was started; what runs goes on as it is.",
+            next_step="Name the key: ROLLBACK_GATEWAY_SIGNING_KEY, ROLLBACK_GATEWAY_SIGNING_KID",
+        )
+    # In a thread: the key may be far away.
+    return await asyncio.to_thread(signing.start, known.signer, person, request, known.now())
 
 
 async def demand(

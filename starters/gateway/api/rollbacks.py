@@ -68,7 +68,7 @@ async def start(
     )
     running = await asking.start(known, person, asked)
     # It may have run before: its own history says for what, whichever gateway began it.
-    if key is not None and await running.request() != asked:
+    if key is not None and (await running.request()).unsigned != asked:
         raise other_request()
     known.plans.begun(running.id, about)
     response.headers["Location"] = f"/api/v1/{running.id}"
