@@ -3,13 +3,14 @@
 import asyncio
 
 from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.authority.may import Channel, Facts, Verb
+from rollback_manager.authority.may import Channel, Facts, Verb, may, unbroken
 from rollback_manager.authority.people import Kind as Of
 from rollback_manager.authority.people import Person
 from rollback_manager.client import Rollback
 from rollback_manager.contract import Answered, RollbackRequest, rollback_id
 from rollback_manager.decision.facts import Action
 from rollback_manager.errors import PermanentError
+from rollback_manager.glass import GlassRequest, ListGlasses, overdue
 from rollback_manager.incidents.incident_status import IncidentVerdict
 from rollback_manager.tier import Tier
 from starters import naming, refusals
@@ -33,16 +34,44 @@ async def start(
     Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
     """
     by = channel or channel_of(person)
-    tier = await _tier(known, person, request, by)
-    facts = allowed.facts(known.catalogue, request, person)
-    facts = facts.model_copy(update={"confirmed": request.confirmed or ""})
+    verb = Verb.BREAK_GLASS if request.break_glass else Verb.START
+    tier = None if request.break_glass else await _tier(known, person, request, by)
+    facts = allowed.facts(known.catalogue, request, person, confirmed=request.confirmed or "")
     name = rollback_id(request.env, request.key)
-    if facts.level is SecurityLevel.SECURED:
-        await demand(known, person, Verb.START, name, tier, by, facts)
+    if request.break_glass:
+        await _must_break(known, person, request, by, facts)
+    elif facts.level is SecurityLevel.SECURED:
+        await demand(known, person, verb, name, tier, by, facts)
     asked = request.unsigned
     token = await _signed(known, person, asked) if facts.level is SecurityLevel.SECURED else ""
-    await known.auditing.before(person, Verb.START, name, id="start", rests_on=asked, jws=token)
+    await known.auditing.before(person, verb, name, id="start", rests_on=asked, jws=token)
     return await known.rollbacks.start(asked.model_copy(update={"token": token}))
+
+
+async def _must_break(
+    known: Doors, person: Person, request: RollbackRequest, channel: Channel, facts: Facts
+) -> None:
+    """Raise Refused where this person does not break the glass (security.md §7), at any level.
+
+    Who may not (403) learns nothing of open reviews; what is missing can be mended (409).
+    """
+    name = rollback_id(request.env, request.key)
+    answered = may(person, Verb.BREAK_GLASS, None, channel, facts)
+    if answered.because != unbroken(facts):
+        await demand(known, person, Verb.BREAK_GLASS, name, None, channel, facts)
+    late = await _overdue(known, request)
+    missing = unbroken(facts.model_copy(update={"overdue": late}))
+    if missing:
+        await known.auditing.refused(person.subject, Verb.BREAK_GLASS, name, missing)
+        words = missing[0].upper() + missing[1:]
+        raise Refused(409, "glass-not-broken", "the glass is not broken", next_step=words)
+
+
+async def _overdue(known: Doors, request: RollbackRequest) -> str:
+    """The rollback whose review is overdue, of this person or these services; empty: none."""
+    kept = await known.rollbacks.glasses(GlassRequest(ask=ListGlasses(env=request.env)))
+    late = overdue(kept.glasses, request.requested_by, request.services, known.now())
+    return late.rollback if late else ""
 
 
 async def _signed(known: Doors, person: Person, request: RollbackRequest) -> str:

@@ -1,11 +1,34 @@
 """Where starts are signed only what the gateway signed begins, and only as it was signed."""
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
+import pytest
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowFailureError
+
+from activities.integrations.anchor_file import AnchorFile
+from activities.integrations.sql import SqlAudit, engine_for, upgrade
 from rollback_manager.authority.origin import Origin
-from rollback_manager.contract import RollbackRequest
-from rollback_manager.progress import Result, State
+from rollback_manager.contract import (
+    INCIDENT_WORKFLOW,
+    ROLLBACK_WORKFLOW,
+    SERVICE_WORKFLOW,
+    RollbackRequest,
+    ServiceRollback,
+    incident_id,
+    service_id,
+)
+from rollback_manager.decision.facts import Action
+from rollback_manager.incidents.incident import Status
+from rollback_manager.incidents.incident_status import IncidentOpening, IncidentVerdict
+from rollback_manager.incidents.triggers import Source, TriggerKind
+from rollback_manager.plan import RollbackPlan
+from rollback_manager.progress import Result, RollbackOutcome, State
+from tests.chains import KEY
+from tests.incident_rig import alarm, end_budget, give, rollbacks, until
 from tests.rig import Rig
 from tests.secured import SecuredRig, begun, secured_rig
 
@@ -65,3 +88,103 @@ async def test_every_start_that_was_not_signed_for_just_this_ends_untouched_and_
         assert not made.world.ledger
         rollback = await made.start(requested_by=CY)
         assert (await made.until(rollback, State.WAITING_FOR_APPROVAL)).security == "secured"
+
+
+async def test_a_signature_begins_one_run_not_the_same_again_and_not_after_a_reset(
+    unmanned: Rig, tmp_path: Path
+) -> None:
+    engine = engine_for(f"sqlite:///{tmp_path / 'audit.sqlite'}")
+    upgrade(engine)
+    chain = SqlAudit(engine, lambda: KEY, AnchorFile(tmp_path / "anchor.jsonl"))
+    async with secured_rig(unmanned, audit=chain).at_work() as made:
+        request = begun(made.request(requested_by=CY))
+        rollback = await made.rollbacks.start(request)
+        await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        handle = made.client.get_workflow_handle(rollback.id)
+        await handle.cancel()
+        assert (await rollback.result()).result is Result.ABORTED
+        queue = made.settings.task_queue
+        again = await made.client.execute_workflow(
+            ROLLBACK_WORKFLOW,
+            request,
+            id=rollback.id,
+            task_queue=queue,
+            result_type=RollbackOutcome,
+        )
+        assert "began another run already" in again.because
+        run = (await handle.describe()).run_id
+        await made.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=made.client.namespace,
+                workflow_execution={"workflow_id": rollback.id, "run_id": run},
+                workflow_task_finish_event_id=3,
+                request_id="reset",
+            )
+        )
+        reset = await made.client.get_workflow_handle(
+            rollback.id, result_type=RollbackOutcome
+        ).result()
+        assert "began another run already" in reset.because
+        told = [(one.action, one.outcome) for one in chain.newest(100, rollback.id)]
+    assert [one for one in told if one[0] == "start.proven"] != []
+    refusals = [
+        one for one in told if one[0] == "start" and one[1].startswith("refused: this start")
+    ]
+    assert len(refusals) == 2
+    assert not made.world.ledger
+    engine.dispose()
+
+
+async def test_nobody_carries_a_plan_of_their_own_out_at_the_service_itself(unmanned: Rig) -> None:
+    async with secured_rig(unmanned).at_work() as made:
+        assert isinstance(made, SecuredRig)
+        rollback = await made.start(requested_by=CY)
+        await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        plan = RollbackPlan.model_validate(
+            await made.client.get_workflow_handle(rollback.id).query("plan")
+        )
+        await made.client.get_workflow_handle(rollback.id).cancel()
+        await rollback.result()
+        forged = ServiceRollback(
+            env="test", rollback=rollback.id, digest=plan.digest, plan=plan.services[0], go=True
+        )
+        with pytest.raises(WorkflowFailureError) as refused:
+            await made.client.execute_workflow(
+                SERVICE_WORKFLOW,
+                forged,
+                id=service_id("test", made.service),
+                task_queue=made.settings.task_queue,
+            )
+        assert "only a rollback carries out" in str(refused.value.cause)
+        assert not made.world.ledger
+
+
+async def test_an_incidents_own_rollback_needs_no_signature_and_one_on_somebodys_word_a_vote(
+    unmanned: Rig,
+) -> None:
+    unmanned.world.shares_now = {"v1": 50, "v2": 50}
+    async with secured_rig(unmanned).at_work() as made:
+        await end_budget(made.client)
+        handle = await made.client.start_workflow(
+            INCIDENT_WORKFLOW,
+            IncidentOpening(env="test", service=made.service, version="v2"),
+            id=incident_id("test", made.service, "v2"),
+            task_queue=made.settings.task_queue,
+        )
+        # A limit's word alone: the incident asks a person, who says so unsigned.
+        await give(
+            made,
+            alarm(made, trigger=TriggerKind.FEATURE_REGRESSION, source=Source.CLIENT, size=None),
+        )
+        await until(made, Status.DECISION_MADE)
+        await handle.signal("decide", IncidentVerdict(action=Action.ROLLBACK, by=CY))
+        async with asyncio.timeout(20):
+            while not (names := await rollbacks(made)):
+                await asyncio.sleep(0.1)
+        rollback = made.rollbacks.rollback(names[0])
+        status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        assert status.requested_by == CY
+        assert int(status.quorum.rpartition(" ")[2]) >= 1
+        await handle.terminate()
+        await made.client.get_workflow_handle(rollback.id).cancel()
+        assert (await rollback.result()).result is Result.ABORTED
