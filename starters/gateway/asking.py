@@ -1,6 +1,7 @@
 """What begins something, besides what is decided about a rollback: allowed? → audited → done."""
 
 import asyncio
+from contextlib import suppress
 
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.authority.may import Channel, Facts, Verb, may, unbroken
@@ -9,7 +10,7 @@ from rollback_manager.authority.people import Person
 from rollback_manager.client import Rollback
 from rollback_manager.contract import Answered, RollbackRequest, rollback_id
 from rollback_manager.decision.facts import Action
-from rollback_manager.errors import PermanentError
+from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.glass import GlassRequest, ListGlasses, overdue
 from rollback_manager.incidents.incident_status import IncidentVerdict
 from rollback_manager.tier import Tier
@@ -33,11 +34,13 @@ async def start(
     Who may depends on what it would touch: where decisions are signed it is planned first.
     Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
     """
+    name = rollback_id(request.env, request.key)
+    if running := await _begun(known, person, request):
+        return running
     by = channel or channel_of(person)
     verb = Verb.BREAK_GLASS if request.break_glass else Verb.START
     tier = None if request.break_glass else await _tier(known, person, request, by)
     facts = allowed.facts(known.catalogue, request, person, confirmed=request.confirmed or "")
-    name = rollback_id(request.env, request.key)
     if request.break_glass:
         await _must_break(known, person, request, by, facts)
     elif facts.level is SecurityLevel.SECURED:
@@ -46,6 +49,18 @@ async def start(
     token = await _signed(known, person, asked) if facts.level is SecurityLevel.SECURED else ""
     await known.auditing.before(person, verb, name, id="start", rests_on=asked, jws=token)
     return await known.rollbacks.start(asked.model_copy(update={"token": token}))
+
+
+async def _begun(known: Doors, person: Person, request: RollbackRequest) -> Rollback | None:
+    """The same request of the same person, begun before: planned anew, it would block itself."""
+    if allowed.level_of(known.catalogue, request.env) is SecurityLevel.LOCAL:
+        return None
+    running = known.rollbacks.rollback(rollback_id(request.env, request.key))
+    with suppress(NotFound):
+        before = await running.request()
+        if before.unsigned == request.unsigned and before.requested_by == person.subject:
+            return running
+    return None
 
 
 async def _must_break(

@@ -104,7 +104,7 @@ async def test_a_signature_begins_one_run_not_the_same_again_and_not_after_a_res
         await handle.cancel()
         assert (await rollback.result()).result is Result.ABORTED
         queue = made.settings.task_queue
-        again = await made.client.execute_workflow(
+        again: RollbackOutcome = await made.client.execute_workflow(
             ROLLBACK_WORKFLOW,
             request,
             id=rollback.id,
@@ -121,7 +121,7 @@ async def test_a_signature_begins_one_run_not_the_same_again_and_not_after_a_res
                 request_id="reset",
             )
         )
-        reset = await made.client.get_workflow_handle(
+        reset: RollbackOutcome = await made.client.get_workflow_handle(
             rollback.id, result_type=RollbackOutcome
         ).result()
         assert "began another run already" in reset.because
