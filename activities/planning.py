@@ -9,9 +9,11 @@ from activities.claims import Holders
 from activities.freezes import Freezes
 from activities.frozen import Store
 from activities.look import READERS, Look, Looks
+from activities.starts import Starts
 from activities.step import now
 from activities.targets import Target, Targets
 from activities.way_back import Point, way_back
+from rollback_manager.audit import AuditLog
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.authority.may import Facts, unbroken, unconfirmed
 from rollback_manager.authority.quorum import Authority
@@ -53,11 +55,17 @@ Looked = tuple[PlanningFacts, ServicePlan, Found]
 
 
 class PlanningActivities:
-    """Activities that answer with a plan; they write nothing."""
+    """Activities that answer with a plan; they write nothing but who may begin one."""
 
     def __init__(
-        self, catalogue: Catalogue, records: Store, targets: Targets, holders: Holders
+        self,
+        catalogue: Catalogue,
+        records: Store,
+        targets: Targets,
+        holders: Holders,
+        audit: AuditLog | None = None,
     ) -> None:
+        self._starts = Starts(catalogue, audit)
         self._catalogue = catalogue
         self._freezes = Freezes(catalogue, records)
         self._records = records
@@ -95,6 +103,7 @@ class PlanningActivities:
         services = _named(request)
         for service in services:
             self._catalogue.placement(request.env, service)  # refuses unknown names
+        self._starts.prove(request)
         environment = self._catalogue.environments[request.env]
         order = waves(services, self._catalogue.links)
         self._must_be_explained(request, environment.security)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollback_manager.authority.keys import Seal, VerifyKey
+from rollback_manager.authority.origin import Origin
 from rollback_manager.authority.quorum import Quorum
 from rollback_manager.errors import PermanentError
 from rollback_manager.metrics.reading import Total
@@ -157,7 +158,9 @@ class RollbackRequest(Value):
     is behind it. confirmed: the service that was typed out, empty if none was; None from a door
     that asks in its own way. behind: people behind a machine that asks; they do not approve it
     either. word: of the rollback that this one is a part of. break_glass: it begins without
-    anybody's approval, and somebody looks at it afterwards.
+    anybody's approval, and somebody looks at it afterwards. token: of the gateway, by which it may
+    begin where starts are signed (authority/start_token.py). origin: written by the workflow alone;
+    what a caller says there is overwritten.
     """
 
     env: str
@@ -178,6 +181,13 @@ class RollbackRequest(Value):
     behind: tuple[str, ...] = ()
     word: str = ""
     break_glass: bool = False
+    token: str = Field(default="", repr=False)
+    origin: Origin | None = None
+
+    @property
+    def unsigned(self) -> "RollbackRequest":
+        """The same without its signature: what was asked for."""
+        return self.model_copy(update={"token": "", "origin": None})
 
 
 class AdoptRequest(Value):

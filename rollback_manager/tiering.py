@@ -57,6 +57,7 @@ def authority(
             broken=request.break_glass,
             automatic=is_automatic(request),
             stopped=any(stops_rollbacks(facts.frozen) for facts, _ in parts.values()),
+            by_word=is_by_word(request),
             owners=tuple(sorted({name for part in parts for name in rules.owners[part]})),
             approvers=rules.approvers,
             roles=rules.roles,
@@ -69,13 +70,24 @@ def is_automatic(request: RollbackRequest) -> bool:
     """Whether an incident began it by itself: then its decision has just judged fresh evidence.
 
     It asks for approval where a detector has not said "regressed" within `fresh_s` (caps.py).
-    Whoever asks may write anything under `incident`, their own name, too: only an incident's own
-    id, of just this service, stands for a judgement.
+    Whoever asks may write anything under `incident`, their own name, too: only where an incident's
+    own workflow, of just this service, is its parent, that stands for a judgement.
     """
+    parent = _parent(request)
     places = {f"incident/{request.env}/{service}" for service in request.services}
-    by_itself = request.requested_by == request.incident
-    is_incident = places == {request.incident.rpartition("/")[0]}
+    by_itself = parent == request.requested_by == request.incident
+    is_incident = places == {parent.rpartition("/")[0]}
     return by_itself and is_incident and not request.needs_approval
+
+
+def is_by_word(request: RollbackRequest) -> bool:
+    """Whether an incident began it on somebody's word, which nobody has signed."""
+    parent = _parent(request)
+    return parent.startswith("incident/") and parent != request.requested_by
+
+
+def _parent(request: RollbackRequest) -> str:
+    return request.origin.parent if request.origin else ""
 
 
 def _facts(

@@ -13,6 +13,7 @@ from starters import start as starting
 from starters.console import Answer
 from starters.options import By, Env, Json, Reason, Service, Timeout
 from starters.refusals import DECLINED, UNCHANGED, UsageError
+from starters.secured import must_go_by_the_gateway
 
 if TYPE_CHECKING:
     from rollback_manager.claim import Left
@@ -82,6 +83,7 @@ def _agreed_to(request: AdoptRequest, *, yes: bool, as_json: bool) -> RollbackRe
         left = await _left(request)
         going_on = _going_on(request, left)
         made = await planning.asked(going_on)
+        must_go_by_the_gateway(made)
         text = terminal_orphans.left(left, made.services[0])
         found.append(going_on.model_copy(update={"expect_plan": made.digest}))
         return Answer(text if yes else f"{text}\n\n{terminal_plan.plan(made)}")

@@ -15,6 +15,7 @@ from starters.ci.job import this_job
 from starters.console import Answer
 from starters.options import Confirm, Env, Incident, Json, Reason, Services, Timeout, To
 from starters.refusals import DECLINED, UNCHANGED, UsageError
+from starters.secured import must_go_by_the_gateway
 
 if TYPE_CHECKING:
     from rollback_manager.contract import EvidencePoint, RollbackRequest
@@ -127,6 +128,7 @@ def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
         from rollback_manager.rendering import terminal_plan
 
         made = await planning.asked(request)
+        must_go_by_the_gateway(made)
         typed = terminal_plan.is_typed_out(made)
         return Answer(terminal_plan.plan(made), {"digest": made.digest, "typed": typed})
 

@@ -1,11 +1,13 @@
 """As tests/rig.py, in an environment where only signed decisions count; and who signs them."""
 
+import time
 import uuid
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from rollback_manager.authority import start_token
 from rollback_manager.authority.token import (
     Claims,
     Dec,
@@ -16,7 +18,13 @@ from rollback_manager.authority.token import (
 )
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import Rollback
-from rollback_manager.contract import AbortCommand, AbortMode, Vote
+from rollback_manager.contract import (
+    AbortCommand,
+    AbortMode,
+    RollbackRequest,
+    Vote,
+    rollback_id,
+)
 from rollback_manager.progress import RollbackStatus
 from tests.rig import Rig, catalogue
 from workers import wiring
@@ -44,8 +52,15 @@ class SecuredRig(Rig):
         """As the rig's, with a catalogue of level secured."""
         known = catalogue(self.service, self.policy, self.strategy, self.decisions)
         return wiring.Parts(
-            secured(known, self.pinned), self.records, lambda _env, _s: self.world.target()
+            secured(known, self.pinned),
+            self.records,
+            lambda _env, _s: self.world.target(),
+            audit=self.audit,
         )
+
+    async def start(self, **more: object) -> Rollback:
+        """Start a rollback of this service as the gateway does: signed for who asks."""
+        return await self.rollbacks.start(begun(self.request(**more)))
 
 
 def secured_rig(made: Rig, **changes: Any) -> SecuredRig:
@@ -67,6 +82,28 @@ def secured(known: Catalogue, kids: tuple[str, ...] = ("now", "next")) -> Catalo
     for service in tree["services"].values():
         service |= {"owners": OWNERS, "pair_tested": True}
     return Catalogue.model_validate(tree)
+
+
+def begun(request: RollbackRequest, /, **changes: Any) -> RollbackRequest:
+    """The request as the gateway sends it. changes: of the claims; kid: of the key."""
+    kid = changes.pop("kid", "now")
+    sub, at = request.requested_by, int(changes.pop("at", time.time()))
+    groups = changes.pop("groups", GROUPS.get(sub, ()))
+    claims: dict[str, Any] = {
+        "aud": audience(request.env),
+        "sub": sub,
+        "act": "web+mfa",
+        "amr": ("pwd", "mfa"),
+        "groups": groups,
+        "groups_hash": hash_of(groups),
+        "rid": rollback_id(request.env, request.key),
+        "request": start_token.hash_of(request),
+        "iat": at,
+        "exp": at + 120,
+        "jti": uuid.uuid4().hex,
+    }
+    made = start_token.StartClaims(**(claims | changes))
+    return request.model_copy(update={"token": start_token.signed(made, KEYS[kid], kid)})
 
 
 def token(status: RollbackStatus, dec: Dec, sub: str, at: float, /, **changes: Any) -> str:

@@ -237,7 +237,9 @@ def temporal(client: Client, task_queue: str) -> OfTemporal:
 def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any]]:
     """Every activity, bound to its parts."""
     holders = Holders(parts.records, temporal.runs)
-    planning = PlanningActivities(parts.catalogue, parts.records, parts.targets, holders)
+    planning = PlanningActivities(
+        parts.catalogue, parts.records, parts.targets, holders, parts.audit
+    )
     glass = GlassActivities(parts.records, lambda env: parts.catalogue.environments[env].security)
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)

@@ -134,6 +134,7 @@ class Branches:
     def _of(self, part: Part) -> RollbackRequest:
         more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}
         more |= {"confirmed": None, "word": self._outbox.word}  # typed out for the whole
+        more |= {"token": "", "origin": None}  # the whole was signed
         return self._request.model_copy(update=more)
 
 

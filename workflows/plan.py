@@ -24,6 +24,7 @@ class PlanWorkflow:
     @workflow.run
     async def run(self, request: RollbackRequest) -> Planned:
         """The plan, or why there can be none."""
+        question = request.model_copy(update={"origin": None})  # it begins nothing
         return await short(
-            PlanningActivities.plan_rollback, request, patience=A_MINUTE, summary="plan"
+            PlanningActivities.plan_rollback, question, patience=A_MINUTE, summary="plan"
         )

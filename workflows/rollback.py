@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.judgement import Conclusion, JudgementActivities
     from activities.planning import PlanningActivities
     from rollback_manager.authority.keys import Seal
+    from rollback_manager.authority.origin import Origin
     from rollback_manager.calling import next_call
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
     from rollback_manager.fleet.tree import light
@@ -107,7 +108,7 @@ class RollbackWorkflow(Steering):
     async def _make_plan(self) -> Planned:
         work = short(
             PlanningActivities.plan_rollback,
-            self._request,
+            self._request.model_copy(update={"origin": self._origin()}),
             patience=A_MINUTE,
             summary="plan, gates",
         )
@@ -115,6 +116,16 @@ class RollbackWorkflow(Steering):
         if planned.plan is not None:
             self._knows(planned.plan)
         return planned
+
+    def _origin(self) -> Origin:
+        """What is known here of this start, and is not the caller's to say."""
+        info = workflow.info()
+        return Origin(
+            rollback=info.workflow_id,
+            run=info.run_id,
+            parent=info.parent.workflow_id if info.parent else "",
+            at=info.workflow_start_time,
+        )
 
     def _at_part(self, words: str) -> None:
         at_work = State.RUNNING if self._branches.tree else State.PLANNING

@@ -82,6 +82,12 @@ class ServiceRollbackWorkflow:
     @workflow.run
     async def run(self, request: ServiceRollback) -> ServiceOutcome:
         """The steps in order; then, whatever happened, what the world looks like."""
+        if workflow.info().parent is None:  # else anybody's plan would be carried out
+            raise ApplicationError(
+                "only a rollback carries out the plan of a service: nothing was touched",
+                type="Blocked",
+                non_retryable=True,
+            )
         await self._claim()
         try:
             await self._control.until(lambda: self._go)

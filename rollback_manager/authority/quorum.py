@@ -39,7 +39,8 @@ class QuorumFacts(Value):
 
     asked: how many the request itself asks for. broken: the glass is; nobody is asked.
     automatic: an alert's own rollback, on a verdict of just now. stopped: by a freeze that stops
-    rollbacks. owners: of all services. approvers: of the environment.
+    rollbacks. by_word: an incident's, on a word that nobody signed. owners: of all services.
+    approvers: of the environment.
     """
 
     level: SecurityLevel
@@ -49,6 +50,7 @@ class QuorumFacts(Value):
     broken: bool = False
     automatic: bool = False
     stopped: bool = False
+    by_word: bool = False
     owners: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
     roles: Roles = Roles()
@@ -73,7 +75,7 @@ def quorum_of(facts: QuorumFacts) -> Quorum:
     if facts.level is SecurityLevel.LOCAL:
         votes = max(base, min(facts.asked, 1))
         return _with_times(Quorum(votes=votes, because=_alone(facts.tier)), facts.policy)
-    votes = max(base, facts.asked, _by_tier(facts), int(facts.stopped))
+    votes = max(base, facts.asked, _by_tier(facts), int(facts.stopped), int(facts.by_word))
     two_look, three = facts.tier >= Tier.T2, facts.tier is Tier.T3
     commanders = facts.roles.incident_commander
     on_call = () if two_look else facts.roles.on_call

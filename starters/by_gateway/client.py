@@ -163,7 +163,7 @@ class GatewayClient(RollbackClient):
                 effect=UNCHANGED,
                 next_step="Start it without --evidence, or without ROLLBACK_GATEWAY",
             )
-        own = request.model_dump(include={"trigger", "expect_plan"})
+        own = request.model_dump(include={"trigger", "expect_plan", "break_glass"})
         body = {**_wanted(request), **own, "confirm": request.confirmed or ""}
         started = await self._api.ask("POST", "/rollbacks", body, request.key)
         return self.rollback(str(started["rollback"]))

@@ -1,16 +1,21 @@
 """What begins something, besides what is decided about a rollback: allowed? → audited → done."""
 
+import asyncio
+from contextlib import suppress
+
 from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.authority.may import Channel, Facts, Verb
+from rollback_manager.authority.may import Channel, Facts, Verb, may, unbroken
 from rollback_manager.authority.people import Kind as Of
 from rollback_manager.authority.people import Person
 from rollback_manager.client import Rollback
 from rollback_manager.contract import Answered, RollbackRequest, rollback_id
 from rollback_manager.decision.facts import Action
+from rollback_manager.errors import NotFound, PermanentError
+from rollback_manager.glass import GlassRequest, ListGlasses, overdue
 from rollback_manager.incidents.incident_status import IncidentVerdict
 from rollback_manager.tier import Tier
 from starters import naming, refusals
-from starters.gateway import allowed
+from starters.gateway import allowed, signing
 from starters.gateway.doors import Doors
 from starters.gateway.pace import Kind
 from starters.gateway.problems import Refused
@@ -29,15 +34,70 @@ async def start(
     Who may depends on what it would touch: where decisions are signed it is planned first.
     Raises Refused (403) where this person may not; Unreachable where it cannot be audited.
     """
-    by = channel or channel_of(person)
-    tier = await _tier(known, person, request, by)
-    facts = allowed.facts(known.catalogue, request, person)
-    facts = facts.model_copy(update={"confirmed": request.confirmed or ""})
     name = rollback_id(request.env, request.key)
-    if facts.level is SecurityLevel.SECURED:
-        await demand(known, person, Verb.START, name, tier, by, facts)
-    await known.auditing.before(person, Verb.START, name, id="start", rests_on=request)
-    return await known.rollbacks.start(request)
+    if running := await _begun(known, person, request):
+        return running
+    by = channel or channel_of(person)
+    verb = Verb.BREAK_GLASS if request.break_glass else Verb.START
+    tier = None if request.break_glass else await _tier(known, person, request, by)
+    facts = allowed.facts(known.catalogue, request, person, confirmed=request.confirmed or "")
+    if request.break_glass:
+        await _must_break(known, person, request, by, facts)
+    elif facts.level is SecurityLevel.SECURED:
+        await demand(known, person, verb, name, tier, by, facts)
+    asked = request.unsigned
+    token = await _signed(known, person, asked) if facts.level is SecurityLevel.SECURED else ""
+    await known.auditing.before(person, verb, name, id="start", rests_on=asked, jws=token)
+    return await known.rollbacks.start(asked.model_copy(update={"token": token}))
+
+
+async def _begun(known: Doors, person: Person, request: RollbackRequest) -> Rollback | None:
+    """The same request of the same person, begun before: planned anew, it would block itself."""
+    if allowed.level_of(known.catalogue, request.env) is SecurityLevel.LOCAL:
+        return None
+    running = known.rollbacks.rollback(rollback_id(request.env, request.key))
+    with suppress(NotFound):
+        before = await running.request()
+        if before.unsigned == request.unsigned and before.requested_by == person.subject:
+            return running
+    return None
+
+
+async def _must_break(
+    known: Doors, person: Person, request: RollbackRequest, channel: Channel, facts: Facts
+) -> None:
+    """Raise Refused where this person does not break the glass (security.md §7), at any level.
+
+    Who may not (403) learns nothing of open reviews; what is missing can be mended (409).
+    """
+    name = rollback_id(request.env, request.key)
+    answered = may(person, Verb.BREAK_GLASS, None, channel, facts)
+    if answered.because != unbroken(facts):
+        await demand(known, person, Verb.BREAK_GLASS, name, None, channel, facts)
+    late = await _overdue(known, request)
+    missing = unbroken(facts.model_copy(update={"overdue": late}))
+    if missing:
+        await known.auditing.refused(person.subject, Verb.BREAK_GLASS, name, missing)
+        words = missing[0].upper() + missing[1:]
+        raise Refused(409, "glass-not-broken", "the glass is not broken", next_step=words)
+
+
+async def _overdue(known: Doors, request: RollbackRequest) -> str:
+    """The rollback whose review is overdue, of this person or these services; empty: none."""
+    kept = await known.rollbacks.glasses(GlassRequest(ask=ListGlasses(env=request.env)))
+    late = overdue(kept.glasses, request.requested_by, request.services, known.now())
+    return late.rollback if late else ""
+
+
+async def _signed(known: Doors, person: Person, request: RollbackRequest) -> str:
+    if known.signer is None:
+        raise PermanentError(
+            f"starts in {request.env} must be signed, and this gateway has no key",
+            effect="Nothing was started; what runs goes on as it is.",
+            next_step="Name the key: ROLLBACK_GATEWAY_SIGNING_KEY, ROLLBACK_GATEWAY_SIGNING_KID",
+        )
+    # In a thread: the key may be far away.
+    return await asyncio.to_thread(signing.start, known.signer, person, request, known.now())
 
 
 async def demand(

@@ -1,14 +1,20 @@
-"""Signs decisions: for one rollback, one run, one plan, one question, one use, and not for long."""
+"""Signs decisions: for one rollback, one run, one plan, one question, one use, and not for long.
+
+And starts: for one rollback and just what is asked for, one use, and for two minutes.
+"""
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from rollback_manager.authority import start_token
 from rollback_manager.authority.people import Person
 from rollback_manager.authority.token import Claims, Dec, audience, hash_of, signed
+from rollback_manager.contract import RollbackRequest, rollback_id
 from rollback_manager.errors import PermanentError
 
 
@@ -66,3 +72,22 @@ def token(signer: Signer, person: Person, dec: Dec, about: About, id: str, now: 
         jti=hashlib.sha256(f"{person.subject}\n{id}".encode()).hexdigest()[:32],
     )
     return signed(claims, key.private, key.kid)
+
+
+def start(signer: Signer, person: Person, request: RollbackRequest, now: datetime) -> str:
+    """The signature by which this request may begin."""
+    seconds, key = int(now.timestamp()), signer()
+    claims = start_token.StartClaims(
+        aud=audience(request.env),
+        sub=person.subject,
+        act=person.method,
+        amr=person.factors,
+        groups=person.groups,
+        groups_hash=hash_of(person.groups),
+        rid=rollback_id(request.env, request.key),
+        request=start_token.hash_of(request),
+        iat=seconds,
+        exp=seconds + int(start_token.LIFETIME.total_seconds()),
+        jti=secrets.token_hex(16),
+    )
+    return start_token.signed(claims, key.private, key.kid)

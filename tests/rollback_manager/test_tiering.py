@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rollback_manager.authority.level import SecurityLevel
+from rollback_manager.authority.origin import Origin
 from rollback_manager.authority.quorum import Authority
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.fleet import together
@@ -35,6 +36,10 @@ def rehearsed(days: float) -> Past:
     return Past(
         verified=True, traffic_back_s=9, verified_s=99, finished_at=NOW - timedelta(days=days)
     )
+
+
+def begun_by(parent: str) -> Origin:
+    return Origin(rollback="rollback/prod/inc-1", run="r", parent=parent, at=NOW)
 
 
 def facts(*past: Past, strategy: str = "blue_green") -> PlanningFacts:
@@ -117,6 +122,7 @@ def test_an_incidents_own_rollback_needs_nobody_at_t1_and_a_persons_one_does() -
     own: dict[str, Any] = {
         "incident": "incident/prod/shop/v2",
         "requested_by": "incident/prod/shop/v2",
+        "origin": begun_by("incident/prod/shop/v2"),
     }
     assert not judged(facts(rehearsed(1)), **own)[1].approval.required
     assert judged(facts(rehearsed(1)))[1].approval.required

@@ -17,7 +17,7 @@ from rollback_manager.freezes import Direction, Freeze
 from rollback_manager.progress import EndState, Result, RollbackStatus, State
 from tests.fleet_rig import fleet_rig
 from tests.rig import Rig
-from tests.secured import SecuredRig, secured, secured_rig, stop, token, vote
+from tests.secured import SecuredRig, begun, secured, secured_rig, stop, token, vote
 
 ANA, BO, CY, EVE, FAY = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve", "fay"))
 ROLLING = "rolling_update"
@@ -269,7 +269,7 @@ async def test_a_signed_abort_of_the_whole_reaches_the_service_of_the_part_that_
     ) as made:
         gate = Gate("set_shares")
         made.worlds["z"].before_write = gate
-        rollback = await made.start(*"az", requested_by=CY)
+        rollback = await made.rollbacks.start(begun(made.request(*"az", requested_by=CY)))
         status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
         answer = await said(rollback, vote(status, Dec.APPROVE, ANA, time.time()))
         assert answer.startswith("True"), answer

@@ -22,11 +22,16 @@ router = APIRouter(tags=["rollbacks"])
 
 
 class Start(Wanted):
-    """Start it. expect_plan: only if the plan still is this one. confirm: a service typed out."""
+    """Start it. expect_plan: only if the plan still is this one. confirm: a service typed out.
+
+    break_glass: nobody is asked, everybody is told, and somebody reviews it within a day; with
+    confirm, incident and a reason of 20 characters, by who is on call.
+    """
 
     trigger: Name = "manual"
     expect_plan: Annotated[str, StringConstraints(pattern="^[0-9a-f]{12,64}$")] | None = None
     confirm: Annotated[str, StringConstraints(max_length=200)] = ""
+    break_glass: bool = False
 
 
 class Started(Value):
@@ -63,6 +68,7 @@ async def start(
         person.subject,
         trigger=wanted.trigger,
         expect_plan=wanted.expect_plan,
+        break_glass=wanted.break_glass,
         # A pipeline types nothing: what it may start is the table's to say.
         confirmed=None if person.kind is Kind.CI else wanted.confirm,
         behind=person.behind,
@@ -71,7 +77,7 @@ async def start(
     # It may have run before: its own history says for what, whichever gateway began it.
     # A job that somebody else runs again is the same job: whoever began it stays behind it.
     if key is not None:
-        began = await running.request()
+        began = (await running.request()).unsigned
         if began != asked.model_copy(update={"behind": began.behind}):
             raise other_request()
     known.plans.begun(running.id, about)
