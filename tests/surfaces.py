@@ -36,13 +36,6 @@ API = tuple(
 AWAY = (
     "/{id}", "/{id}/live", "/{id}/approve", "/{id}/abort", "/api/v1/{id}", "/api/v1/{id}/events",
 )  # fmt: skip
-    "/{id}",
-    "/{id}/live",
-    "/{id}/approve",
-    "/{id}/abort",
-    "/api/v1/{id}",
-    "/api/v1/{id}/events",
-)
 """Those that ask the rollback itself."""
 
 
