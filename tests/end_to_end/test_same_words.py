@@ -49,7 +49,7 @@ class Surfaces:
     async def agree(self, state: State) -> None:
         """At one instant, which must be of that state."""
         before = await self.rollback.status()
-        texts = await self._texts(before)
+        texts = await self.texts(before)
         after = await self.rollback.status()
         assert (before.state, after.state) == (state, state)
         word = words.STATES[state]
@@ -57,25 +57,31 @@ class Surfaces:
         for name, text in texts.items():
             assert word in text, (name, word, text)
             assert not any(f"{other} " in text for other in others), (name, word, text)
-        assert await self._chat_says(word), shown(self.stand_in)
+        assert await self.chat_says(word), shown(self.stand_in)
 
-    async def _texts(self, status: RollbackStatus) -> dict[str, str]:
+    async def texts(self, status: RollbackStatus) -> dict[str, str]:
         handle = self.chat.rig.client.get_workflow_handle(self.rollback.id)
         told = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
         page = await self.chat.http.get(f"/{self.rollback.id}/live")
         return {
-            "terminal": terminal_status.status(status, datetime.now(UTC)).split("\n")[0] + " ",
+            "terminal": _head(terminal_status.status(status, datetime.now(UTC))) + " ",
             "Web UI": told.current_details.split("\n")[0],
             "page": page.text,
         }
 
-    async def _chat_says(self, word: str) -> bool:
+    async def chat_says(self, word: str) -> bool:
         until = time.monotonic() + LATE_S
         while not (said := self.stand_in.posted() and word in shown(self.stand_in)):
             if time.monotonic() > until:
                 break
             await asyncio.sleep(0.05)
         return bool(said)
+
+
+def _head(told: str) -> str:
+    """The first line; with the second one where a long name has left it no room."""
+    first, second, *_ = told.split("\n")
+    return first if " " in first.strip() else f"{first.strip()} {second.strip()}"
 
 
 Approve = Callable[[Surfaces, str], Awaitable[None]]
@@ -127,16 +133,16 @@ async def _followed(shown_on: Surfaces, approve: Approve) -> None:
     world.in_flight.clear()
     outcome = await shown_on.rollback.result()
     assert outcome.result is Result.VERIFIED
-    await _ended(shown_on)
+    await ended(shown_on)
 
 
-async def _ended(shown_on: Surfaces) -> None:
+async def ended(shown_on: Surfaces) -> None:
     """The end is told by its outcome, on the report as everywhere."""
-    texts = await shown_on._texts(await shown_on.rollback.status())
+    texts = await shown_on.texts(await shown_on.rollback.status())
     report = build(await entries(shown_on.chat.rig.client, shown_on.rollback.id))
     for name, text in {**texts, "report": markdown.report(report)}.items():
         assert "verified" in text.lower() or "FINISHED" in text, (name, text)
-    assert await shown_on._chat_says("VERIFIED"), shown(shown_on.stand_in)
+    assert await shown_on.chat_says("VERIFIED"), shown(shown_on.stand_in)
 
 
 @pytest.mark.parametrize("approve", [by_client, by_command, by_button])
