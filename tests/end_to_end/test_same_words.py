@@ -8,6 +8,7 @@ it must say it within two seconds.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +25,10 @@ from rollback_manager.progress import Result, RollbackStatus, State
 from rollback_manager.rendering import markdown, terminal_status, words
 from rollback_manager.report import build
 from starters.history import entries
-from tests import rig
+from tests import encrypted, rig
 from tests.commands import typed
-from tests.end_to_end.test_web_ui import browser, page_of, send
+from tests.end_to_end.test_web_ui import browser, codec_server, page_of, send
+from tests.rig import Rig
 from tests.starters.gateway.slack.conftest import POLICY, Chat, opened
 from tests.told import SLACK_TOKEN, fitted, slack
 from tests.workflows.test_telling import shown
@@ -158,13 +160,26 @@ async def test_a_rollback_steered_from_temporals_web_ui_is_told_the_same(
     stand_in: SlackStandIn,
     temporal: TemporalServer,
     browser: Browser,
+    tmp_path: Path,
 ) -> None:
-    async def by_web_ui(shown_on: Surfaces, digest: str) -> None:
-        page = await page_of(browser, temporal, shown_on.rollback.id)
-        await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
+    async with decrypting(chat.rig, temporal, tmp_path) as codec:
 
-    rollback = await chat.rig.start()
-    await _followed(Surfaces(chat, stand_in, rollback), by_web_ui)
+        async def by_web_ui(shown_on: Surfaces, digest: str) -> None:
+            page = await page_of(browser, temporal, shown_on.rollback.id, codec)
+            await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
+
+        rollback = await chat.rig.start()
+        await _followed(Surfaces(chat, stand_in, rollback), by_web_ui)
+
+
+@asynccontextmanager
+async def decrypting(made: Rig, temporal: TemporalServer, folder: Path) -> AsyncIterator[str]:
+    """Where Temporal's Web UI has payloads decrypted; nowhere unless all of them are encrypted."""
+    if not encrypted.is_on():
+        yield ""
+        return
+    async with codec_server(made, temporal.ui_url, folder) as (codec, _):
+        yield codec
 
 
 async def test_who_waits_for_a_person_says_so_everywhere(

@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from rollback_manager.catalogue import read_catalogue
 from rollback_manager.release import Standing
-from tests import rig
+from tests import encrypted, rig
 from tests.incident_rig import end_budget
 from tests.rig import Rig
 
@@ -122,6 +122,7 @@ def server(made: Rig) -> dict[str, str]:
     return {
         "TEMPORAL_ADDRESS": made.client.service_client.config.target_host,
         "ROLLBACK_TASK_QUEUE": made.settings.task_queue,
+        **encrypted.setting(),
     }
 
 
