@@ -6,6 +6,7 @@ not agree: somebody else does, in Slack.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -144,7 +145,9 @@ async def _left(job: Running) -> None:
         "exit_code": "0",
     }
     summary = (job.folder / "summary").read_text()
-    assert summary.startswith(f"### {job.rollback.id} VERIFIED (exit 0)")
+    assert re.match(r"### VERIFIED: \w+ v2 → v1 in test \(exit 0\)\n", summary)
+    assert "<details><summary>steps, plan " in summary
+    assert "| drain |" in summary, "its steps, by the gateway"
     async with httpx.AsyncClient(trust_env=False) as http:
         page = await http.get(report)
     assert (page.status_code, "VERIFIED" in page.text) == (200, True)
