@@ -34,8 +34,18 @@ storm: .venv/ready ## 500 alarms about one release within ten seconds are one in
 .PHONY: bench-clicks tamper encrypted test-pages
 test-pages: .venv/ready ## pages and sign-in in a real browser, whole
 	$(BIN)/python -m pytest -n 0 -m "long or not long" tests/starters/gateway/test_pages*.py tests/starters/gateway/test_sign_in*.py $(ARGS)
-encrypted: .venv/ready ## with all payloads encrypted: command line, serve, Temporal's Web UI, in real processes
+# Each test of these files, as it is, with the product's own setting for all clients and workers; the
+# last one reads every history that they leave.
+ENCRYPTED := tests/starters tests/workflows/test_secured.py tests/workflows/test_break_glass.py \
+	tests/workflows/test_approval.py tests/workflows/test_incident.py tests/workflows/test_tree.py \
+	tests/workflows/test_budget.py tests/workflows/test_seals.py tests/workers/test_audited.py \
+	tests/workers/test_rotation.py tests/workers/test_canaries.py tests/activities/test_incidents.py \
+	tests/proof/test_attack.py tests/proof/test_ci_attack.py tests/proof/test_tampering.py \
+	tests/end_to_end/test_same_words.py tests/end_to_end/test_same_words_in_ci.py \
+	tests/end_to_end/test_all_encrypted.py
+encrypted: .venv/ready ## with all payloads encrypted: command line, serve, Web UI, pages, chat, CI, alerts, decisions
 	$(BIN)/python -m pytest -n 0 -m long -k "encrypt or keys" tests/end_to_end tests/workers/test_serve.py $(ARGS)
+	$(BIN)/python -m pytest -n 0 --encrypted $(ENCRYPTED) $(ARGS)
 tamper: .venv/ready ## audit chains tampered with at random, all of it found; ARGS="--json --trials N --seed S --rows N"
 	$(BIN)/python -m proof.tampering $(ARGS)
 fuzz-api: .venv/ready ## Schemathesis over the description of the gateway, 20,000 requests; ARGS="--json --each N --seed S"

@@ -8,8 +8,11 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from temporalio.client import Client
 
 from proof.attack.alerts_run import alert_gate
 from proof.attack.slack_gate import hurried
@@ -47,16 +50,28 @@ class Fuzzed(Value):
 async def fuzz(each: int, seed: int, keep: Path | None = None) -> Fuzzed:
     """So many random requests for each operation. keep: where the whole report goes."""
     async with own_temporal() as own:
-        client = await own.client()
-        async with fleet(client, own.folder, services=1) as made, made.worker():
-            with quick_looks():
-                async with alert_gate(made, pace=Pace(hurried)) as http:
-                    schema = (await http.get("/api/v1/openapi.json")).json()
-                    file = own.folder / "openapi.json"
-                    file.write_text(json.dumps(_with_real_names(schema, made)))
-                    report = keep.resolve() if keep else own.folder / "report.json"
-                    code = await _run(file, str(http.base_url), each, seed, report)
-                    return _read(report, code)
+        return await over(await own.client(), own.folder, each, seed, keep=keep)
+
+
+async def over(
+    client: Client,
+    folder: Path,
+    each: int,
+    seed: int,
+    *,
+    keep: Path | None = None,
+    described: Callable[[dict[str, Any]], dict[str, Any]] = lambda schema: schema,
+) -> Fuzzed:
+    """On that Temporal. described: what is to be held against the gateway instead of its own."""
+    async with fleet(client, folder, services=1) as made, made.worker():
+        with quick_looks():
+            async with alert_gate(made, pace=Pace(hurried)) as http:
+                schema = described((await http.get("/api/v1/openapi.json")).json())
+                file = folder / "openapi.json"
+                file.write_text(json.dumps(_with_real_names(schema, made)))
+                report = keep.resolve() if keep else folder / "report.json"
+                code = await _run(file, str(http.base_url), each, seed, report)
+                return _read(report, code)
 
 
 def _with_real_names(schema: dict[str, Any], made: Fleet) -> dict[str, Any]:

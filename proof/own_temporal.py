@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from proof.converting import data_converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
@@ -27,7 +27,7 @@ class OwnTemporal:
 
     async def client(self) -> Client:
         """A client with a connection of its own."""
-        return await Client.connect(self.server.address, data_converter=pydantic_data_converter)
+        return await Client.connect(self.server.address, data_converter=data_converter())
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from rollback_manager.rendering import terminal
 from rollback_manager.rendering.layout import command, page
 from rollback_manager.rendering.words import state_of
 from starters.console import Answer
-from starters.refusals import GOING_ON, INTERRUPTED
+from starters.refusals import GOING_ON, INTERRUPTED, what
 from starters.views import View, view_of
 
 EVERY_S = 0.5
@@ -123,4 +123,4 @@ async def _look(rollback: Running, view: View) -> None:
     except NotFound:
         raise
     except RollbackError as error:  # a worker that is away comes back; the end is known without it
-        view.trouble(error.what)
+        view.trouble(what(error))

@@ -62,8 +62,9 @@ async def _asked(ask: MayDeploy) -> Answer:
     except RollbackError as error:
         if refusals.kind(error) in EXIT_CODES:  # it was asked, and cannot be meant
             raise
-        document = {**about, "may_deploy": False, "known": False, "because": [error.what]}
-        return Answer(terminal_deploys.unknown(ask, error.what), document, BLOCKED)
+        because = refusals.what(error)
+        document = {**about, "may_deploy": False, "known": False, "because": [because]}
+        return Answer(terminal_deploys.unknown(ask, because), document, BLOCKED)
     document = {
         **about,
         "may_deploy": bool(answer.may),

@@ -67,12 +67,32 @@ def kind(error: RollbackError) -> str:
 
 
 def parts(error: RollbackError) -> dict[str, str]:
-    """The three parts; one that was left empty says where to look."""
-    return {
+    """The three parts; one that was left empty says where to look.
+
+    Without secrets that this process has read: an error may repeat what others answered.
+    """
+    told = {
         "what": error.what,
         "effect": error.effect or "Not known from here; look: rollback-manager status ROLLBACK",
         "next_step": error.next_step or "See what is set up: rollback-manager doctor",
     }
+    return {name: _veiled(text) for name, text in told.items()}
+
+
+def what(error: RollbackError) -> str:
+    """The first of them, for surfaces that have room for one."""
+    return parts(error)["what"]
+
+
+def in_one_line(error: RollbackError) -> str:
+    """The same for a message in chat."""
+    return _veiled(" ".join(str(error).split("\n")))
+
+
+def _veiled(text: str) -> str:
+    from rollback_manager.client.veil import VEIL  # its package brings Temporal's client along
+
+    return VEIL.over(text)
 
 
 def told(error: RollbackError) -> str:

@@ -12,7 +12,7 @@ from rollback_manager.errors import RollbackError
 from starters import console, naming
 from starters.console import Answer
 from starters.options import Folder, Json, Rollback
-from starters.refusals import UNCHANGED, UsageError
+from starters.refusals import UNCHANGED, UsageError, what
 
 PROOF_S = 5.0
 """For the entries since the anchor before the rollback: some thousands a second."""
@@ -67,7 +67,7 @@ async def _proof(client: RollbackClient, rollback: str) -> dict[str, object]:
         ask = AuditRequest(ask=ProveRollback(rollback=rollback))
         answer = await client.audit(ask, timeout_s=PROOF_S)
     except RollbackError as error:
-        return {"no_audit_because": error.what}
+        return {"no_audit_because": what(error)}
     return {"audit": answer.proof}
 
 

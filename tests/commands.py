@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests import encrypted
 from tests.rig import Rig
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ async def typed(made: Rig, *words: str) -> tuple[int, dict[str, Any], str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rollback_manager", *words, "--json"),
         cwd=ROOT,
-        env={**kept, **settings},
+        env={**kept, **settings, **encrypted.setting()},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

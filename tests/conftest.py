@@ -13,14 +13,14 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import make_url
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from demo.kubernetes import argo_rollouts, binaries
 from demo.world import World
+from proof.converting import data_converter
 from proof.own_temporal import own_temporal
-from tests import postgres, rig
+from tests import encrypted, postgres, rig
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
@@ -76,10 +76,18 @@ def _may_run(config: pytest.Config, folder: str) -> bool:
     return any(one.is_relative_to(wanted) or wanted.is_relative_to(one) for one in named)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(encrypted.OPTION, action="store_true", help="with all payloads encrypted")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption(encrypted.OPTION):
+        encrypted.switch_on()
     config.addinivalue_line("markers", "kill: of a matrix: workers killed, aborts at every step")
     config.addinivalue_line("markers", "whole_matrix: of those, what only `-m kill` carries out")
     config.addinivalue_line("markers", "long: only with an `-m` that names it")
+    config.addinivalue_line("markers", f"encrypted: only with {encrypted.OPTION}")
+    config.addinivalue_line("markers", f"unencrypted: only without {encrypted.OPTION}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,6 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("long")
     chosen = str(config.getoption("markexpr"))
     marks = [mark for word, mark in OF_THEIR_OWN.items() if word not in chosen]
+    marks.append("unencrypted" if encrypted.is_on() else "encrypted")
     left_out = [item for item in items if any(map(item.get_closest_marker, marks))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -109,7 +118,7 @@ async def temporal() -> AsyncIterator[TemporalServer]:
 @pytest.fixture(scope="session")
 async def client(temporal: TemporalServer) -> Client:
     """A client of that server."""
-    return await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+    return await Client.connect(temporal.address, data_converter=data_converter())
 
 
 @pytest.fixture(params=[1000, 0], ids=["cached", "replayed"])

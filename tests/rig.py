@@ -22,6 +22,7 @@ from temporalio.workflow import ChildWorkflowHandle
 
 from activities.audit import Chain
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
+from proof.converting import NAMESPACE, data_converter
 from proof.stand_ins import StandInService
 from rollback_manager import contract
 from rollback_manager.catalogue import Catalogue
@@ -366,7 +367,11 @@ def called(world: StandInService) -> EndState:
 
 def replayer() -> Replayer:
     """Replays with the same plugin as every worker."""
-    return Replayer(workflows=[], plugins=[plugin()])
+    return Replayer(
+        workflows=[],
+        namespace=NAMESPACE,  # encrypted payloads are bound to it
+        plugins=[plugin(data_converter=data_converter())],
+    )
 
 
 def catalogue(

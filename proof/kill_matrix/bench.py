@@ -19,10 +19,10 @@ from temporalio.client import (
     StartWorkflowInput,
     WorkflowHandle,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from demo.load import Load
 from demo.world import World
+from proof.converting import data_converter
 from proof.faults.proxy import Proxies
 from proof.kill_matrix.account import Account
 from proof.kill_matrix.case import Case, Place
@@ -94,7 +94,7 @@ class Bench:
         stack.callback(workers.end)
         address = self.server.address
         client = await Client.connect(
-            address, data_converter=pydantic_data_converter, interceptors=[QuickStarts()]
+            address, data_converter=data_converter(), interceptors=[QuickStarts()]
         )
         self._clerk = RollbackClient(client, task_queue=CLERK)
         self.place = Place(

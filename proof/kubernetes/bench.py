@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Self
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from demo.kubernetes import binaries, crds
 from demo.kubernetes.api import connected
 from demo.kubernetes.control_plane import MACHINES, ControlPlane
 from demo.kubernetes.kubelet import Kubelet
+from proof.converting import data_converter
 from proof.faults.proxy import Proxies
 from proof.kill_matrix.bench import QuickStarts
 from proof.kill_matrix.killable import Workers
@@ -58,7 +58,7 @@ class Bench:
         proxies = await stack.enter_async_context(Proxies(folder / "control"))
         port = await proxies.before_port("temporal", int(address.rpartition(":")[2]))
         client = await Client.connect(
-            address, data_converter=pydantic_data_converter, interceptors=[QuickStarts()]
+            address, data_converter=data_converter(), interceptors=[QuickStarts()]
         )
         self.place = Place(
             folder=folder,

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
+from proof.converting import data_converter
 from proof.in_process import fleet, quick_looks
 from proof.own_temporal import own_temporal
 from rollback_manager.client import Rollback
@@ -72,7 +72,7 @@ async def _send(rollback: str, address: str, signal: str, signals: int) -> list[
 
 
 async def _send_here(rollback: str, address: str, signal: str, signals: int) -> list[str]:
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=data_converter())
     handle = client.get_workflow_handle(rollback)
     left, refusals = iter(range(signals)), list[str]()
 

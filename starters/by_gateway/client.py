@@ -46,6 +46,7 @@ from rollback_manager.errors import (
 )
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackOutcome, RollbackStatus
+from rollback_manager.report import Report
 from rollback_manager.stays import StayStatus
 from starters.by_gateway import signing_in, web
 from starters.refusals import UNCHANGED
@@ -172,6 +173,14 @@ class GatewayClient(RollbackClient):
         """A rollback by its id; the first question shows whether it exists."""
         return GatewayRollback(self._api, rollback_id)
 
+    async def report(self, rollback_id: str) -> Report:
+        """Of one rollback, as its history tells it."""
+        document = await self._api.ask("GET", f"/{rollback_id}/report")
+        try:
+            return Report.model_validate(document)
+        except ValidationError as error:
+            raise _of_another_build() from error
+
     async def stays_after(self, ended: RollbackStatus) -> list[StayStatus]:
         """The gateway does not tell of one rollback's: none are known here."""
         return []
@@ -193,7 +202,7 @@ class GatewayRollback(Rollback):
         try:
             self._seen = time.monotonic(), RollbackStatus.model_validate(document)
         except ValidationError as error:
-            raise PermanentError("the gateway is of another build than this command") from error
+            raise _of_another_build() from error
         return self._seen[1]
 
     async def result(self) -> RollbackOutcome:
@@ -260,6 +269,10 @@ def _wanted(request: RollbackRequest) -> dict[str, Any]:
 
 def _new_id(verb: str) -> str:
     return f"{verb}-{secrets.token_hex(8)}"
+
+
+def _of_another_build() -> PermanentError:
+    return PermanentError("the gateway is of another build than this command")
 
 
 def _must_not_be_asked() -> NoReturn:

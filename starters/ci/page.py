@@ -11,6 +11,7 @@ from starters.console import Answer
 
 if TYPE_CHECKING:
     from rollback_manager.client import RollbackClient
+    from rollback_manager.report import Report
 
 
 async def with_page(client: RollbackClient, answer: Answer) -> Answer:
@@ -27,14 +28,22 @@ async def with_page(client: RollbackClient, answer: Answer) -> Answer:
 async def _summary(client: RollbackClient, answer: Answer) -> str:
     from rollback_manager.progress import RollbackOutcome
     from rollback_manager.rendering import markdown
-    from rollback_manager.report import build
-    from starters.history import entries
 
     rollback, told = str(answer.document["rollback"]), answer.document.get("outcome")
     if not told:
         because = str(answer.document.get("because", ""))
         return markdown.going_on(rollback, because, answer.code)
     try:
-        return markdown.ci_summary(build(await entries(client.temporal, rollback)))
+        return markdown.ci_summary(await _report(client, rollback))
     except RollbackError:
         return markdown.ended(RollbackOutcome.model_validate(told), answer.code)
+
+
+async def _report(client: RollbackClient, rollback: str) -> Report:
+    from rollback_manager.report import build
+    from starters.by_gateway.client import GatewayClient
+    from starters.history import entries
+
+    if isinstance(client, GatewayClient):
+        return await client.report(rollback)
+    return build(await entries(client.temporal, rollback))

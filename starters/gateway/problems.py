@@ -155,7 +155,7 @@ def handle(app: FastAPI) -> None:
     async def refused(request: Request, error: RollbackError) -> JSONResponse:
         if isinstance(error, Unreachable):
             return answer(_away(request, of_error(error)), {"Retry-After": "5"})
-        request.state.refusal = error.what
+        request.state.refusal = refusals.what(error)
         return answer(of_error(error), error.headers if isinstance(error, Refused) else {})
 
     @app.exception_handler(RequestValidationError)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from demo.processes import until
 from demo.world import World
+from tests import encrypted
 
 ROOT = Path(__file__).parents[2]
 READY_S = 60.0
@@ -112,7 +113,8 @@ def small_world(temporal: str, queue: str, **more: str) -> Iterator[SmallWorld]:
             "ROLLBACK_CATALOGUE": str(catalogue),
             "ROLLBACK_DATA": str(folder / "data"),
         }
-        made = SmallWorld(shop, warehouse, {**kept, **settings, **more})
+        told = {**kept, **settings, **encrypted.setting(), **more}
+        made = SmallWorld(shop, warehouse, told)
         stack.enter_context(_worker(made, folder / "worker.log"))
         for version in ("v1", "v2"):
             assert made.run("releases", "record", "shop", version).code == 0

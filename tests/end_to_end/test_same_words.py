@@ -8,6 +8,7 @@ it must say it within two seconds.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +25,10 @@ from rollback_manager.progress import Result, RollbackStatus, State
 from rollback_manager.rendering import markdown, terminal_status, words
 from rollback_manager.report import build
 from starters.history import entries
-from tests import rig
+from tests import encrypted, rig
 from tests.commands import typed
-from tests.end_to_end.test_web_ui import browser, page_of, send
+from tests.end_to_end.test_web_ui import browser, codec_server, page_of, send
+from tests.rig import Rig
 from tests.starters.gateway.slack.conftest import POLICY, Chat, opened
 from tests.told import SLACK_TOKEN, fitted, slack
 from tests.workflows.test_telling import shown
@@ -49,7 +51,7 @@ class Surfaces:
     async def agree(self, state: State) -> None:
         """At one instant, which must be of that state."""
         before = await self.rollback.status()
-        texts = await self._texts(before)
+        texts = await self.texts(before)
         after = await self.rollback.status()
         assert (before.state, after.state) == (state, state)
         word = words.STATES[state]
@@ -57,25 +59,31 @@ class Surfaces:
         for name, text in texts.items():
             assert word in text, (name, word, text)
             assert not any(f"{other} " in text for other in others), (name, word, text)
-        assert await self._chat_says(word), shown(self.stand_in)
+        assert await self.chat_says(word), shown(self.stand_in)
 
-    async def _texts(self, status: RollbackStatus) -> dict[str, str]:
+    async def texts(self, status: RollbackStatus) -> dict[str, str]:
         handle = self.chat.rig.client.get_workflow_handle(self.rollback.id)
         told = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
         page = await self.chat.http.get(f"/{self.rollback.id}/live")
         return {
-            "terminal": terminal_status.status(status, datetime.now(UTC)).split("\n")[0] + " ",
+            "terminal": _head(terminal_status.status(status, datetime.now(UTC))) + " ",
             "Web UI": told.current_details.split("\n")[0],
             "page": page.text,
         }
 
-    async def _chat_says(self, word: str) -> bool:
+    async def chat_says(self, word: str) -> bool:
         until = time.monotonic() + LATE_S
         while not (said := self.stand_in.posted() and word in shown(self.stand_in)):
             if time.monotonic() > until:
                 break
             await asyncio.sleep(0.05)
         return bool(said)
+
+
+def _head(told: str) -> str:
+    """The first line; with the second one where a long name has left it no room."""
+    first, second, *_ = told.split("\n")
+    return first if " " in first.strip() else f"{first.strip()} {second.strip()}"
 
 
 Approve = Callable[[Surfaces, str], Awaitable[None]]
@@ -127,16 +135,16 @@ async def _followed(shown_on: Surfaces, approve: Approve) -> None:
     world.in_flight.clear()
     outcome = await shown_on.rollback.result()
     assert outcome.result is Result.VERIFIED
-    await _ended(shown_on)
+    await ended(shown_on)
 
 
-async def _ended(shown_on: Surfaces) -> None:
+async def ended(shown_on: Surfaces) -> None:
     """The end is told by its outcome, on the report as everywhere."""
-    texts = await shown_on._texts(await shown_on.rollback.status())
+    texts = await shown_on.texts(await shown_on.rollback.status())
     report = build(await entries(shown_on.chat.rig.client, shown_on.rollback.id))
     for name, text in {**texts, "report": markdown.report(report)}.items():
         assert "verified" in text.lower() or "FINISHED" in text, (name, text)
-    assert await shown_on._chat_says("VERIFIED"), shown(shown_on.stand_in)
+    assert await shown_on.chat_says("VERIFIED"), shown(shown_on.stand_in)
 
 
 @pytest.mark.parametrize("approve", [by_client, by_command, by_button])
@@ -152,13 +160,26 @@ async def test_a_rollback_steered_from_temporals_web_ui_is_told_the_same(
     stand_in: SlackStandIn,
     temporal: TemporalServer,
     browser: Browser,
+    tmp_path: Path,
 ) -> None:
-    async def by_web_ui(shown_on: Surfaces, digest: str) -> None:
-        page = await page_of(browser, temporal, shown_on.rollback.id)
-        await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
+    async with decrypting(chat.rig, temporal, tmp_path) as codec:
 
-    rollback = await chat.rig.start()
-    await _followed(Surfaces(chat, stand_in, rollback), by_web_ui)
+        async def by_web_ui(shown_on: Surfaces, digest: str) -> None:
+            page = await page_of(browser, temporal, shown_on.rollback.id, codec)
+            await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')
+
+        rollback = await chat.rig.start()
+        await _followed(Surfaces(chat, stand_in, rollback), by_web_ui)
+
+
+@asynccontextmanager
+async def decrypting(made: Rig, temporal: TemporalServer, folder: Path) -> AsyncIterator[str]:
+    """Where Temporal's Web UI has payloads decrypted; nowhere unless all of them are encrypted."""
+    if not encrypted.is_on():
+        yield ""
+        return
+    async with codec_server(made, temporal.ui_url, folder) as (codec, _):
+        yield codec
 
 
 async def test_who_waits_for_a_person_says_so_everywhere(

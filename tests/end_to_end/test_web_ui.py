@@ -70,8 +70,13 @@ async def waiting(client: Client, tmp_path: Path, cached: int) -> AsyncIterator[
         yield one
 
 
-async def page_of(browser: Browser, server: TemporalServer, workflow: str) -> Page:
+async def page_of(browser: Browser, server: TemporalServer, workflow: str, codec: str = "") -> Page:
+    """codec: address of the server that decrypts, where payloads are encrypted."""
     page = await browser.new_page(viewport={"width": 1400, "height": 1100})
+    set_up = {"endpoint": codec, "overrideRemoteCodecConfiguration": True}
+    for name, value in set_up.items() if codec else ():  # as its own dialog keeps them
+        words = f"localStorage.setItem({name!r}, {json.dumps(json.dumps(value))})"
+        await page.add_init_script(words)
     await page.goto(f"{server.ui_url}/namespaces/default/workflows/{quote(workflow, safe='')}")
     return page
 
@@ -180,14 +185,7 @@ async def test_the_web_ui_reads_and_decides_an_encrypted_rollback_by_the_codec_s
         started = blind.get_by_text("Workflow Execution Started").first
         await expect(started).to_be_visible(timeout=15_000)
         assert "errors rose" not in await blind.content()
-        page = await browser.new_page(viewport={"width": 1400, "height": 1100})
-        set_up = {"endpoint": codec, "overrideRemoteCodecConfiguration": True}
-        for name, value in set_up.items():  # as its own dialog keeps them
-            words = f"localStorage.setItem({name!r}, {json.dumps(json.dumps(value))})"
-            await page.add_init_script(words)
-        await page.goto(
-            f"{temporal.ui_url}/namespaces/default/workflows/{quote(rollback.id, safe='')}"
-        )
+        page = await page_of(browser, temporal, rollback.id, codec)
         await expect(page.get_by_text("errors rose to 12 %").first).to_be_visible(timeout=15_000)
         await page.screenshot(path=tmp_path / "decoded.png", full_page=True)
         await send(page, "Update", "approve", f'{{"plan": "{digest}", "by": "on call"}}')

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,7 +35,7 @@ from rollback_manager.freezes import Freeze
 from starters.by_gateway import web
 from starters.by_gateway.client import GatewayClient
 from starters.gateway.app import make_app
-from starters.gateway.ci.door import CiDoor, key_sets
+from starters.gateway.ci.door import CiDoor
 from starters.gateway.doors import Binding
 from starters.refusals import UsageError
 from starters.settings import Gateway
@@ -94,29 +94,35 @@ def github(provider: Provider) -> Iterator[dict[str, str]]:
 @pytest.fixture
 async def reached(client: Client, tmp_path: Path) -> AsyncIterator[Reached]:
     await end_budget(client)
-    async with rig.rig(client, tmp_path, cached=1000) as made:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        provider = Provider(Source.GITHUB, datetime.now(UTC), key=KEY)
-        known = doors_of(made)
-        ruled = (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)
-        ours = known.catalogue.services[made.service].model_copy(update={"ci": ruled})
-        doors = replace(
-            known,
-            catalogue=known.catalogue.model_copy(update={"services": {made.service: ours}}),
-            binding=Binding("127.0.0.1", port, url, (f"127.0.0.1:{port}",)),
-            ci=CiDoor(
-                issuers=(provider.issuer,),
-                keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
-                replays=Seen(),
-                credentials=Credentials(b"k" * 32),
-            ),
-        )
-        async with served(make_app(doors), doors.binding):
-            yield Reached(made, url, provider)
+    async with rig.rig(client, tmp_path, cached=1000) as made, open_to_ci(made) as one:
+        yield one
     await end_budget(client)
+
+
+@asynccontextmanager
+async def open_to_ci(made: Rig) -> AsyncIterator[Reached]:
+    """A gateway that listens, at which jobs for this service sign in."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    provider = Provider(Source.GITHUB, datetime.now(UTC), key=KEY)
+    known = doors_of(made)
+    ruled = (CiRule.model_validate(rules(Source.GITHUB, ("test",))),)
+    ours = known.catalogue.services[made.service].model_copy(update={"ci": ruled})
+    doors = replace(
+        known,
+        catalogue=known.catalogue.model_copy(update={"services": {made.service: ours}}),
+        binding=Binding("127.0.0.1", port, url, (f"127.0.0.1:{port}",)),
+        ci=CiDoor(
+            issuers=(provider.issuer,),
+            keys=key_sets((provider.issuer,), lambda url, at_most: provider.jwks()),
+            replays=Seen(),
+            credentials=Credentials(b"k" * 32),
+        ),
+    )
+    async with served(make_app(doors), doors.binding):
+        yield Reached(made, url, provider)
 
 
 async def typed(env: dict[str, str], *words: str) -> tuple[int, dict[str, Any], str]:

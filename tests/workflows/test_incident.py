@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from rollback_manager.client import Rollback
+from rollback_manager.client.opened import opened
 from rollback_manager.contract import INCIDENT_WORKFLOW, Decision, Vote
 from rollback_manager.decision.facts import Action
 from rollback_manager.decision.ledger import Entry
@@ -316,7 +317,8 @@ async def test_it_goes_on_as_new_and_forgets_nothing(
     seen = await until(split, Status.DECISION_MADE, alarms=2)
     assert seen.decision is not None
     assert seen.trace == rose
-    begun = (await incident(split).fetch_history()).events[0].SerializeToString()
+    first_event = (await incident(split).fetch_history()).events[0]
+    begun = (await opened(split.client, first_event)).SerializeToString()
     assert begun.count(b'"test":"error_ratio"') == 1, "carried on once"
     await decide(split, Action.ROLLBACK)
     assert (await ended(split)).incident.resolution is Resolution.ROLLBACK_SUCCESSFUL

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from proof.converting import data_converter
 from proof.races import race
 
 
@@ -12,7 +12,7 @@ async def test_of_two_starts_within_an_instant_exactly_one_wins(
     client: Client, tmp_path: Path
 ) -> None:
     address = client.service_client.config.target_host
-    other = await Client.connect(address, data_converter=pydantic_data_converter)
+    other = await Client.connect(address, data_converter=data_converter())
     raced = await race((client, other), tmp_path, 20)
     assert raced.violations == ()
     assert (raced.races, raced.one_winner, raced.same_key) == (20, 20, 10)

@@ -42,7 +42,7 @@ async def admitted(request: Request, known: Doors, door: CiDoor, credential: str
             _own(granted, await _sent(request))
         case ["POST", "api", "v1", "rollbacks"]:
             await _may_start(request, known, door, granted)
-        case ["GET", "api", "v1", "rollback", env, key]:
+        case ["GET", "api", "v1", "rollback", env, key, *rest] if rest in ([], ["report"]):
             await _is_own(known, granted, env, key)
         case ["POST", "api", "v1", "rollback", env, key, "decisions"]:
             decision = (await _sent(request)).get("decision")

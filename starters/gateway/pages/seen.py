@@ -8,6 +8,7 @@ from rollback_manager.errors import NotFound, RollbackError, Unreachable
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.report import Report
+from starters import refusals
 from starters.gateway.doors import Doors
 
 ANSWER_S = 2.5
@@ -26,7 +27,7 @@ class Seen:
     @property
     def silent(self) -> str:
         """The trouble in words; empty without one."""
-        return self.trouble.what if self.trouble else ""
+        return refusals.what(self.trouble) if self.trouble else ""
 
     @property
     def plan(self) -> RollbackPlan | None:

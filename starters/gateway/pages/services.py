@@ -11,6 +11,7 @@ from rollback_manager.errors import Blocked, RollbackError
 from rollback_manager.release import Release, Standing, known_good
 from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
+from starters import refusals
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import freezes, rendered
@@ -112,7 +113,7 @@ async def _ready(known: Doors, env: str, service: str, limit: asyncio.Semaphore)
     except TimeoutError:
         return Ready(Badge("unknown", "▲", ACT), "no worker answers")
     except RollbackError as error:
-        return Ready(Badge("unknown", "▲", ACT), foreign(error.what))
+        return Ready(Badge("unknown", "▲", ACT), foreign(refusals.what(error)))
 
 
 def readiness(recorded: Sequence[Release]) -> Ready:
@@ -123,7 +124,7 @@ def readiness(recorded: Sequence[Release]) -> Ready:
     try:
         target = known_good(list(recorded), newest)
     except Blocked as error:
-        return Ready(Badge("not ready", "✕", ACT), foreign(error.what))
+        return Ready(Badge("not ready", "✕", ACT), foreign(refusals.what(error)))
     because = f"from {newest} back to {target.release.version}: {target.because}"
     if target.release.restore_point is None:
         return Ready(Badge("unsure", "▲", ACT), f"{because}; nothing was frozen with it")

@@ -8,6 +8,7 @@ from rollback_manager.plan import short
 from rollback_manager.progress import RollbackStatus, State
 from rollback_manager.rendering import chat, words
 from rollback_manager.telling.card import ONLY_ELSEWHERE
+from starters import refusals
 from starters.gateway.deciding import Asked, Channel, Deciding, decide
 from starters.gateway.doors import Doors
 from starters.gateway.slack.door import Said, SlackDoor
@@ -34,7 +35,7 @@ async def answer(known: Doors, door: SlackDoor, click: Click) -> Said | None:
     except NotFound:
         return Said("This rollback is not known any more. Nothing was changed by this click.")
     except RollbackError as error:
-        return Said(" ".join(str(error).split("\n")))
+        return Said(refusals.in_one_line(error))
 
 
 async def _decided(known: Doors, door: SlackDoor, click: Click) -> Said:

@@ -39,7 +39,7 @@ async def answer(known: Doors, door: SlackDoor, typed: Typed) -> Said:
     except Said as said:
         return said
     except RollbackError as error:
-        words = " ".join(str(error).split("\n"))
+        words = refusals.in_one_line(error)
         return Said(words.replace("--confirm=", "confirm=").replace("--incident ", "incident="))
 
 

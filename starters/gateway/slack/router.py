@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from rollback_manager.errors import RollbackError
 from rollback_manager.rendering import chat
+from starters import refusals
 from starters.gateway import problems
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known
@@ -84,7 +85,7 @@ async def _verified(
             problems.simple(400, "not-understood", "no click and no command", "Use /rollback.")
         )
     except RollbackError as error:  # of the records: nothing is decided without them
-        return _said(Said(" ".join(str(error).split("\n"))))
+        return _said(Said(refusals.in_one_line(error)))
     if not door.lets_in(asked.sender):
         log.warning("a signed request of another workspace or app was refused")
         return problems.answer(

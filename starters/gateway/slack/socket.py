@@ -12,6 +12,7 @@ from typing import Any
 
 from rollback_manager.errors import RollbackError
 from rollback_manager.rendering import chat
+from starters import refusals
 from starters.gateway.doors import Doors
 from starters.gateway.replays import Replays
 from starters.gateway.slack import buttons, commands, reading
@@ -71,7 +72,7 @@ class Socket:
         except Unreadable:
             return None
         except RollbackError as error:
-            return _body(Said(" ".join(str(error).split("\n"))))
+            return _body(Said(refusals.in_one_line(error)))
         if isinstance(asked, Click):
             work = buttons.answer(self._known, self._door, asked)
             await self._deliveries.of_click(asked, work)

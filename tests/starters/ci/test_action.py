@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from ruamel.yaml import YAML
@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from rollback_manager.catalogue import read_catalogue
 from rollback_manager.release import Standing
-from tests import rig
+from tests import encrypted, rig
 from tests.incident_rig import end_budget
 from tests.rig import Rig
 
@@ -27,7 +27,7 @@ DOCUMENT = (ROOT / "docs" / "ci.md").read_text()
 INPUT = re.compile(r"\$\{\{ inputs\.([a-z-]+) \}\}")
 OUTPUT = re.compile(r"^(\w+)(?:<<(\S+)\n(.*?)\n\2|=([^\n]*))$", re.MULTILINE | re.DOTALL)
 SHA = re.compile(r"[^@\s]+@[0-9a-f]{40}")
-PATIENCE_S = 20
+PATIENCE_S = 60
 EVIL = ("$(touch pwned)", "`touch pwned`", "; touch pwned", "x\ntouch pwned", '" && touch pwned "')
 
 
@@ -54,7 +54,14 @@ def runner(tmp_path: Path) -> Path:
 
 
 async def shell(runner: Path, script: str, env: dict[str, str]) -> tuple[int, str]:
-    """As both CI systems run a script of several lines; code and log."""
+    """As both CI systems run a script of several lines; code and log, which grows in a file."""
+    log = runner / "log"
+    with log.open("wb") as told:
+        code = await _run(runner, script, env, told)
+    return code, log.read_text()
+
+
+async def _run(runner: Path, script: str, env: dict[str, str], told: BinaryIO) -> int:
     process = await asyncio.create_subprocess_exec(
         *("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script),
         cwd=runner / "workspace",
@@ -65,16 +72,14 @@ async def shell(runner: Path, script: str, env: dict[str, str]) -> tuple[int, st
             **env,
         },
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=told,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        log, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        return await asyncio.wait_for(process.wait(), PATIENCE_S)
     finally:
         if process.returncode is None:
             process.kill()
-    assert process.returncode is not None
-    return process.returncode, log.decode()
 
 
 async def act(
@@ -117,6 +122,7 @@ def server(made: Rig) -> dict[str, str]:
     return {
         "TEMPORAL_ADDRESS": made.client.service_client.config.target_host,
         "ROLLBACK_TASK_QUEUE": made.settings.task_queue,
+        **encrypted.setting(),
     }
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig
 
+from proof.converting import data_converter
 from proof.faults.proxy import Proxy
 from rollback_manager.client import RollbackClient
 from starters import naming
@@ -31,7 +31,7 @@ async def reached_by(client: Client) -> AsyncIterator[tuple[Client, Callable[[],
     name, at = server.sockets[0].getsockname()
     other = await Client.connect(
         f"{name}:{at}",
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(),
         retry_config=RetryConfig(max_elapsed_time_millis=200),
     )
 

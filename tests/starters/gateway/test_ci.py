@@ -171,6 +171,8 @@ async def test_a_rollback_that_a_person_started_is_not_the_jobs_to_see_or_abort(
     rollback = await job.rig.start()
     for named in (rollback.id, "rollback/test/nobody"):
         seen = await job.send("GET", f"/api/v1/{named}")
+        report = await job.send("GET", f"/api/v1/{named}/report")
+        assert (report.status_code, report.json()["detail"]) == (403, seen.json()["detail"])
         abort = {"decision": "abort_hold"}
         aborted = await job.send("POST", f"/api/v1/{named}/decisions", json=abort)
         assert [seen.status_code, aborted.status_code] == [403, 403]
@@ -219,6 +221,7 @@ async def test_every_route_that_is_not_named_is_closed_to_ci(job: Job) -> None:
     for method, path in (
         ("GET", "/api/v1/services"),
         ("GET", f"/api/v1/environments/test/services/{job.rig.service}/releases"),
+        ("GET", "/api/v1/rollback/test/k/events"),
     ):
         assert (await job.send(method, path)).status_code == 403, path
 
