@@ -265,6 +265,18 @@ class Answered(Value):
     because: str
 
 
+class Carried(Answered):
+    """What became of a command that was sent as a message; also that nobody has judged it yet."""
+
+    pending: bool = False
+    """Sent and durable, not judged: neither applied nor ignored so far."""
+
+    @property
+    def word(self) -> str:
+        """For people: nobody reads *ignored* where nobody has answered."""
+        return "applied" if self.applied else "sent" if self.pending else "not applied"
+
+
 class Planned(Value):
     """The answer of a planning activity: a plan, or why there can be none.
 

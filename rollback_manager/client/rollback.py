@@ -51,7 +51,7 @@ class Rollback:
 
     async def status(self) -> RollbackStatus:
         """Where it is now, with every service's own word."""
-        status = await self._query(self._handle, RollbackStatus)
+        status = await self.by_itself()
         if status.state is State.FINISHED:
             return status
         services = await asyncio.gather(*(self._service(status, one) for one in status.services))
@@ -60,6 +60,10 @@ class Rollback:
         if told is None or (len(services) > 1 and status.state is State.NEEDS_HUMAN):
             return seen  # of several that wait, the parent tells all
         return seen.model_copy(update={"state": told.state, "waits_for": told.waits_for})
+
+    async def by_itself(self) -> RollbackStatus:
+        """Where it is by its own word alone: one question, however many services it has."""
+        return await self._query(self._handle, RollbackStatus)
 
     async def _service(self, status: RollbackStatus, service: ServiceStatus) -> ServiceStatus:
         """The child's own status, if the lock is held by this rollback and its turn has come."""

@@ -15,6 +15,7 @@ from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import (
     AbortCommand,
     Answered,
+    Carried,
     Decision,
     ListReleases,
     PauseCommand,
@@ -171,6 +172,10 @@ class GatewayRollback(Rollback):
             raise PermanentError("the gateway is of another build than this command") from error
         return self._seen[1]
 
+    async def by_itself(self) -> RollbackStatus:
+        """The same as `status`: the gateway tells it whole."""
+        return await self.status()
+
     async def result(self) -> RollbackOutcome:
         """How it ended; waits for the end."""
         while (outcome := (await self.status()).outcome) is None:  # noqa: ASYNC110 -- far away
@@ -200,17 +205,17 @@ class GatewayRollback(Rollback):
 
     async def _decided(self, decision: str, **words: str) -> None:
         answered = await self._decide(decision, _new_id(decision), **words)
-        if not answered.applied:
+        if not answered.applied and not answered.pending:
             raise Blocked(
                 answered.because,
                 effect="This call changed nothing.",
                 next_step=f"See how it stands: rollback-manager status {self.id}",
             )
 
-    async def _decide(self, decision: str, id: str, **words: str) -> Answered:
+    async def _decide(self, decision: str, id: str, **words: str) -> Carried:
         body = {"decision": decision, **words}
         document = await self._api.ask("POST", f"/{self.id}/decisions", body, id)
-        return Answered.model_validate(document)
+        return Carried.model_validate(document)
 
 
 def refusal(answer: web.Answer) -> RollbackError:
