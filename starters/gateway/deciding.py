@@ -29,8 +29,9 @@ from rollback_manager.errors import NotFound, PermanentError, Unreachable
 from rollback_manager.plan import quotes
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
-from starters.gateway import allowed, asking, judging, signing
+from starters.gateway import allowed, asking, judging, last_tier, signing
 from starters.gateway.doors import Doors
+from starters.gateway.last_tier import KnownTier
 from starters.gateway.pace import Kind
 from starters.gateway.problems import Refused
 
@@ -138,10 +139,9 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Carried:
         incident=asked.incident,
         confirmed=asked.confirm,
     )
-    tier = case.status.tier if case.status else None
-    await asking.demand(
-        known, person, asked.deciding.verb, asked.rollback, tier, same.channel, facts
-    )
+    known_as = await _tier(known, asked, case, level)
+    tier, verb = known_as.asked_for(asked.deciding), asked.deciding.verb
+    await asking.demand(known, person, verb, asked.rollback, tier, same.channel, facts)
     token = await _signed(known, person, asked, case) if level is SecurityLevel.SECURED else ""
     await known.auditing.before(
         person,
@@ -156,6 +156,9 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Carried:
     if token and asked.deciding in _MESSAGES:
         command = judging.Command(asked.deciding, person.subject)
         carried = await judging.judged(case.rollback, command, case.status, sent.because)
+        if known_as.is_unknown:
+            because = f"{carried.because}; {last_tier.UNKNOWN}"
+            carried = carried.model_copy(update={"because": because})
     else:
         carried = Carried(**dict(sent))
     await _keep(known, person, asked, carried)
@@ -169,6 +172,15 @@ async def _keep(known: Doors, person: Person, asked: Asked, carried: Carried) ->
         await known.auditing.pending(*about)
     elif not carried.applied:
         await known.auditing.refused(*about)
+
+
+async def _tier(known: Doors, asked: Asked, case: _Case, level: SecurityLevel) -> KnownTier:
+    """As the rollback says it; where it does not answer, as its history does."""
+    if case.status is not None:
+        return KnownTier(case.status.tier)
+    if level is SecurityLevel.LOCAL:
+        return KnownTier(None)
+    return await last_tier.from_history(known, asked.rollback)
 
 
 def _must_be_of_it(asked: Asked, request: RollbackRequest) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from temporalio.client import Client
 
 from rollback_manager.audit import Entry, Event
 from rollback_manager.authority.ci_credentials import Credentials
@@ -83,6 +84,10 @@ class Sent:
 
     def rollback(self, id: str) -> "Sent":
         return self
+
+    @property
+    def temporal(self) -> Client:
+        raise Unreachable("it has no history here")
 
     async def request(self) -> RollbackRequest:
         return RollbackRequest(
