@@ -106,10 +106,19 @@ class Rollback:
             raise explained(error, self.id) from error
         return outcome
 
-    async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
+    async def vote(
+        self,
+        decision: Decision,
+        vote: Vote,
+        *,
+        vote_id: str,
+        confirm: str = "",
+        incident: str = "",
+    ) -> Answered:
         """Approve or reject. The same `vote_id` again gets the first answer.
 
-        Where no worker answers, the vote is left as a signal: it counts once one is back.
+        Where no worker answers, the vote is left as a signal: it counts once one is back. confirm,
+        incident: what a gateway asks for from T2 on; the rollback itself does not.
         """
         try:
             answer: Answered = await self._handle.execute_update(

@@ -182,9 +182,19 @@ class GatewayRollback(Rollback):
             await asyncio.sleep(ASK_EVERY_S)
         return outcome
 
-    async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
+    async def vote(
+        self,
+        decision: Decision,
+        vote: Vote,
+        *,
+        vote_id: str,
+        confirm: str = "",
+        incident: str = "",
+    ) -> Answered:
         """Approve or reject, as who signed in. The same `vote_id` again gets the first answer."""
-        return await self._decide(str(decision), vote_id, plan=vote.plan, reason=vote.reason)
+        words = {"plan": vote.plan, "reason": vote.reason}
+        more = {"confirm": confirm, "incident": incident}
+        return await self._decide(str(decision), vote_id, **words, **more)
 
     async def abort(self, command: AbortCommand) -> None:
         """Stop at the next safe point."""
