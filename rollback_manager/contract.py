@@ -156,8 +156,9 @@ class RollbackRequest(Value):
     votes: how many should, where one vote proves one person. trace: what the test saw whose alarm
     is behind it. confirmed: the service that was typed out, empty if none was; None from a door
     that asks in its own way. behind: people behind a machine that asks; they do not approve it
-    either. word: of the rollback that this one is a part of. break_glass: it begins without
-    anybody's approval, and somebody looks at it afterwards.
+    either. word, first_run: of the rollback that this one is a part of; the id of its first run, to
+    which decisions about it are signed. break_glass: it begins without anybody's approval, and
+    somebody looks at it afterwards.
     """
 
     env: str
@@ -177,6 +178,7 @@ class RollbackRequest(Value):
     confirmed: str | None = None
     behind: tuple[str, ...] = ()
     word: str = ""
+    first_run: str = ""
     break_glass: bool = False
 
 
