@@ -157,10 +157,11 @@ class RollbackRequest(Value):
     votes: how many should, where one vote proves one person. trace: what the test saw whose alarm
     is behind it. confirmed: the service that was typed out, empty if none was; None from a door
     that asks in its own way. behind: people behind a machine that asks; they do not approve it
-    either. word: of the rollback that this one is a part of. break_glass: it begins without
-    anybody's approval, and somebody looks at it afterwards. token: of the gateway, by which it may
-    begin where starts are signed (authority/start_token.py). origin: written by the workflow alone;
-    what a caller says there is overwritten.
+    either. word, first_run: of the rollback that this one is a part of; the id of its first run, to
+    which decisions about it are signed. break_glass: it begins without anybody's approval, and
+    somebody looks at it afterwards. token: of the gateway, by which it may begin where starts are
+    signed (authority/start_token.py). origin: written by the workflow alone; what a caller says
+    there is overwritten.
     """
 
     env: str
@@ -180,6 +181,7 @@ class RollbackRequest(Value):
     confirmed: str | None = None
     behind: tuple[str, ...] = ()
     word: str = ""
+    first_run: str = ""
     break_glass: bool = False
     token: str = Field(default="", repr=False)
     origin: Origin | None = None
@@ -273,6 +275,18 @@ class Answered(Value):
 
     applied: bool
     because: str
+
+
+class Carried(Answered):
+    """What became of a command that was sent as a message; also that nobody has judged it yet."""
+
+    pending: bool = False
+    """Sent and durable, not judged: neither applied nor ignored so far."""
+
+    @property
+    def word(self) -> str:
+        """For people: nobody reads *ignored* where nobody has answered."""
+        return "applied" if self.applied else "sent" if self.pending else "not applied"
 
 
 class Planned(Value):

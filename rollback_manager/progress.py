@@ -103,6 +103,10 @@ class EndState(StrEnum):
     UNKNOWN = "unknown"
 
 
+MOST_IGNORED = 100
+"""Commands that a rollback lists as ignored; further ones stand in history alone."""
+
+
 class Ignored(Value):
     """A command that did not count, and why."""
 

@@ -135,6 +135,14 @@ async def entries(client: Client, rollback_id: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
+async def of_one(client: Client, rollback_id: str) -> tuple[Entry, ...]:
+    """What happened in the rollback itself, without its services: one history to read.
+
+    NotFound when there is no such rollback.
+    """
+    return await _history(client, rollback_id)
+
+
 async def _history(client: Client, workflow: str, run_id: str | None = None) -> tuple[Entry, ...]:
     handle = client.get_workflow_handle(workflow, run_id=run_id)
     try:

@@ -135,6 +135,8 @@ class Branches:
         more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}
         more |= {"confirmed": None, "word": self._outbox.word}  # typed out for the whole
         more |= {"token": "", "origin": None}  # the whole was signed
+        if self._outbox.word:
+            more["first_run"] = workflow.info().first_execution_run_id  # a reset keeps this one
         return self._request.model_copy(update=more)
 
 

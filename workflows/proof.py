@@ -9,11 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.authority.proving import proven
     from rollback_manager.authority.token import BadToken, Claims, Dec
     from rollback_manager.contract import AbortCommand, PauseCommand, StepCommand
-    from rollback_manager.progress import Ignored
+    from rollback_manager.progress import MOST_IGNORED, Ignored
     from rollback_manager.values import Value
-
-MOST_KEPT = 100
-"""Commands that did not count; further ones stand in history alone."""
 
 Command = AbortCommand | PauseCommand | StepCommand
 V = TypeVar("V", bound=Value)
@@ -68,7 +65,7 @@ class Proof:
 
     def _ignore(self, verb: str, command: Command, because: str) -> None:
         workflow.logger.warning("a command was ignored", extra={"because": because})
-        if len(self.ignored) < MOST_KEPT:
+        if len(self.ignored) < MOST_IGNORED:
             self.ignored.append(
                 Ignored(
                     command=str(_dec(verb, command)),

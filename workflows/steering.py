@@ -63,7 +63,8 @@ class Steering:
         own = Aim(rid=info.workflow_id, run=info.first_execution_run_id)
         aims: tuple[Aim, ...] = (own,)
         if self._admission.is_part and info.parent is not None:
-            aims = (own, Aim(rid=info.parent.workflow_id, run=info.parent.run_id))
+            first = self._request.first_run or info.parent.run_id  # not known to older builds
+            aims = (own, Aim(rid=info.parent.workflow_id, run=first))
         aud = audience(self._request.env)
         return Seal(keys=keys, aud=aud, aims=aims, word=self._request.word)
 

@@ -74,8 +74,9 @@ class Facts(Value):
 def may(person: Person, verb: Verb, tier: Tier | None, channel: Channel, facts: Facts) -> Answered:
     """Whether this person may do it here and now; if not, why, in words for that person.
 
-    tier: None where no plan is known yet: then the most is asked for, and the least of an abort,
-    for without a plan nothing was touched.
+    tier: None where there is no plan yet: then the most is asked for, and the least of a stop, for
+    nothing was touched. Who cannot learn the tier of a plan that there is does not pass None for
+    everything: see `starters/gateway/last_tier.py`.
     """
     known = tier or (Tier.T0 if verb in STOPS else Tier.T3)
     because = (

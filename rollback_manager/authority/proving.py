@@ -8,6 +8,9 @@ from typing import Protocol
 from rollback_manager.authority.keys import Seal
 from rollback_manager.authority.token import BadToken, Claims, Dec, Expected, verified
 
+USED = "it was used before"
+"""Why a decision does not count a second time: the first time it did."""
+
 
 class Said(Protocol):
     """What every command of a person has."""
@@ -46,5 +49,5 @@ def proven(
     expected = Expected(aud=seal.aud, aims=seal.aims, decs=(dec,), plan=plan, nonce=nonce)
     claims = verified(said.token, seal.keys, expected, None if passed_on else now)
     if claims.jti in used:
-        raise BadToken("it was used before")
+        raise BadToken(USED)
     return claims

@@ -51,7 +51,7 @@ class Rollback:
 
     async def status(self) -> RollbackStatus:
         """Where it is now, with every service's own word."""
-        status = await self._query(self._handle, RollbackStatus)
+        status = await self.by_itself()
         if status.state is State.FINISHED:
             return status
         services = await asyncio.gather(*(self._service(status, one) for one in status.services))
@@ -60,6 +60,10 @@ class Rollback:
         if told is None or (len(services) > 1 and status.state is State.NEEDS_HUMAN):
             return seen  # of several that wait, the parent tells all
         return seen.model_copy(update={"state": told.state, "waits_for": told.waits_for})
+
+    async def by_itself(self) -> RollbackStatus:
+        """Where it is by its own word alone: one question, however many services it has."""
+        return await self._query(self._handle, RollbackStatus)
 
     async def _service(self, status: RollbackStatus, service: ServiceStatus) -> ServiceStatus:
         """The child's own status, if the lock is held by this rollback and its turn has come."""
@@ -102,10 +106,19 @@ class Rollback:
             raise explained(error, self.id) from error
         return outcome
 
-    async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
+    async def vote(
+        self,
+        decision: Decision,
+        vote: Vote,
+        *,
+        vote_id: str,
+        confirm: str = "",
+        incident: str = "",
+    ) -> Answered:
         """Approve or reject. The same `vote_id` again gets the first answer.
 
-        Where no worker answers, the vote is left as a signal: it counts once one is back.
+        Where no worker answers, the vote is left as a signal: it counts once one is back. confirm,
+        incident: what a gateway asks for from T2 on; the rollback itself does not.
         """
         try:
             answer: Answered = await self._handle.execute_update(

@@ -16,6 +16,7 @@ from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import (
     AbortCommand,
     Answered,
+    Carried,
     Decision,
     ListReleases,
     PauseCommand,
@@ -205,15 +206,29 @@ class GatewayRollback(Rollback):
             raise _of_another_build() from error
         return self._seen[1]
 
+    async def by_itself(self) -> RollbackStatus:
+        """The same as `status`: the gateway tells it whole."""
+        return await self.status()
+
     async def result(self) -> RollbackOutcome:
         """How it ended; waits for the end."""
         while (outcome := (await self.status()).outcome) is None:  # noqa: ASYNC110 -- far away
             await asyncio.sleep(ASK_EVERY_S)
         return outcome
 
-    async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
+    async def vote(
+        self,
+        decision: Decision,
+        vote: Vote,
+        *,
+        vote_id: str,
+        confirm: str = "",
+        incident: str = "",
+    ) -> Answered:
         """Approve or reject, as who signed in. The same `vote_id` again gets the first answer."""
-        return await self._decide(str(decision), vote_id, plan=vote.plan, reason=vote.reason)
+        words = {"plan": vote.plan, "reason": vote.reason}
+        more = {"confirm": confirm, "incident": incident}
+        return await self._decide(str(decision), vote_id, **words, **more)
 
     async def abort(self, command: AbortCommand) -> None:
         """Stop at the next safe point."""
@@ -234,17 +249,17 @@ class GatewayRollback(Rollback):
 
     async def _decided(self, decision: str, **words: str) -> None:
         answered = await self._decide(decision, _new_id(decision), **words)
-        if not answered.applied:
+        if not answered.applied and not answered.pending:
             raise Blocked(
                 answered.because,
                 effect="This call changed nothing.",
                 next_step=f"See how it stands: rollback-manager status {self.id}",
             )
 
-    async def _decide(self, decision: str, id: str, **words: str) -> Answered:
+    async def _decide(self, decision: str, id: str, **words: str) -> Carried:
         body = {"decision": decision, **words}
         document = await self._api.ask("POST", f"/{self.id}/decisions", body, id)
-        return Answered.model_validate(document)
+        return Carried.model_validate(document)
 
 
 def refusal(answer: web.Answer) -> RollbackError:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from rollback_manager.contract import Answered
+from rollback_manager.contract import Carried
 from rollback_manager.values import Value
 from starters.gateway.problems import Refused
 
@@ -21,7 +21,7 @@ MOST = 10_000
 @dataclass
 class _Kept:
     digest: str
-    answer: "asyncio.Future[Answered] | None"
+    answer: "asyncio.Future[Carried] | None"
 
 
 class Answers:
@@ -31,8 +31,8 @@ class Answers:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def once(
-        self, key: str, request: Value, make: Callable[[], Awaitable[Answered]]
-    ) -> Answered:
+        self, key: str, request: Value, make: Callable[[], Awaitable[Carried]]
+    ) -> Carried:
         """What `make` answered under this key, also while it is still at it.
 
         Raises Refused (409) where another request was made under it. What was not applied, or is
@@ -51,7 +51,7 @@ class Answers:
         return await asyncio.shield(kept.answer)
 
 
-def _settled(kept: _Kept, answer: "asyncio.Future[Answered]") -> None:
+def _settled(kept: _Kept, answer: "asyncio.Future[Carried]") -> None:
     if answer.cancelled() or answer.exception() is not None or not answer.result().applied:
         kept.answer = None
 

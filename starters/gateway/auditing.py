@@ -93,6 +93,18 @@ class Auditing:
         """Keep that something was refused. It is so anyway: a chain that is away is logged."""
         if (so_far := noted.get()) is not None:
             so_far.append(because)
+        await self._keep(subject, action, object, f"refused: {because}", address)
+
+    async def pending(self, subject: str, action: str, object: str, because: str) -> None:
+        """Keep that what was sent is not judged yet, so that nobody reads it as if it had counted.
+
+        It is so anyway: a chain that is away is logged.
+        """
+        await self._keep(subject, action, object, f"sent, not judged: {because}", "")
+
+    async def _keep(
+        self, subject: str, action: str, object: str, outcome: str, address: str
+    ) -> None:
         if self._chain is None:
             return
         if self._refusals.take(address or subject):
@@ -101,18 +113,18 @@ class Auditing:
         also, self._left_out = self._left_out, 0
         more = f" (and {also} more since the one before)" if also else ""
         event = Event(
-            event_id=f"{ACTOR}/refused/{secrets.token_hex(16)}",
+            event_id=f"{ACTOR}/became/{secrets.token_hex(16)}",
             actor=ACTOR,
             subject=subject or NOBODY,
             action=action,
             object=object,
-            outcome=f"refused: {because}{more}",
+            outcome=f"{outcome}{more}",
             ts_source=self._now(),
         )
         try:
             await asyncio.to_thread(self._chain.append, event)
         except RollbackError as error:
-            log.error("a refusal could not be audited: %s", error.what)
+            log.error("what became of a request could not be audited: %s", error.what)
 
 
 class Refusals:

@@ -17,6 +17,7 @@ from rollback_manager.contract import (
     AbortCommand,
     AbortMode,
     Answered,
+    Carried,
     Decision,
     PauseCommand,
     RollbackRequest,
@@ -28,13 +29,16 @@ from rollback_manager.errors import NotFound, PermanentError, Unreachable
 from rollback_manager.plan import quotes
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
-from starters.gateway import allowed, asking, signing
+from starters.gateway import allowed, asking, judging, last_tier, signing
 from starters.gateway.doors import Doors
+from starters.gateway.last_tier import KnownTier
 from starters.gateway.pace import Kind
 from starters.gateway.problems import Refused
 
 FORBIDDEN = 403
 """Kept in the chain where it is said: whoever asked may not have waited for it."""
+STOPS_WAIT_S = 1.0
+"""So long does a stop wait to hear how the rollback stands (ours); it is sent all the same."""
 
 
 class Deciding(StrEnum):
@@ -58,6 +62,8 @@ class Deciding(StrEnum):
 _ABORTS = frozenset({Deciding.ABORT_HOLD, Deciding.ABORT_RESTORE})
 _STOPS = _ABORTS | {Deciding.PAUSE}
 """What must count while no worker runs: nobody could say then how the rollback stands."""
+_MESSAGES = _STOPS | {Deciding.RESUME}
+"""What is sent without an answer: Temporal keeps it, the rollback judges it when it reads it."""
 _STEPS = frozenset({Deciding.RETRY_STEP, Deciding.SKIP_STEP})
 _ANSWERS = _STEPS | {Deciding.APPROVE, Deciding.REJECT}
 """What answers a question."""
@@ -99,8 +105,11 @@ class _Case:
     status: RollbackStatus | None
 
 
-async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -> Answered:
+async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -> Carried:
     """Carry the decision to the rollback; whether it was applied, or why it was ignored.
+
+    Where decisions are signed, a stop is asked for afterwards: the rollback took it, ignored it, or
+    nobody has answered yet (`pending`).
 
     Raises Refused: 403 where this person may not, 409 where another decision was made under the
     same id, 429 where they decide too often; Unreachable where it cannot be audited or sent.
@@ -117,7 +126,7 @@ async def decide(known: Doors, person: Person, channel: Channel, asked: Asked) -
         raise
 
 
-async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
+async def _decided(known: Doors, person: Person, same: _Same) -> Carried:
     asked = same.asked
     level = allowed.level_of(known.catalogue, asked.rollback.split("/")[1])
     case = await _case(known, asked, level)
@@ -130,10 +139,9 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
         incident=asked.incident,
         confirmed=asked.confirm,
     )
-    tier = case.status.tier if case.status else None
-    await asking.demand(
-        known, person, asked.deciding.verb, asked.rollback, tier, same.channel, facts
-    )
+    known_as = await _tier(known, asked, case, level)
+    tier, verb = known_as.asked_for(asked.deciding), asked.deciding.verb
+    await asking.demand(known, person, verb, asked.rollback, tier, same.channel, facts)
     token = await _signed(known, person, asked, case) if level is SecurityLevel.SECURED else ""
     await known.auditing.before(
         person,
@@ -144,11 +152,35 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Answered:
         plan=case.status.digest if case.status else "",
         jws=token,
     )
-    answered = await _sent(case.rollback, person, asked, token)
-    if not answered.applied:
-        verb, because = asked.deciding.verb, answered.because
-        await known.auditing.refused(person.subject, verb, asked.rollback, because)
-    return answered
+    sent = await _sent(case.rollback, person, asked, token)
+    if token and asked.deciding in _MESSAGES:
+        command = judging.Command(asked.deciding, person.subject)
+        carried = await judging.judged(case.rollback, command, case.status, sent.because)
+        if known_as.is_unknown:
+            because = f"{carried.because}; {last_tier.UNKNOWN}"
+            carried = carried.model_copy(update={"because": because})
+    else:
+        carried = Carried(**dict(sent))
+    await _keep(known, person, asked, carried)
+    return carried
+
+
+async def _keep(known: Doors, person: Person, asked: Asked, carried: Carried) -> None:
+    """What did not count is in the chain, too, and what nobody has judged yet."""
+    about = person.subject, asked.deciding.verb, asked.rollback, carried.because
+    if carried.pending:
+        await known.auditing.pending(*about)
+    elif not carried.applied:
+        await known.auditing.refused(*about)
+
+
+async def _tier(known: Doors, asked: Asked, case: _Case, level: SecurityLevel) -> KnownTier:
+    """As the rollback says it; where it does not answer, as its history does."""
+    if case.status is not None:
+        return KnownTier(case.status.tier)
+    if level is SecurityLevel.LOCAL:
+        return KnownTier(None)
+    return await last_tier.from_history(known, asked.rollback)
 
 
 def _must_be_of_it(asked: Asked, request: RollbackRequest) -> None:
@@ -166,11 +198,12 @@ async def _case(known: Doors, asked: Asked, level: SecurityLevel) -> _Case:
     request = await rollback.request()
     if asked.deciding in _STOPS and level is SecurityLevel.LOCAL:
         return _Case(rollback, request, None)
-    try:
+    if asked.deciding not in _STOPS:
         return _Case(rollback, request, await rollback.status())
-    except Unreachable:
-        if asked.deciding not in _STOPS:
-            raise
+    try:
+        async with asyncio.timeout(STOPS_WAIT_S):
+            return _Case(rollback, request, await rollback.by_itself())
+    except (TimeoutError, Unreachable):
         return _Case(rollback, request, None)
 
 

@@ -21,6 +21,7 @@ from temporalio.client import Client
 from proof.attack.identity_provider import AUDIENCE, Provider, new_key, rules
 from rollback_manager.authority.ci_credentials import Credentials
 from rollback_manager.authority.ci_rules import CiRule, Source
+from rollback_manager.contract import AbortCommand, Decision, Vote
 from rollback_manager.deploys import (
     DeployAnswer,
     DeployAsk,
@@ -32,10 +33,12 @@ from rollback_manager.deploys import (
 )
 from rollback_manager.errors import Blocked, NotPermitted, Unreachable
 from rollback_manager.freezes import Freeze
+from rollback_manager.progress import State
+from rollback_manager.tier import Tier
 from starters.by_gateway import web
-from starters.by_gateway.client import GatewayClient
+from starters.by_gateway.client import Api, GatewayClient, GatewayRollback
 from starters.gateway.app import make_app
-from starters.gateway.ci.door import CiDoor
+from starters.gateway.ci.door import CiDoor, key_sets
 from starters.gateway.doors import Binding
 from starters.refusals import UsageError
 from starters.settings import Gateway
@@ -93,8 +96,15 @@ def github(provider: Provider) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 async def reached(client: Client, tmp_path: Path) -> AsyncIterator[Reached]:
+    async with _reached(client, tmp_path) as one:
+        yield one
+
+
+@asynccontextmanager
+async def _reached(client: Client, tmp_path: Path, **policy: object) -> AsyncIterator[Reached]:
     await end_budget(client)
-    async with rig.rig(client, tmp_path, cached=1000) as made, open_to_ci(made) as one:
+    opened = rig.rig(client, tmp_path, cached=1000, policy=policy)
+    async with opened as made, open_to_ci(made) as one:
         yield one
     await end_budget(client)
 
@@ -161,6 +171,43 @@ async def test_a_job_of_github_rolls_back_without_temporal_and_without_a_secret(
         assert document["because"][0].startswith("v2 is bad: undone by rollback/test/ci-shop")
         code, document, talk = await typed(env, "releases", "record", service, "v1")
         assert code == 0, talk
+
+
+async def test_what_one_person_alone_types_out_reaches_the_gateway(
+    client: Client, tmp_path: Path
+) -> None:
+    waits = {"required": True, "deadline_s": 30}
+    async with _reached(client, tmp_path, approval=waits) as reached:
+        made = reached.rig
+        rollback = await made.start()
+        status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        assert status.tier is Tier.T2
+        vote = Vote(plan=status.digest, by="local:x")
+        async with GatewayClient(Gateway(reached.url)) as by_gateway:
+            with pytest.raises(NotPermitted, match="type the service out"):
+                await by_gateway.rollback(rollback.id).vote(
+                    Decision.APPROVE, vote, vote_id="not-typed-out"
+                )
+        env = {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test"}
+        words = ("approve", rollback.id, "--plan", status.digest, "--confirm", made.service)
+        code, document, talk = await typed(env, *words, "--incident", "INC-7")
+        assert (code, document["applied"]) == (0, True), (document, talk)
+        await rollback.result()
+
+
+async def test_incident_and_service_are_in_what_the_gateway_is_sent() -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Taken(Api):
+        async def ask(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
+            sent.append(body)
+            return {"applied": False, "because": "sent; nobody has answered", "pending": True}
+
+    rollback = GatewayRollback(Taken(Gateway("http://127.0.0.1:1")), "rollback/test/k")
+    vote = Vote(plan="ab" * 32, by="local:x", reason="too many errors since 14:02")
+    await rollback.vote(Decision.APPROVE, vote, vote_id="v", confirm="checkout", incident="INC-7")
+    assert (sent[0]["confirm"], sent[0]["incident"]) == ("checkout", "INC-7")
+    await rollback.abort(AbortCommand(by="local:x"))  # sent and not judged: no refusal
 
 
 async def test_a_person_plans_starts_and_aborts_by_the_gateway(reached: Reached) -> None:

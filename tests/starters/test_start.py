@@ -11,10 +11,11 @@ from temporalio.client import Client
 from rollback_manager.contract import Planned, RollbackRequest
 from rollback_manager.errors import Blocked
 from rollback_manager.plan import Part
-from rollback_manager.progress import EndState, Result, State
+from rollback_manager.progress import EndState, Result, RollbackStatus, ServiceStatus, State
 from rollback_manager.rendering import terminal_status
+from rollback_manager.tier import Tier
 from starters import console, refusals
-from starters.decide import _must_be_typed
+from starters.decide import Beside, _asked, _must_be_typed, _to_be_typed
 from starters.refusals import UsageError
 from starters.start import EVIDENCE_LIMIT, _evidence, _typed_out
 from tests.rig import Rig, rig
@@ -86,6 +87,37 @@ def test_a_service_is_typed_out_or_it_is_no(
     assert _typed_out(asked) == confirmed
 
 
+@pytest.mark.parametrize(
+    ("said", "agreed"), [("shop\n", True), ("yes\n", False), ("\n", False), ("till\n", False)]
+)
+def test_who_approves_at_a_terminal_is_asked_to_type_the_service_out(
+    monkeypatch: pytest.MonkeyPatch, said: str, agreed: bool
+) -> None:
+    waits = RollbackStatus(
+        rollback="rollback/demo/k",
+        env="demo",
+        state=State.WAITING_FOR_APPROVAL,
+        tier=Tier.T2,
+        services=(
+            ServiceStatus(
+                rollback="rollback/demo/k",
+                service="shop",
+                state=State.WAITING_FOR_APPROVAL,
+                from_version="v2",
+                to_version="v1",
+                steps=(),
+            ),
+        ),
+    )
+    services = _to_be_typed("approve", waits, Beside())
+    assert services == ("shop",)
+    assert _to_be_typed("reject", waits, Beside()) == ()
+    assert _to_be_typed("approve", waits, Beside(confirm="shop")) == ()
+    assert _to_be_typed("approve", waits.model_copy(update={"tier": Tier.T1}), Beside()) == ()
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+    assert _asked("approve", services, None) == (agreed, said.strip())
+
+
 async def test_one_person_alone_types_the_service_out_to_approve_as_well(
     client: Client, tmp_path: Path
 ) -> None:
@@ -96,8 +128,8 @@ async def test_one_person_alone_types_the_service_out_to_approve_as_well(
         shown = terminal_status.status(status, datetime.now(UTC))
         assert f"--confirm {made.service}" in " ".join(shown.split())
         with pytest.raises(UsageError, match="it is T2, and nobody else looks at it") as refused:
-            await _must_be_typed(rollback, "", None)
+            await _must_be_typed(rollback, Beside())
         assert f"--confirm={made.service}" in refused.value.next_step
-        await _must_be_typed(rollback, "", made.service)
+        await _must_be_typed(rollback, Beside(confirm=made.service))
         await made.approve(rollback)
         await made.ends_as(rollback, EndState.ROLLED_BACK)

@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
 from proof.stand_ins import FailsAtFirst, Gate
@@ -259,8 +263,9 @@ async def test_a_key_that_follows_in_the_catalogue_leaves_what_runs_its_own_keys
     assert outcome.result is Result.VERIFIED
 
 
+@pytest.mark.parametrize("was_reset", [False, True])
 async def test_a_signed_abort_of_the_whole_reaches_the_service_of_the_part_that_runs(
-    client: Client, tmp_path: Path, cached: int
+    client: Client, tmp_path: Path, cached: int, was_reset: bool
 ) -> None:
     tied: dict[str, dict[str, tuple[str, ...]]] = {"a": {}, "z": {"deploys_after": ("a",)}}
     fleet = {"tree_above": 1}
@@ -271,6 +276,10 @@ async def test_a_signed_abort_of_the_whole_reaches_the_service_of_the_part_that_
         made.worlds["z"].before_write = gate
         rollback = await made.rollbacks.start(begun(made.request(*"az", requested_by=CY)))
         status = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+        if was_reset:
+            await _reset(client, rollback)
+            again = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+            assert again.first_run == status.first_run
         answer = await said(rollback, vote(status, Dec.APPROVE, ANA, time.time()))
         assert answer.startswith("True"), answer
         await made.seen(gate.reached.is_set)
@@ -286,3 +295,18 @@ async def test_a_signed_abort_of_the_whole_reaches_the_service_of_the_part_that_
         ignored = (await part.result()).ignored
         assert [(one.command, one.by) for one in ignored] == [("abort_hold", EVE)]
         await made.replay(rollback)
+
+
+async def _reset(client: Client, rollback: Rollback) -> None:
+    """As an operator does from the Web UI: to the last task, in a run of a new id."""
+    told = await client.get_workflow_handle(rollback.id).fetch_history()
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    request = ResetWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=rollback.id, run_id=told.run_id),
+        reason="a test",
+        workflow_task_finish_event_id=[e.event_id for e in told.events if e.event_type == done][-1],
+        request_id=uuid.uuid4().hex,
+    )
+    answer = await client.workflow_service.reset_workflow_execution(request)
+    assert answer.run_id != told.run_id

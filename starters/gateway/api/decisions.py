@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 
-from rollback_manager.contract import NAME, Answered, rollback_id
+from rollback_manager.contract import NAME, Carried, rollback_id
 from rollback_manager.values import Value
 from starters.gateway.api import links
 from starters.gateway.api.names import Key, Part
@@ -37,8 +37,11 @@ class Decided(Value):
 @router.post("/rollback/{env}/{key}/decisions", name="decide", responses=links.DECIDED)
 async def decisions(
     env: Part, key: Part, decided: Decided, known: Known, person: Who, id: Key = None
-) -> Answered:
-    """Applied, or ignored because. The same `Idempotency-Key` again gets the first answer."""
+) -> Carried:
+    """Applied, ignored because, or sent and pending: not judged yet.
+
+    The same `Idempotency-Key` again gets the first answer.
+    """
     words = decided.model_dump(exclude={"decision"})
     asked = Asked(
         rollback=rollback_id(env, key),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from rollback_manager.authority.people import Person
-from rollback_manager.contract import Answered, rollback_id
+from rollback_manager.contract import Carried, rollback_id
 from rollback_manager.errors import Blocked, NotFound
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.rendering import words
@@ -82,7 +82,9 @@ async def _decided(
         async with asyncio.timeout(ANSWER_S):  # what was begun is carried to its end all the same
             got = await decide(known, person, Channel.WEB, asked)
     except TimeoutError:
-        got = Answered(applied=False, because="it is recorded and not answered yet: look again")
+        got = Carried(
+            applied=False, pending=True, because="under way and not answered yet: look again"
+        )
     except NotFound:
         got = await _too_late(known, rollback)
     verb = str(deciding).replace("_", " ")
@@ -90,10 +92,10 @@ async def _decided(
     return RedirectResponse(to, 303, dict(rendered.HEADERS))
 
 
-async def _too_late(known: Doors, rollback: str) -> Answered:
+async def _too_late(known: Doors, rollback: str) -> Carried:
     """What a decision about a rollback is told that takes none any more."""
     now_is = await known.rollbacks.rollback(rollback).status()
-    return Answered(applied=False, because=f"it has ended as {words.state(now_is)}")
+    return Carried(applied=False, because=f"it has ended as {words.state(now_is)}")
 
 
 class _Running(NamedTuple):

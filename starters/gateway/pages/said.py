@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Query
 
 from rollback_manager.authority.people import Person
-from rollback_manager.contract import Answered
+from rollback_manager.contract import Carried
 from rollback_manager.rendering.layout import foreign
 from starters.gateway.doors import Doors
 
@@ -17,10 +17,9 @@ SHOWN = timedelta(minutes=5)
 Said = Annotated[str, Query(alias="said", max_length=4000)]
 
 
-def back_to(known: Doors, person: Person, rollback: str, verb: str, got: Answered) -> str:
+def back_to(known: Doors, person: Person, rollback: str, verb: str, got: Carried) -> str:
     """The rollback's page, with the answer on it."""
-    word = "applied" if got.applied else "not applied"
-    text = f"{verb}: {word}: {foreign(got.because, 600)}"
+    text = f"{verb}: {got.word}: {foreign(got.because, 600)}"
     words = {"sub": person.subject, "text": text, "applied": got.applied}
     sealed = known.seal.sealed(PURPOSE, words, known.now() + SHOWN)
     return f"/{rollback}?{urlencode({'said': sealed})}#said"

@@ -60,6 +60,8 @@ async def _decided(known: Doors, door: SlackDoor, click: Click) -> Said:
         reason="clicked in Slack",
     )
     got = await decide(known, who, Channel.SLACK, asked)
+    if got.pending:
+        return Said(f"Sent: {got.because}.", link)
     if not got.applied:
         return Said(f"Ignored: {got.because}. Nothing was changed by this click.", link)
     return Said(await _applied(known, rollback, deciding, got.because))

@@ -83,7 +83,8 @@ async def _abort(known: Doors, door: SlackDoor, typed: Typed, who: Person, rest:
         reason=foreign(" ".join(more[1:] if restore else more)) or "typed in Slack",
     )
     got = await decide(known, who, Channel.SLACK, asked)
-    return Said(f"{'Applied' if got.applied else 'Ignored'}: {got.because}.", door.page(rollback))
+    word = got.word.capitalize() if got.applied or got.pending else "Ignored"
+    return Said(f"{word}: {got.because}.", door.page(rollback))
 
 
 VERBS: dict[str, Verbs] = {"plan": _plan, "start": _start, "status": _status, "abort": _abort}

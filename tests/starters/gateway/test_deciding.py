@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from temporalio.client import Client
 
 from rollback_manager.audit import Entry, Event
 from rollback_manager.authority.ci_credentials import Credentials
@@ -83,6 +84,10 @@ class Sent:
     def rollback(self, id: str) -> "Sent":
         return self
 
+    @property
+    def temporal(self) -> Client:
+        raise Unreachable("it has no history here")
+
     async def request(self) -> RollbackRequest:
         return RollbackRequest(
             env="test", services=("checkout",), key="k", requested_by=REQUESTER.subject
@@ -105,6 +110,9 @@ class Sent:
             tier=self.tier,
             services=(CHECKOUT,),
         )
+
+    async def by_itself(self) -> RollbackStatus:
+        return await self.status()
 
     async def vote(self, decision: Decision, vote: Vote, *, vote_id: str) -> Answered:
         self._note(vote)
@@ -292,7 +300,13 @@ async def test_an_id_stands_for_one_decision_whatever_process_is_asked(sent: Sen
 async def test_an_abort_needs_no_worker_and_counts_for_a_day(sent: Sent) -> None:
     sent.no_worker = True
     on_call = Person(subject="oc@example.com", groups=("on-call",), method="web")
-    assert (await decide(_doors(sent), on_call, Channel.WEB, _asked(Deciding.ABORT_HOLD))).applied
+    got = await decide(_doors(sent), on_call, Channel.WEB, _asked(Deciding.ABORT_HOLD))
+    assert (got.applied, got.pending) == (False, True)
+    assert "no worker has answered yet" in got.because
+    assert [outcome.partition(":")[0] for _, _, outcome in sent.chain.told] == [
+        "asked",
+        "sent, not judged",
+    ]
     claims = _claims(sent.got[0].token)
     assert claims["exp"] - claims["iat"] == timedelta(hours=24).total_seconds()
     assert claims["dec"] == str(Dec.ABORT_HOLD)

@@ -15,7 +15,7 @@ from demo.slack import SlackPerson, SlackStandIn, signed
 from proof.attack.slack import mutated, play, replay
 from proof.attack.slack_gate import ANA, BOB, SECRET
 from rollback_manager.client import RollbackClient
-from rollback_manager.contract import AbortCommand, Answered
+from rollback_manager.contract import AbortCommand, Carried
 from rollback_manager.errors import Unreachable
 from rollback_manager.progress import EndState, Result, RollbackStatus, State
 from rollback_manager.tier import Tier
@@ -176,8 +176,8 @@ async def test_a_real_rollback_at_t2_gets_no_vote_by_a_click_and_stops_by_one(
 async def test_the_first_of_two_votes_is_told_that_another_person_must_agree(
     chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def counted(*_: object) -> Answered:
-        return Answered(applied=True, because="counted")
+    async def counted(*_: object) -> Carried:
+        return Carried(applied=True, because="counted")
 
     monkeypatch.setattr("starters.gateway.slack.buttons.decide", counted)
     waiting = Waiting("rollback/test/k", Tier.T1, "n0", "1 of 2")

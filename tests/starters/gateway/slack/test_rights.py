@@ -65,6 +65,9 @@ class Rollback:
             tier=self.tier, nonce="n0",
         )  # fmt: skip
 
+    async def by_itself(self) -> RollbackStatus:
+        return await self.status()
+
     async def first_run(self) -> str:
         return "run-1"
 
