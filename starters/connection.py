@@ -1,12 +1,12 @@
 """The connection of a verb: opened, and said aloud where it is less than it seems."""
 
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from temporalio.client import Client
 
 from rollback_manager.client import RollbackClient
+from rollback_manager.client.connection import is_loopback
 from rollback_manager.contract import TASK_QUEUE
 from starters import settings
 from starters.console import say
@@ -44,12 +44,3 @@ def is_exposed(client: Client) -> bool:
     """Whether the server is elsewhere and neither TLS nor a key of its API protects the way."""
     config = client.service_client.config
     return not (config.tls or config.api_key or is_loopback(config.target_host))
-
-
-def is_loopback(address: str) -> bool:
-    """Whether `host:port` is this machine; a name other than localhost is not taken for it."""
-    host = address.rpartition(":")[0].strip("[]") or address
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

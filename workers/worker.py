@@ -40,6 +40,12 @@ STICKY = timedelta(seconds=2)
 SHUTDOWN_GRACE = timedelta(seconds=20)
 """Time for a write under way; below the 30 s that orchestrators give."""
 
+ITS_NAMESPACE = "Is TEMPORAL_NAMESPACE right? rollback-manager doctor"
+RENEW_IT = (
+    "Renew its token, which may write in this namespace (ROLLBACK_TEMPORAL_TOKEN), then start it"
+    " again; which Temporal asks for one: docs/security.md"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -97,7 +103,7 @@ async def run_until(stop: asyncio.Event, worker: Worker, envs: Iterable[str] = (
         raise PermanentError(
             f"Temporal does not let this worker work: {str(error)[:LONGEST]}",
             effect="No worker runs here. What was started waits in Temporal for one.",
-            next_step="Is TEMPORAL_NAMESPACE right? rollback-manager doctor",
+            next_step=RENEW_IT if "PermissionDenied" in str(error) else ITS_NAMESPACE,
         ) from error
 
 
@@ -111,7 +117,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 async def work(settings: Settings) -> None:
     """A worker for the Temporal that `temporalio.envconfig` names, until TERM or Ctrl-C."""
     ready, telemetry = wiring.parts(settings), set_up()
-    client = await connect(ready.codec, takes_unbound=ready.takes_unbound)
+    client = await connect(ready.codec, takes_unbound=ready.takes_unbound, secrets=ready.secrets)
     stop = asyncio.Event()
     stop_on_signals(stop)
     say(f"worker: {client.service_client.config.target_host}, queue {settings.task_queue}")

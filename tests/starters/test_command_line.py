@@ -15,12 +15,12 @@ from demo.scenarios import SCENARIOS
 from rollback_manager import errors
 from rollback_manager.__main__ import VERBS
 from rollback_manager.catalogue import json_schema
+from rollback_manager.client.connection import is_loopback
 from rollback_manager.contract import Planned
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering.layout import width
 from starters import naming, refusals
-from starters.connection import is_loopback
 from starters.console import SECURITY_LINE
 from tests import builders as b
 
