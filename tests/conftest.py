@@ -21,11 +21,12 @@ from demo.kubernetes import argo_rollouts, binaries
 from demo.world import World
 from proof.own_temporal import own_temporal
 from tests import postgres, rig
+from tests.claims.programs import SERVER, UI
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
-OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long"}
+OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long", "claims": "claims"}
 """Word in `-m` → the mark of tests that run only then."""
 PURE = Path(__file__).parent / "rollback_manager"
 """Tests of milliseconds."""
@@ -57,6 +58,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             asyncio.run(binaries.find(print))
         if _may_run(session.config, "kubernetes") and _is_whole(session.config):
             asyncio.run(argo_rollouts.find(print))
+        if "claims" in str(session.config.getoption("markexpr")):
+            for programs in (SERVER, UI):
+                asyncio.run(programs.find(print))
 
 
 def _is_whole(config: pytest.Config) -> bool:
@@ -77,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kill: of a matrix: workers killed, aborts at every step")
     config.addinivalue_line("markers", "whole_matrix: of those, what only `-m kill` carries out")
     config.addinivalue_line("markers", "long: only with an `-m` that names it")
+    config.addinivalue_line("markers", "claims: likewise; on Temporal's own server, built once")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
