@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
 from rollback_manager.client import connect
-from rollback_manager.errors import PermanentError
+from rollback_manager.errors import NotPermitted, PermanentError
 from workers import wiring
 from workers.anchoring import anchoring
 from workers.audited import Audits
@@ -43,7 +43,7 @@ SHUTDOWN_GRACE = timedelta(seconds=20)
 ITS_NAMESPACE = "Is TEMPORAL_NAMESPACE right? rollback-manager doctor"
 RENEW_IT = (
     "Renew its token, which may write in this namespace (ROLLBACK_TEMPORAL_TOKEN), then start it"
-    " again; which Temporal asks for one: docs/security.md"
+    " again: docs/security.md"
 )
 
 log = logging.getLogger(__name__)
@@ -100,11 +100,19 @@ async def run_until(stop: asyncio.Event, worker: Worker, envs: Iterable[str] = (
             await stop.wait()
             log.info("worker stops: what runs goes on elsewhere or when a worker is back")
     except RuntimeError as error:  # the SDK has no class of its own for "this can never work"
-        raise PermanentError(
-            f"Temporal does not let this worker work: {str(error)[:LONGEST]}",
-            effect="No worker runs here. What was started waits in Temporal for one.",
-            next_step=RENEW_IT if "PermissionDenied" in str(error) else ITS_NAMESPACE,
-        ) from error
+        raise _does_not_work(error) from error
+
+
+def _does_not_work(error: BaseException) -> PermanentError:
+    """The SDK says only that a part of the worker failed; why stands in the innermost cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    is_refused = "PermissionDenied" in str(error)
+    return (NotPermitted if is_refused else PermanentError)(
+        f"Temporal does not let this worker work: {str(error)[:LONGEST]}",
+        effect="No worker runs here. What was started waits in Temporal for one.",
+        next_step=RENEW_IT if is_refused else ITS_NAMESPACE,
+    )
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
