@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -25,23 +25,36 @@ PROGRESS_EVERY_S = 10.0
 
 @dataclass(frozen=True)
 class Programs:
-    """What is built from one module. packages: by the name of the program."""
+    """What is built from one module. packages: by the name of the program.
+
+    copied: files that its images carry, as module and path, by our name for them.
+    """
 
     what: str
     name: str
     version: str
     packages: Mapping[str, str]
     takes: str
+    copied: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        return (*self.copied, *self.packages)
 
     @property
     def sources(self) -> Path:
         return Path(__file__).parent / self.name
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(
+        built = (
             f"CGO_ENABLED=0 nice go build -p 1 -trimpath -ldflags '-s -w' -o {name} {package}"
             for name, package in self.packages.items()
         )
+        copied = (
+            f"cat \"$(go list -m -f '{{{{.Dir}}}}' {module})/{path}\" > {name}"
+            for name, (module, path) in self.copied.items()
+        )
+        return (*built, *copied)
 
     def cached(self, cache: Path | None = None) -> Path:
         """The folder where our cache keeps them; they need not be there yet."""
@@ -65,7 +78,7 @@ class Programs:
         return target
 
     def _are_in(self, folder: Path) -> bool:
-        return all((folder / name).exists() for name in self.packages)
+        return all((folder / name).exists() for name in self.made)
 
     async def _build(self, target: Path, progress: Progress) -> None:
         # Beside the target: `os.replace` is atomic only within one file system.
@@ -80,9 +93,9 @@ class Programs:
                 raise PermanentError(
                     f"{self.what} is not on this machine: {err.what}",
                     next_step=f"Go on PATH, and this again; or by hand: cd {self.sources} &&"
-                    f" {' && '.join(self.commands())} && mv {' '.join(self.packages)} {target}",
+                    f" {' && '.join(self.commands())} && mv {' '.join(self.made)} {target}",
                 ) from err
-            for program in self.packages:
+            for program in self.made:
                 os.replace(folder / program, target / program)  # noqa: PTH105 -- the atomic one
 
 
@@ -103,5 +116,6 @@ UI = Programs(
     "2.53.3",
     {"temporal-ui": "github.com/temporalio/ui-server/v2/cmd/server"},
     "1 to 3 minutes",
+    {"docker.yaml": ("github.com/temporalio/ui-server/v2", "config/docker.yaml")},
 )
 """As docker-compose.yml has it."""
