@@ -1,7 +1,7 @@
 """Temporal's own server with an authorizer and a claim mapper, on PostgreSQL, and who signs tokens.
 
-It is configured as the image `temporalio/server` is, by the variables of docker-compose.yml and
-those of docs/security.md.
+It is configured as the image `temporalio/server` is: by the variables of docker-compose.yml, and by
+those of deploy/docker-compose.secured.yml, read from there.
 """
 
 import asyncio
@@ -20,25 +20,30 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.duration_pb2 import Duration
+from ruamel.yaml import YAML
 from sqlalchemy import URL, make_url
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 
 from demo.ports import PortBlock
 from demo.processes import Children
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from tests import postgres
+from tests.claims import certificates
 
 NAMESPACE = "default"
 READ, WRITE, WORKER, ADMIN = (
     f"{NAMESPACE}:{role}" for role in ("read", "write", "worker", "admin")
 )
 SYSTEM = "temporal-system"
-REFRESH_S = 1
-"""Between two looks at the public keys; Temporal's own default is a minute."""
+SECURED: dict[str, Any] = YAML(typ="safe").load(
+    Path(__file__).parents[2] / "deploy/docker-compose.secured.yml"
+)
+SOONER = {"TEMPORAL_JWT_KEY_REFRESH": "1s"}
+"""Public keys are looked at each minute; no test waits so long."""
 READY_S = 60.0
 PARTS = ("FRONTEND", "INTERNAL_FRONTEND", "MATCHING", "HISTORY", "WORKER")
 PORTS_OF = (
@@ -50,16 +55,11 @@ PORTS_OF = (
 DATABASES = {"temporal": "temporal", "temporal_visibility": "visibility"}
 
 
-def claims(keys: str) -> dict[str, str]:
-    """What docs/security.md adds to the settings of the server."""
-    return {
-        "TEMPORAL_AUTH_AUTHORIZER": "default",
-        "TEMPORAL_AUTH_CLAIM_MAPPER": "default",
-        "TEMPORAL_JWT_KEY_SOURCE1": keys,
-        "TEMPORAL_JWT_KEY_REFRESH": f"{REFRESH_S}s",
-        "USE_INTERNAL_FRONTEND": "true",
-        "TEMPORAL_SERVICES": "frontend,internal-frontend,history,matching,worker",
-    }
+def documented(service: str, secrets: Path) -> dict[str, str]:
+    """What deploy/docker-compose.secured.yml adds to the settings of that service."""
+    told: dict[str, str] = SECURED["services"][service]["environment"]
+    mounted = "/run/secrets"
+    return {name: value.replace(mounted, str(secrets)) for name, value in told.items()}
 
 
 @dataclass
@@ -136,6 +136,16 @@ class Guarded:
     log: Path
 
     @property
+    def secrets(self) -> Path:
+        """The folder with the certificates."""
+        return self.log.parent
+
+    @property
+    def authority(self) -> Path:
+        """Whose signature its certificate has."""
+        return self.secrets / "ca.pem"
+
+    @property
     def address(self) -> str:
         """Of the frontend, which asks for tokens."""
         return f"127.0.0.1:{self.first}"
@@ -148,7 +158,7 @@ class Guarded:
     @property
     def http(self) -> str:
         """The frontend's own HTTP API."""
-        return f"http://127.0.0.1:{self.first + PORTS_OF.index('FRONTEND_HTTP_PORT')}"
+        return f"https://127.0.0.1:{self.first + PORTS_OF.index('FRONTEND_HTTP_PORT')}"
 
     async def client(self, *permissions: str, **more: Any) -> Client:
         """Of somebody who may that; without permissions: with no token at all."""
@@ -156,7 +166,8 @@ class Guarded:
         return await self.by(token)
 
     async def by(self, token: str | None) -> Client:
-        return await Client.connect(self.address, namespace=NAMESPACE, api_key=token, tls=False)
+        tls = TLSConfig(server_root_ca_cert=self.authority.read_bytes())
+        return await Client.connect(self.address, namespace=NAMESPACE, api_key=token, tls=tls)
 
 
 @asynccontextmanager
@@ -170,7 +181,9 @@ async def guarded(programs: Path, folder: Path) -> AsyncIterator[Guarded]:
         _schemas(programs, at)
         first = block.take(len(PORTS_OF))
         children = Children(folder)
-        settings = {**_plain(at, first, folder), **claims(issuer.url)}
+        certificates.write(folder)
+        keys = {"TEMPORAL_JWT_KEY_SOURCE1": issuer.url, **SOONER}
+        settings = {**_plain(at, first, folder), **documented("temporal", folder), **keys}
         words = [f"{name}={value}" for name, value in settings.items()]
         command = ["env", "-i", *words, str(programs / "temporal-server"), "start"]
         children.start("temporal-server", command)

@@ -25,7 +25,7 @@ from rollback_manager.progress import Result, RollbackOutcome, State
 from starters.refusals import NOT_PERMITTED
 from tests import rig
 from tests.claims.gateway import Gateway, gateway
-from tests.claims.temporal import READ, WRITE, Guarded
+from tests.claims.temporal import READ, WRITE, Guarded, documented
 from tests.secured import SecuredRig, secured_rig
 
 pytestmark = pytest.mark.claims
@@ -82,7 +82,7 @@ def told(temporal: Guarded, file: Path, patched: pytest.MonkeyPatch, *permission
     """The environment of a process that may that."""
     file.write_text(temporal.issuer.token(*permissions))
     patched.setenv("TEMPORAL_ADDRESS", temporal.address)
-    patched.setenv("TEMPORAL_TLS", "false")
+    patched.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(temporal.authority))
     patched.setenv(TEMPORAL_TOKEN, f"file:{file}")
     return file
 
@@ -201,7 +201,7 @@ def spawned(temporal: Guarded, folder: Path, file: Path) -> tuple[subprocess.Pop
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     settings = {
         "TEMPORAL_ADDRESS": temporal.address,
-        "TEMPORAL_TLS": "false",
+        **documented("worker", temporal.secrets),
         TEMPORAL_TOKEN: f"file:{file}",
         "ROLLBACK_DATA": str(folder / "data"),
         "ROLLBACK_CATALOGUE": str(folder / "catalogue.yaml"),

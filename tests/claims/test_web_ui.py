@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from demo.ports import PortBlock
 from demo.processes import Children
 from tests.claims.programs import UI
-from tests.claims.temporal import NAMESPACE, READ, SYSTEM, WRITE, Guarded
+from tests.claims.temporal import NAMESPACE, READ, SYSTEM, WRITE, Guarded, documented
 
 pytestmark = pytest.mark.claims
 
@@ -45,8 +45,11 @@ def _running(temporal: str, **settings: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def web_ui(temporal: str, **settings: str) -> AsyncIterator[httpx.AsyncClient]:
-    with _running(temporal, **settings) as url:
+async def web_ui(temporal: Guarded, **otherwise: str) -> AsyncIterator[httpx.AsyncClient]:
+    told = documented("temporal-ui", temporal.secrets)
+    settings = {name: value for name, value in told.items() if "_AUTH_" not in name}
+    # No identity provider stands behind it here: requests bring the token that it would hand on.
+    with _running(temporal.address, **{**settings, **otherwise}) as url:
         async with httpx.AsyncClient(base_url=url) as http:
             async with asyncio.timeout(READY_S):
                 while not await _is_up(http):
@@ -88,7 +91,7 @@ async def test_with_write_actions_off_it_only_shows_whatever_the_token(
         f"{HERE}/schedules/s-1",
     )
     before = (await waiting.describe()).history_length
-    async with web_ui(guarded.address, TEMPORAL_DISABLE_WRITE_ACTIONS="true") as http:
+    async with web_ui(guarded) as http:
         assert (await http.get("/api/v1/settings")).json()["DisableWriteActions"] is True
         assert "<html" in (await http.get("/")).text
         assert (await http.get(one)).status_code == 403
@@ -110,7 +113,7 @@ async def test_with_write_actions_on_the_token_alone_decides(
     guarded: Guarded, waiting: WorkflowHandle[object, object]
 ) -> None:
     ended = f"{HERE}/workflows/{waiting.id}/terminate"
-    async with web_ui(guarded.address) as http:
+    async with web_ui(guarded, TEMPORAL_DISABLE_WRITE_ACTIONS="false") as http:
         viewer = await http.post(ended, headers=bearer(guarded, READ), json={})
         assert viewer.status_code == 403
         writer = await http.post(ended, headers=bearer(guarded, WRITE), json={})
