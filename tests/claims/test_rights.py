@@ -301,11 +301,11 @@ async def test_a_token_for_one_namespace_opens_no_other_and_no_system_call(
 async def test_the_servers_own_http_door_asks_for_the_same_token(guarded: Guarded) -> None:
     trusted = ssl.create_default_context(cafile=guarded.authority)
     async with httpx.AsyncClient(base_url=guarded.http, verify=trusted) as http:
-        listed = f"/api/v1/namespaces/{NAMESPACE}/workflows"
+        here = f"/api/v1/namespaces/{NAMESPACE}"
         bearer = {"Authorization": f"Bearer {guarded.issuer.token(READ)}"}
-        assert (await http.get(listed)).status_code == 403
-        assert (await http.get(listed, headers=bearer)).status_code == 200
-        started = await http.post(f"{listed}/x", headers=bearer, json={})
+        assert (await http.get(here)).status_code == 403
+        assert (await http.get(here, headers=bearer)).status_code == 200
+        started = await http.post(f"{here}/workflows/x", headers=bearer, json={})
         assert started.status_code == 403
         assert (await http.get("/api/v1/system-info")).status_code == 200
         assert (await http.get("/api/v1/cluster-info")).status_code == 403
