@@ -160,6 +160,23 @@ async def test_a_worker_whose_token_ended_does_nothing_and_goes_on_with_a_new_on
         assert is_verified_by_two(await rollback.result())
 
 
+async def test_a_gateway_whose_token_ended_counts_no_vote_and_says_why(
+    guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(guarded, tmp_path, monkeypatch) as at:
+        rollback = await at.asked()
+        door = Known(tmp_path / "gateway", at.rollbacks.temporal)
+        async with at.gateway.person(ANA) as http:
+            await is_over(door, guarded)
+            page = await http.get(f"/{rollback.id}/approve")
+            assert page.status_code == 503
+            assert "the token is missing, over" in page.text
+        await door.is_given(guarded.issuer.token(WRITE))
+        assert (await rollback.status()).decisions == ()
+        await at.approved(rollback)
+        assert is_verified_by_two(await rollback.result())
+
+
 async def refused(client: Client) -> bool:
     try:
         await client.count_workflows()
@@ -227,7 +244,10 @@ async def test_a_worker_without_a_right_says_so_at_once(guarded: Guarded, tmp_pa
     for token in (guarded.issuer.token(WRITE, lasts_s=-1), guarded.issuer.token(READ)):
         (tmp_path / "token").write_text(token)
         process, log = spawned(guarded, tmp_path, tmp_path / "token")
-        code = await asyncio.to_thread(process.wait, 30)
+        try:
+            code = await asyncio.to_thread(process.wait, 30)
+        finally:
+            process.kill()
         assert code == NOT_PERMITTED, log.read_text()
         assert "does not permit it" in log.read_text()
         assert token not in log.read_text()
