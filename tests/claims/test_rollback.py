@@ -253,7 +253,7 @@ async def test_a_worker_without_a_right_says_so_at_once(guarded: Guarded, tmp_pa
         assert token not in log.read_text()
 
 
-@pytest.mark.timeout(250)
+@pytest.mark.timeout(300)
 async def test_a_worker_that_is_refused_for_a_minute_ends_and_one_that_is_not_stays(
     guarded: Guarded, tmp_path: Path
 ) -> None:
@@ -273,8 +273,9 @@ async def test_a_worker_that_is_refused_for_a_minute_ends_and_one_that_is_not_st
         await asyncio.sleep(30)  # for most of it both are refused
         (folders[0] / "token").write_text(guarded.issuer.token(WRITE))
         began = time.monotonic() - 30
-        code = await asyncio.to_thread(ends.wait, 130)
-        assert 60 < time.monotonic() - began < 75 + LEAVE_AFTER_S
+        # A poll that was let in lasts up to a minute; then it is refused for another one.
+        code = await asyncio.to_thread(ends.wait, 170)
+        assert 60 < time.monotonic() - began < 135 + LEAVE_AFTER_S
         assert code == NOT_PERMITTED, log.read_text()
         await asyncio.sleep(5)
         assert stays.poll() is None, told_by_it.read_text()
