@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: attack fuzz-api bench-gateway help demo test test-kubernetes check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost stays bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
+.PHONY: attack fuzz-api bench-gateway help demo test test-kubernetes test-claims check prove kill-matrix kill-matrix-kubernetes soak rolling idle watch-cost stays bench bench-rollback bench-scale bench-recovery bench-detection bench-calibration bench-live bench-kubernetes replay-recorded score-data format lock clean fuzz-messages races alerts storm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +13,8 @@ test: .venv/ready ## all tests, three files at a time, for they mostly wait; ARG
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 test-kubernetes: .venv/ready ## the tests on a real Kubernetes control plane, the long ones too
 	$(BIN)/python -m pytest -n 0 tests/kubernetes -m "long or not long" $(ARGS)
+test-claims: .venv/ready ## only the gateway writes: on Temporal's own server with an authorizer, built once with Go in 5 to 10 minutes
+	$(BIN)/python -m pytest -n 0 -m claims tests/claims $(ARGS)
 check: .venv/ready ## formatting, lint, import contracts, types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/lint-imports && $(BIN)/mypy
 prove: .venv/ready ## the whole proof, or with ARGS=--quick a sample in ten minutes

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from temporalio.client import Client
 
 from rollback_manager.client import RollbackClient
+from rollback_manager.client.connection import is_loopback
 from rollback_manager.contract import TASK_QUEUE
 from starters import settings
 from starters.console import say
-from starters.loopback import is_loopback
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from demo.world import World
 from proof.converting import data_converter
 from proof.own_temporal import own_temporal
 from tests import encrypted, postgres, rig
+from tests.claims.programs import SERVER, UI
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
@@ -28,7 +29,7 @@ from workers.temporal_server import TemporalServer
 BOTH_WAYS = ("abort", "approval", "rollback", "secured", "strategies")
 """Files of tests/workflows whose tests run with a cache, too. Elsewhere a full replay at each task,
 which is the harder of the two, is enough; `-m long` carries out the others as well."""
-OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long"}
+OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long", "claims": "claims"}
 """Word in `-m` → the mark of tests that run only then."""
 PURE = Path(__file__).parent / "rollback_manager"
 """Tests of milliseconds."""
@@ -60,6 +61,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             asyncio.run(binaries.find(print))
         if _may_run(session.config, "kubernetes") and _is_whole(session.config):
             asyncio.run(argo_rollouts.find(print))
+        if "claims" in str(session.config.getoption("markexpr")):
+            for programs in (SERVER, UI):
+                asyncio.run(programs.find(print))
 
 
 def _is_whole(config: pytest.Config) -> bool:
@@ -88,6 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: only with an `-m` that names it")
     config.addinivalue_line("markers", f"encrypted: only with {encrypted.OPTION}")
     config.addinivalue_line("markers", f"unencrypted: only without {encrypted.OPTION}")
+    config.addinivalue_line("markers", "claims: likewise; on Temporal's own server, built once")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,8 +25,11 @@ START_S = 20
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """URL of a server in which databases may be created; ours ends with the block, or with us."""
+def server(port: int = 0) -> Iterator[str]:
+    """URL of a server in which databases may be created; ours ends with the block, or with us.
+
+    port: of this machine, for programs that know no socket in a folder; 0: none is opened.
+    """
     if named := os.environ.get(NAMED):
         yield named
         return
@@ -42,7 +45,9 @@ def server() -> Iterator[str]:
             stdout=subprocess.DEVNULL,
             cwd=folder,
         )
-        options = ["-k", name, "-c", "listen_addresses=", "-c", "fsync=off"]
+        listen = ["-p", str(port)] if port else []
+        where = f"listen_addresses={'127.0.0.1' if port else ''}"
+        options = ["-k", name, *listen, "-c", where, "-c", "fsync=off"]
         with (folder / "log").open("wb") as log:
             child = subprocess.Popen(
                 [*unprivileged, *_with_us(), str(programs / "postgres"), "-D", cluster, *options],
@@ -50,7 +55,8 @@ def server() -> Iterator[str]:
                 cwd=folder,
             )
         try:
-            url = f"postgresql://rollback@/postgres?host={folder}"
+            url = f"postgresql://rollback@{f'127.0.0.1:{port}' if port else ''}/postgres"
+            url += "" if port else f"?host={folder}"
             _until_it_answers(url, child, folder / "log")
             yield url
         finally:

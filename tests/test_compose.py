@@ -10,9 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
+from tests.claims.programs import SERVER, UI
+
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SECURED_FILE = ROOT / "deploy/docker-compose.secured.yml"
+SECURED: dict[str, Any] = YAML(typ="safe").load(SECURED_FILE)
 
 
 def script(name: str) -> str:
@@ -26,6 +30,23 @@ def test_it_is_a_compose_file() -> None:
     schema = json.loads((ROOT / "tests/schemas/compose-spec.json").read_text())
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(COMPOSE)
+
+
+def test_the_secured_one_adds_to_services_that_are_there_and_opens_no_port() -> None:
+    schema = json.loads((ROOT / "tests/schemas/compose-spec.json").read_text())
+    Draft202012Validator(schema).validate(SECURED)
+    assert SECURED["services"].keys() <= SERVICES.keys()
+    assert not [one for one in SECURED["services"].values() if "ports" in one]
+    named = r"^\s*\w*(?:API_KEY|SECRET|TOKEN): (.*?)(?: #.*)?$"
+    for value in re.findall(named, SECURED_FILE.read_text(), flags=re.M):
+        assert re.match(r"\$\{\w+:\?|file:/", value), "by reference, or asked for"
+
+
+def test_the_programs_that_are_tried_with_tokens_are_of_these_versions() -> None:
+    assert SERVICES["temporal"]["image"] == f"temporalio/server:{SERVER.version}"
+    assert SERVICES["temporal-ui"]["image"] == f"temporalio/ui:{UI.version}"
+    for programs in (SERVER, UI):
+        assert f" v{programs.version} // indirect" in (programs.sources / "go.mod").read_text()
 
 
 def test_it_answers_on_this_machine_only() -> None:

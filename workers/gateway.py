@@ -163,7 +163,7 @@ async def gateway(settings: Settings) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     secrets = wiring.secrets_of(wiring.catalogue_of(settings))
-    client = await connect(wiring.codec(settings, secrets))
+    client = await connect(wiring.codec(settings, secrets), secrets=secrets)
     issuer = SignInSettings().issuer
     chain = wiring.audit(settings, gateway_parts.engine(settings, secrets), secrets)
     async with opened(client, settings) as at, anchoring(chain):

@@ -128,6 +128,12 @@ async def _complete(work: Work, settings: Settings) -> None:
         ) from error
 
 
+def leave(error: PermanentError) -> NoReturn:
+    """Say why, and end the process at once, whatever still waits in it."""
+    say(refusals.told(error))
+    end(refusals.EXIT_CODES.get(refusals.kind(error), refusals.EXIT_CODES[Blocked.__name__]))
+
+
 def end(code: int) -> NoReturn:
     """Flush and leave at once: CPython 3.11 with Temporal's core can abort while it tidies up."""
     sys.stdout.flush()

@@ -11,9 +11,10 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rollback_manager.claim import Watched
+from rollback_manager.client.refusals import explained
 from rollback_manager.contract import WATCH_WORKFLOW, WATCHDOG_WORKFLOW, watch_id, watchdog_id
 from rollback_manager.progress import State
 from rollback_manager.watch.watching import Watch
@@ -27,7 +28,7 @@ async def watch_over(client: Client, task_queue: str, envs: Iterable[str]) -> No
     """See to it that of each environment the claims and the releases are watched.
 
     A worker works without: `list` says then that orphans are not known, and nobody sees by himself
-    that a release is bad.
+    that a release is bad. Where it may not even start these, it may do nothing: NotPermitted.
     """
     for env in sorted(envs):
         orphans = f"orphans in {env}: what ended rollbacks left behind"
@@ -51,6 +52,9 @@ async def _start(
             static_summary=summary,
         )
     except RPCError as error:
+        if error.status is RPCStatusCode.PERMISSION_DENIED:
+            # The SDK would try to poll for a minute more, and call itself ready meanwhile.
+            raise explained(error) from error
         log.error("not watched", extra={"env": env, "kind": kind, "because": error.message})
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -11,13 +11,13 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
 from rollback_manager.client import connect
-from rollback_manager.errors import PermanentError
+from rollback_manager.errors import NotPermitted, PermanentError
 from workers import wiring
 from workers.anchoring import anchoring
 from workers.audited import Audits
 from workers.failures import LONGEST
 from workers.plugin import plugin
-from workers.process import run_build, say
+from workers.process import leave, run_build, say
 from workers.settings import Settings
 from workers.telemetry import set_up
 from workers.versioning import deployment, told_at_start
@@ -40,6 +40,16 @@ STICKY = timedelta(seconds=2)
 SHUTDOWN_GRACE = timedelta(seconds=20)
 """Time for a write under way; below the 30 s that orchestrators give."""
 
+LEAVE_AFTER_S = SHUTDOWN_GRACE.total_seconds() + 10
+"""After Temporal has refused a worker for good; the SDK's own shutdown was seen to wait for ever
+then, and a process that lives without working is restarted by nobody."""
+
+ITS_NAMESPACE = "Is TEMPORAL_NAMESPACE right? rollback-manager doctor"
+RENEW_IT = (
+    "Renew its token, which may write in this namespace (ROLLBACK_TEMPORAL_TOKEN), then start it"
+    " again: docs/security.md"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +61,7 @@ def make_worker(
     *,
     max_cached_workflows: int = 1000,
     build_id: str = "",
+    on_fatal_error: Callable[[BaseException], Awaitable[None]] | None = None,
 ) -> Worker:
     """A worker on the settings' queue with everything wired in; of no build unless one is named."""
     return Worker(
@@ -67,6 +78,7 @@ def make_worker(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         sticky_queue_schedule_to_start_timeout=STICKY,
         deployment_config=deployment(build_id),
+        on_fatal_error=on_fatal_error,
         plugins=[
             plugin(
                 wiring.activities(parts, wiring.temporal(client, settings.task_queue)),
@@ -94,11 +106,24 @@ async def run_until(stop: asyncio.Event, worker: Worker, envs: Iterable[str] = (
             await stop.wait()
             log.info("worker stops: what runs goes on elsewhere or when a worker is back")
     except RuntimeError as error:  # the SDK has no class of its own for "this can never work"
-        raise PermanentError(
-            f"Temporal does not let this worker work: {str(error)[:LONGEST]}",
-            effect="No worker runs here. What was started waits in Temporal for one.",
-            next_step="Is TEMPORAL_NAMESPACE right? rollback-manager doctor",
-        ) from error
+        raise _does_not_work(error) from error
+
+
+async def leave_in_time(error: BaseException) -> None:
+    """What ends the worker for good ends its process: by itself, or after LEAVE_AFTER_S."""
+    asyncio.get_running_loop().call_later(LEAVE_AFTER_S, leave, _does_not_work(error))
+
+
+def _does_not_work(error: BaseException) -> PermanentError:
+    """The SDK says only that a part of the worker failed; why stands in the innermost cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    is_refused = "PermissionDenied" in str(error)
+    return (NotPermitted if is_refused else PermanentError)(
+        f"Temporal does not let this worker work: {str(error)[:LONGEST]}",
+        effect="No worker runs here. What was started waits in Temporal for one.",
+        next_step=RENEW_IT if is_refused else ITS_NAMESPACE,
+    )
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
@@ -111,13 +136,20 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 async def work(settings: Settings) -> None:
     """A worker for the Temporal that `temporalio.envconfig` names, until TERM or Ctrl-C."""
     ready, telemetry = wiring.parts(settings), set_up()
-    client = await connect(ready.codec, takes_unbound=ready.takes_unbound)
+    client = await connect(ready.codec, takes_unbound=ready.takes_unbound, secrets=ready.secrets)
     stop = asyncio.Event()
     stop_on_signals(stop)
     say(f"worker: {client.service_client.config.target_host}, queue {settings.task_queue}")
     for line in await told_at_start(client, settings.build_id):
         say(line)
-    ours = make_worker(client, settings, ready, telemetry.interceptors, build_id=settings.build_id)
+    ours = make_worker(
+        client,
+        settings,
+        ready,
+        telemetry.interceptors,
+        build_id=settings.build_id,
+        on_fatal_error=leave_in_time,
+    )
     try:
         async with anchoring(ready.audit):
             await run_until(stop, ours, ready.catalogue.environments)

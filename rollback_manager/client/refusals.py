@@ -4,7 +4,13 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, TimeoutError  # noqa: A004 -- Temporal's own
 from temporalio.service import RPCError, RPCStatusCode
 
-from rollback_manager.errors import NotFound, PermanentError, RollbackError, Unreachable
+from rollback_manager.errors import (
+    NotFound,
+    NotPermitted,
+    PermanentError,
+    RollbackError,
+    Unreachable,
+)
 
 
 def explained(error: RPCError, id: str = "") -> RollbackError:
@@ -18,6 +24,8 @@ def explained(error: RPCError, id: str = "") -> RollbackError:
             )
         case RPCStatusCode.UNAVAILABLE:
             return no_temporal("the server")
+        case RPCStatusCode.PERMISSION_DENIED | RPCStatusCode.UNAUTHENTICATED:
+            return not_permitted("the server")
         case RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
             return Unreachable(
                 f"no worker answers for {id}",
@@ -34,6 +42,18 @@ def no_temporal(where: str) -> Unreachable:
         f"Temporal does not answer at {where}",
         effect="Nothing was started by this call. Rollbacks that run go on once it is back.",
         next_step="Start it: rollback-manager serve; or name yours: TEMPORAL_ADDRESS=host:port",
+    )
+
+
+def not_permitted(where: str) -> NotPermitted:
+    """The server is there, and the token, or its absence, gives no right to this."""
+    return NotPermitted(
+        f"Temporal at {where} does not permit it: the token is missing, over, signed by a key that"
+        " it does not know, or without the right",
+        effect="Nothing was changed by this call. Rollbacks that run go on.",
+        next_step="A token that may write is for gateway and workers alone"
+        " (ROLLBACK_TEMPORAL_TOKEN=file:/PATH); people go by the gateway:"
+        " ROLLBACK_GATEWAY=https://…",
     )
 
 

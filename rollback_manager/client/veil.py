@@ -35,15 +35,22 @@ class Veil:
 
         A key in PEM is hidden line by line, and the password of a URL alone, too.
         """
-        parts = secret.splitlines() if secret.startswith(PEM) else [secret, *_passwords(secret)]
-        ways = {way for one in parts for way in (one, json.dumps(one)[1:-1])}
-        new = {one for one in ways if len(one) >= SHORTEST and not one.startswith(PEM)}
         with self._lock:
-            self._secrets.update(dict.fromkeys(new))
+            self._secrets.update(dict.fromkeys(_ways(secret)))
             while len(self._secrets) > MOST:
                 self._secrets.popitem(last=False)
-            self._longest_first = tuple(sorted(self._secrets, key=len, reverse=True))
+            self._sort()
         return secret
+
+    def forget(self, secret: str) -> None:
+        """It is worth nothing any more: it makes room for others."""
+        with self._lock:
+            for way in _ways(secret):
+                self._secrets.pop(way, None)
+            self._sort()
+
+    def _sort(self) -> None:
+        self._longest_first = tuple(sorted(self._secrets, key=len, reverse=True))
 
     def over(self, text: str) -> str:
         """The text with *** in place of each secret."""
@@ -58,6 +65,13 @@ class Veil:
                 break
             data = data.replace(secret.encode(errors="replace"), HIDDEN.encode())
         return data
+
+
+def _ways(secret: str) -> set[str]:
+    """All that is hidden of it."""
+    parts = secret.splitlines() if secret.startswith(PEM) else [secret, *_passwords(secret)]
+    ways = {way for one in parts for way in (one, json.dumps(one)[1:-1])}
+    return {one for one in ways if len(one) >= SHORTEST and not one.startswith(PEM)}
 
 
 def _passwords(secret: str) -> list[str]:

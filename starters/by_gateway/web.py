@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from rollback_manager.client.connection import is_loopback
 from rollback_manager.errors import Unreachable
-from starters.loopback import is_loopback
 from starters.refusals import UNCHANGED, UsageError
 
 TIMEOUT_S = 15.0

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
-from rollback_manager.errors import NotFound, RollbackError, StalePlan, Unreachable
+from rollback_manager.errors import NotFound, NotPermitted, RollbackError, StalePlan, Unreachable
 from rollback_manager.values import Value
 from starters import refusals
 
@@ -107,7 +107,7 @@ def _kind(error: RollbackError) -> tuple[int, str]:
             return 404, "not-found"
         case StalePlan():
             return 409, "stale-plan"
-        case Unreachable():
+        case Unreachable() | NotPermitted():  # Temporal lets the gateway in no more
             return 503, "unreachable"
         case _ if refusals.kind(error) == "Blocked":
             return 409, "blocked"

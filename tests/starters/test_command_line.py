@@ -14,6 +14,7 @@ import pytest
 from demo.scenarios import SCENARIOS
 from rollback_manager import errors
 from rollback_manager.catalogue import json_schema
+from rollback_manager.client.connection import is_loopback
 from rollback_manager.contract import Planned
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.triggers import TriggerKind
@@ -21,7 +22,6 @@ from rollback_manager.rendering.layout import width
 from rollback_manager.verbs import VERBS
 from starters import naming, refusals
 from starters.console import SECURITY_LINE
-from starters.loopback import is_loopback
 from tests import builders as b
 from tests.rollback_manager.authority.test_catalogue_people import SECURED
 

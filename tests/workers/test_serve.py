@@ -27,7 +27,7 @@ from rollback_manager.client import RollbackClient
 from rollback_manager.client.converter import converter
 from rollback_manager.contract import RollbackRequest
 from starters.checkup import Level, of_server
-from starters.refusals import UsageError
+from starters.refusals import NOT_PERMITTED, UsageError
 from tests import keys
 from tests.rig import catalogue
 from workers.settings import load
@@ -306,6 +306,32 @@ def test_a_worker_for_a_namespace_that_is_not_there_says_so(
         "worker", TEMPORAL_ADDRESS=temporal.address, TEMPORAL_NAMESPACE="elsewhere"
     )
     assert_refused(started, 7, "Namespace elsewhere was not found", "TEMPORAL_NAMESPACE")
+
+
+REFUSED_FOR_GOOD = """
+import asyncio
+from workers import worker
+
+async def waits_for_ever() -> None:
+    await worker.leave_in_time(RuntimeError("code: PermissionDenied"))
+    await asyncio.Event().wait()
+
+worker.LEAVE_AFTER_S = 0.1
+asyncio.run(waits_for_ever())
+"""
+
+
+def test_a_worker_that_was_refused_for_good_leaves_though_its_shutdown_waits_for_ever() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", REFUSED_FOR_GOOD],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert ended.returncode == NOT_PERMITTED, ended.stderr
+    assert "Renew its token" in " ".join(ended.stderr.split())
 
 
 def test_records_that_do_not_answer_stop_the_start(machine: Machine) -> None:
