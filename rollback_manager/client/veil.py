@@ -61,7 +61,7 @@ class Veil:
 
 
 def _passwords(secret: str) -> list[str]:
-    coded = re.findall(r"://[^/@\s]*:([^@/\s]+)@", secret)
+    coded = re.findall(r"://[^/@:\s]*:([^@/\s]+)@", secret)
     return [*coded, *map(unquote, coded)]
 
 
