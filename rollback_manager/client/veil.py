@@ -75,7 +75,7 @@ def _ways(secret: str) -> set[str]:
 
 
 def _passwords(secret: str) -> list[str]:
-    coded = re.findall(r"://[^/@\s]*:([^@/\s]+)@", secret)
+    coded = re.findall(r"://[^/@:\s]*:([^@/\s]+)@", secret)
     return [*coded, *map(unquote, coded)]
 
 

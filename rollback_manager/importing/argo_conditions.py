@@ -17,7 +17,7 @@ ABOUT_EMPTY = re.compile(
     re.IGNORECASE,
 )
 OF_ALL = re.compile(
-    r"(?P<which>all|any|none)\(\s*result\s*,\s*\{?\s*#\s*(?P<rest>[^{}#]*?)\s*\}?\s*\)"
+    r"(?P<which>all|any|none)\(\s*result\s*,\s*(?:\{\s*)?#(?P<rest>[^{}#]*)(?:\}\s*)?\)"
 )
 WITH_DEFAULT = re.compile(r"default\(\s*result(?:\[0\])?\s*,\s*[^)]*\)")
 
@@ -56,7 +56,7 @@ def _plain(part: str, notes: dict[str, None]) -> str:
         if match["which"] != "all":
             raise Unread(f"the condition {part!r} is not one of a single number")
         notes["all points of an answer are judged there; here their mean over the window"] = None
-        part = f"result {match['rest']}"
+        part = f"result {match['rest'].strip()}"
     if WITH_DEFAULT.search(part):
         notes["its default for an empty answer is not carried over: no data is no number"] = None
         part = WITH_DEFAULT.sub("result", part)

@@ -12,7 +12,7 @@ CODE = re.compile(r"[1-5]\d\d")
 BAD_WORDS = re.compile(r"(?i).*(error|fail|fault|exception|denied|timeout|unavailable).*")
 GOOD_WORDS = re.compile(r"(?i)(ok|success|successful|succeeded)")
 ALTERNATIVE = re.compile(r"[A-Za-z0-9_.-]+")
-HOLE = re.compile(r"\{\{\s*(?P<argo>[^{}]*?)\s*\}\}|\$\{\s*(?P<spinnaker>[^{}]*?)\s*\}")
+HOLE = re.compile(r"\{\{(?P<argo>[^{}]*)\}\}|\$\{(?P<spinnaker>[^{}]*)\}")
 VERSION_WORDS = re.compile(r"(?i)(version|hash|canary|scope|revision|release|tag|commit|baseline)")
 SERVICE_LABELS = (
     "service", "app", "application", "service_name", "app_kubernetes_io_name",
@@ -120,7 +120,7 @@ def _complement(parts: list[str]) -> str | None:
 
 def holes(text: str) -> list[str]:
     """The names in the placeholders of a text."""
-    return [match["argo"] or match["spinnaker"] or "" for match in HOLE.finditer(text)]
+    return [(match["argo"] or match["spinnaker"] or "").strip() for match in HOLE.finditer(text)]
 
 
 def says_version(matcher: Matcher) -> bool:

@@ -232,7 +232,7 @@ class _Reader:
 
 def seconds(text: str) -> float | None:
     """How long `5m` or `1h30m` is; None for a placeholder, or for what is no time."""
-    parts = re.findall(r"(\d+)(ms|[smhdwy])", text)
+    parts = re.findall(r"(?<!\d)(\d+)(ms|[smhdwy])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     return sum(float(number) * UNIT_S[unit] for number, unit in parts)

@@ -13,7 +13,7 @@ FOREIGN_LIMIT = 300
 """Characters kept of a text that somebody else wrote."""
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
 """Escape sequences, whole: their bare letters would stay behind as noise (ECMA-48)."""
-UNIT = re.compile(r" *(?:rollback-manager [^;,()]*[^;,() ]|[^ ]+)")
+UNIT = re.compile(r"(?<! ) *(?:rollback-manager [^;,()]*[^;,() ]|[^ ]+)")
 WHITE = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, bidirectional and zero-width marks, line separators: what a reader cannot see."""
@@ -96,7 +96,7 @@ def _units(line: str, room: int) -> Iterator[str]:
         if width(unit.strip()) <= room:
             yield unit
         else:
-            yield from re.findall(r" *[^ ]+", unit)
+            yield from re.findall(r"(?<! ) *[^ ]+", unit)
 
 
 def _hang(line: str) -> int:
@@ -104,7 +104,7 @@ def _hang(line: str) -> int:
 
     At least two: a wrapped text must not look like a line of its own.
     """
-    gaps = re.finditer(r"(?:^ *| {2,})(?=[^ ])", line)
+    gaps = re.finditer(r"(?:^ *|(?<! ) {2,})(?=[^ ])", line)
     return max(2, *(gap.end() for gap in gaps if gap.end() <= COLUMNS // 2), 2)
 
 

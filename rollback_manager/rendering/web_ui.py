@@ -222,8 +222,8 @@ def _ignored(status: RollbackStatus) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Foreign text inside a Markdown table: one line, no markup."""
+    """Foreign text inside a Markdown table: one line, no markup, no address to click on."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     for mark in "\\`*_[]<>|":
         plain = plain.replace(mark, f"\\{mark}")
-    return plain[:300]
+    return plain.replace("://", "\\://")[:300]

@@ -25,7 +25,7 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 COMPARISON = re.compile(
     rf"(?:result|asFloat\(result\)|default\(result,\s*(?P<instead>{NUMBER})\))"
     rf"\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<limit>{NUMBER})"

@@ -23,7 +23,7 @@ ASIDE = timedelta(minutes=10)
 """How long somebody may be at the provider: a password, a second factor, a lost phone."""
 PURPOSE = "sign-in"
 BACK = "/sign-in/back"
-OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_.-]+/?)*")
+OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]*")
 """Where one may be sent afterwards: a path of ours, never `//elsewhere` and no query."""
 
 

@@ -174,3 +174,18 @@ async def test_what_is_watched_and_looked_after_is_listed(gate: Gate) -> None:
 async def test_a_path_says_all_its_methods(gate: Gate) -> None:
     answer = await gate.http.put("/api/v1/rollbacks", json={})
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_a_decision_is_about_one_rollback(gate: Gate) -> None:
+    """No door takes a list of them: who agrees has seen what to (security T37)."""
+    described = (await gate.http.get("/api/v1/openapi.json")).json()["paths"]
+    deciding = [path for path in described if "decision" in path or "approve" in path]
+    assert sorted(deciding) == [
+        "/api/v1/incident/{env}/{service}/{version}/decisions",
+        "/api/v1/rollback/{env}/{key}/decisions",
+    ]
+    where = "/api/v1/rollback/test/k/decisions"
+    votes = [{"decision": "approve", "plan": "0" * 64}] * 2
+    assert (await gate.http.post(where, json=votes)).status_code == 422
+    several = {"decision": "approve", "plan": ["0" * 64, "1" * 64]}
+    assert (await gate.http.post(where, json=several)).status_code == 422
