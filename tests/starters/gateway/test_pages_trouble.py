@@ -167,8 +167,8 @@ def hostile_lists(badge: status_view.Badge) -> Iterator[tuple[str, dict[str, Any
     many |= {"stays": [HOSTILE], "environments": [HOSTILE], "env": HOSTILE, "most": 1}
     yield "rollbacks.html", many
     of = services.Row(HOSTILE, HOSTILE, HOSTILE, HOSTILE, services.Ready(badge, HOSTILE))
-    row = freezes.Row(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-    frozen = freezes.Frozen([row], [HOSTILE])
+    held = freezes.Row(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    frozen = freezes.Frozen([held], [HOSTILE])
     yield "services.html", {"rows": [of], "frozen": frozen}
     one = services.ReleaseShown(HOSTILE, badge, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     page: dict[str, Any] = {"row": of, "evidence": [HOSTILE], "releases": [one], "frozen": frozen}
