@@ -111,8 +111,8 @@ class DeployActivities:
             raise NotPermitted(
                 f"{ask.env} is secured: freezes are said and lifted by the gateway ({error.what})",
                 effect="Nothing was frozen and nothing was lifted.",
-                next_step="On its page of services, or by it: ROLLBACK_GATEWAY=https://…"
-                f" rollback-manager {ask.verb}",
+                next_step="Sign in there and do it on the service's page; or POST /api/v1/freezes;"
+                f" or by it: ROLLBACK_GATEWAY=https://… rollback-manager {ask.verb}",
             ) from error
 
     def _say(self, ask: SayFreeze) -> None:

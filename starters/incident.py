@@ -11,7 +11,7 @@ import typer
 from rollback_manager.errors import Unreachable
 from starters import console, naming
 from starters.console import Answer
-from starters.options import By, Env, Json, Service, Version
+from starters.options import By, Env, Json, Limit, OnlyEnv, Service, Version
 from starters.refusals import BLOCKED, GOING_ON, UNCHANGED, UsageError
 
 if TYPE_CHECKING:
@@ -52,13 +52,7 @@ class Word(StrEnum):
 
 
 @app.command("list")
-def listed(
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="E", help="Only this one; default: all.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
-    as_json: Json = False,
-) -> None:
+def listed(env: OnlyEnv = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the incidents, newest first, running and ended."""
 
     async def verb() -> Answer:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from starters import console, naming
 from starters.console import Answer
-from starters.options import Json
+from starters.options import Json, Limit, OnlyEnv
 
 if TYPE_CHECKING:
     from rollback_manager.claim import Watched
 
 
-def rollbacks(
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="E", help="Only this one; default: all.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
-    as_json: Json = False,
-) -> None:
+def rollbacks(env: OnlyEnv = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the rollbacks, newest first, running and ended."""
 
     async def verb() -> Answer:

@@ -16,6 +16,10 @@ Rollback = Annotated[
 Env = Annotated[
     str | None, typer.Option("--env", metavar="E", help="Environment; default: ROLLBACK_ENV.")
 ]
+OnlyEnv = Annotated[
+    str | None, typer.Option("--env", metavar="E", help="Only this one; default: all.")
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 To = Annotated[
     str | None,
     typer.Option("--to", metavar="VERSION", help="Go to this one, not the newest known good."),

@@ -10,12 +10,21 @@ response, `forms` reads what comes back.
 
 from fastapi import APIRouter
 
-from starters.gateway.pages import decisions, incidents, lists, parts, reports, rollback, services
+from starters.gateway.pages import (
+    decisions,
+    freezes,
+    incidents,
+    lists,
+    parts,
+    reports,
+    rollback,
+    services,
+)
 
 
 def router() -> APIRouter:
     """All pages, at the root."""
     whole = APIRouter(include_in_schema=False)
-    for part in (lists, rollback, decisions, reports, services, incidents, parts):
+    for part in (lists, rollback, decisions, reports, services, freezes, incidents, parts):
         whole.include_router(part.router)
     return whole

@@ -33,6 +33,8 @@ class Sent(Value):
     mode: Annotated[str, StringConstraints(pattern="^(hold|restore)$")] = "hold"
     confirm: Text = ""
     incident: Text = ""
+    until: Annotated[str, StringConstraints(max_length=40, strip_whitespace=True)] = ""
+    rollbacks_too: Annotated[str, StringConstraints(pattern="^(yes)?$")] = ""
 
 
 def token_for(known: Doors, request: Request, person: Person) -> str:

@@ -4,14 +4,26 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from rollback_manager.authority.may import Channel
+from rollback_manager.deploys import LiftFreezes, SayFreeze
 from rollback_manager.errors import RollbackError
-from rollback_manager.freezes import Freeze
+from rollback_manager.freezes import Direction, Freeze
 from rollback_manager.rendering import words
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.rendering.terminal_deploys import STOPS
 from starters.gateway import freezing
 from starters.gateway.doors import Doors
+from starters.gateway.identity import Known, Who
+from starters.gateway.pages import rendered
+from starters.gateway.pages.forms import Form, Sent
+from starters.gateway.pages.rollback import Part
+from starters.gateway.problems import Refused
 
+router = APIRouter(route_class=rendered.PageRoute)
 ANSWER_S = 3.0
 ASKED = 20
 """Environments that are asked for on the list; each question is a small workflow."""
@@ -33,6 +45,35 @@ class Frozen(NamedTuple):
 
     rows: list[Row]
     unknown: list[str]
+
+
+@router.post("/services/{env}/{service}/freeze")
+async def freeze(env: Part, service: Part, sent: Form, known: Known, person: Who) -> Response:
+    """Freeze it, as asked on its page. The same form again is the same freeze."""
+    await freezing.say(known, person, Channel.WEB, _asked(env, service, sent, person.subject))
+    return RedirectResponse(f"/services/{env}/{service}", 303, dict(rendered.HEADERS))
+
+
+@router.post("/services/{env}/{service}/unfreeze")
+async def unfreeze(env: Part, service: Part, sent: Form, known: Known, person: Who) -> Response:
+    """End what was said of it."""
+    ask = LiftFreezes(env=env, service=service, by=person.subject)
+    await freezing.lift(known, person, Channel.WEB, ask, f"un-{sent.id}")
+    return RedirectResponse(f"/services/{env}/{service}", 303, dict(rendered.HEADERS))
+
+
+def _asked(env: str, service: str, sent: Sent, by: str) -> SayFreeze:
+    direction = Direction.ROLLBACKS_TOO if sent.rollbacks_too else Direction.DEPLOYS
+    words = {"env": env, "service": service, "id": sent.id, "by": by, "direction": direction}
+    try:
+        return SayFreeze.model_validate({**words, "until": sent.until, "reason": sent.reason})
+    except ValidationError:
+        raise Refused(
+            422,
+            "not-understood",
+            "a freeze needs an end with its zone, and a reason of 300 characters at most",
+            next_step="Go back and write the end as in 2026-12-24T18:00:00Z.",
+        ) from None
 
 
 async def frozen(known: Doors, envs: Iterable[str], service: str = "") -> Frozen:

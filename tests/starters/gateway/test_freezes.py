@@ -1,5 +1,6 @@
 """Freezes go by the gateway: allowed, signed where decisions are, audited, and not past it."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -150,6 +151,38 @@ async def test_nobody_freezes_without_having_signed_in(at: Frozen) -> None:
     body = {"env": "test", "until": SOON.isoformat(), "reason": "x"}
     assert (await at.gate.http.post(PATH, json=body)).status_code == 401
     assert (await at.gate.http.get(f"{PATH}?env=test")).status_code == 401
+
+
+async def test_it_is_said_and_ended_on_the_services_page_by_who_may(at: Frozen) -> None:
+    where = f"/services/test/{at.service}"
+    soon = {"until": SOON.isoformat(), "reason": "by hand"}
+
+    async def click(by: str, verb: str, fields: dict[str, str]) -> httpx.Response:
+        headers = at.as_(by)
+        shown = (await at.gate.http.get(where, headers=headers)).text
+        hidden = dict(re.findall(r'name="(token|id)" value="([^"]+)"', shown))
+        assert set(hidden) == {"token", "id"}, shown
+        sent = {**hidden, **fields}
+        headers |= {"Origin": ORIGIN}
+        return await at.gate.http.post(f"{where}/{verb}", data=sent, headers=headers)
+
+    for by, fields, status in (
+        (EVE, soon, 403),
+        (ANA, soon | {"until": "tomorrow"}, 422),
+        (ANA, soon | {"reason": " "}, 422),
+        (ANA, soon | {"token": "forged"}, 403),
+    ):
+        refused = await click(by, "freeze", fields)
+        assert refused.status_code == status, refused.text
+        assert "<html" in refused.text
+    assert await at.ids() == []
+    said = await click(ANA, "freeze", soon | {"rollbacks_too": "yes"})
+    assert (said.status_code, said.headers["location"]) == (303, where), said.text
+    assert "stops deploys and rollbacks" in (await at.get(where)).text
+    assert (await click(ANA, "unfreeze", {})).status_code == 403  # only a commander ends this one
+    assert len(await at.ids()) == 1
+    assert (await click(BO, "unfreeze", {})).status_code == 303
+    assert await at.ids() == []
 
 
 async def test_a_freeze_that_stops_rollbacks_is_ended_by_a_commander_alone(at: Frozen) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from temporalio.client import Client
 
 from rollback_manager.client import Rollback
+from rollback_manager.freezes import Freeze
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.progress import EndState, Result, State
 from tests import rig
@@ -193,8 +194,14 @@ async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: s
     how = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
     async with asks.context(**how) as context:
         page = await context.new_page()
+        asks.rig.records.keep_freeze(freeze(service))
         for name, path in paths.items():
             await looked_at(asks, page, f"{name}-{width}-{scheme}", path)
+        await page.goto(paths["service"])
+        await page.get_by_text("Freeze deploys, or end that").click()
+        await asks.shot(page, f"freeze-{width}-{scheme}")
+        assert await violations(page) == []
+        assert await is_within(page)
         await asks.rig.approve(rollback)
         await rollback.result()
         await looked_at(asks, page, f"ended-{width}-{scheme}", f"/{rollback.id}")
@@ -206,6 +213,15 @@ async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: s
         where = f"/incident/test/{service}/v2"
         await looked_at(asks, page, f"incident-{width}-{scheme}", where)
         await expect(page.get_by_role("heading", level=1)).to_have_text(where[1:])
+
+
+def freeze(service: str) -> Freeze:
+    now = datetime.now(UTC)
+    until, reason = now + timedelta(hours=1), "inventory is counted"
+    return Freeze(
+        env="test", service=service, id=f"f-{service}", begins=now, until=until, reason=reason,
+        by="ana@example.com", said_at=now,
+    )  # fmt: skip
 
 
 async def looked_at(on: Site, page: Page, name: str, path: str) -> None:

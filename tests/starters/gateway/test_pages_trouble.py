@@ -24,6 +24,7 @@ from starters.gateway import told
 from starters.gateway.app import make_app
 from starters.gateway.pages import (
     asking,
+    freezes,
     incidents,
     lists,
     plan_view,
@@ -166,16 +167,19 @@ def hostile_lists(badge: status_view.Badge) -> Iterator[tuple[str, dict[str, Any
     many |= {"stays": [HOSTILE], "environments": [HOSTILE], "env": HOSTILE, "most": 1}
     yield "rollbacks.html", many
     of = services.Row(HOSTILE, HOSTILE, HOSTILE, HOSTILE, services.Ready(badge, HOSTILE))
-    yield "services.html", {"rows": [of]}
+    held = freezes.Row(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    frozen = freezes.Frozen([held], [HOSTILE])
+    yield "services.html", {"rows": [of], "frozen": frozen}
     one = services.ReleaseShown(HOSTILE, badge, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-    yield "service.html", {"row": of, "evidence": [HOSTILE], "releases": [one]}
+    page: dict[str, Any] = {"row": of, "evidence": [HOSTILE], "releases": [one], "frozen": frozen}
+    yield "service.html", page
     yield "incidents.html", {"rows": [incidents.Row(HOSTILE, badge, HOSTILE, HOSTILE)], "most": 1}
     known = incident(evidence(words=HOSTILE))
     refused = (Refused(refusal=Refusal.STALE, because=HOSTILE),)
     told = IncidentStatus(
         incident=known, because=HOSTILE, decision=decide(facts(), POLICY), refused=refused
     )
-    page: dict[str, Any] = {"id": HOSTILE, "badge": badge, "since": HOSTILE, "because": HOSTILE}
+    page = {"id": HOSTILE, "badge": badge, "since": HOSTILE, "because": HOSTILE}
     page |= {"rollback": HOSTILE, "commands": (HOSTILE,)}
     page |= {"sections": tuple(incidents.sections(SeenIncident(status=told)))}
     yield "incident.html", page
