@@ -14,7 +14,6 @@ from rollback_manager.authority.people import Kind, Person
 from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.glass import Glass
 from rollback_manager.progress import Result, State
-from rollback_manager.telling.notices import Milestone
 from starters.gateway import asking
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Doors
@@ -151,13 +150,3 @@ async def test_by_http_the_glass_is_broken_with_the_same_words_at_level_local(
         assert (await running.result()).result is Result.VERIFIED
         (glass,) = made.records.glasses("test")
         assert glass.rollback == running.id
-
-
-def test_everybody_is_told() -> None:
-    from rollback_manager.progress import RollbackStatus
-    from rollback_manager.telling.notices import notices
-
-    status = RollbackStatus(
-        rollback="rollback/test/k", env="test", state=State.RUNNING, break_glass="oc@example.com"
-    )
-    assert Milestone.BREAK_GLASS in {one.milestone for one in notices(status, None)}
