@@ -48,7 +48,7 @@ def adopt(
             reason=reason,
         )
 
-    console.say(console.SECURITY_LINE)
+    console.say_security()
     try:
         request = asked_for()
         _must_be_asked(yes=yes)

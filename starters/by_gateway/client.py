@@ -12,9 +12,11 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 from temporalio.client import Client
 
+from rollback_manager.claim import Left
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import (
     AbortCommand,
+    AdoptRequest,
     Answered,
     Carried,
     Decision,
@@ -170,6 +172,13 @@ class GatewayClient(RollbackClient):
         started = await self._api.ask("POST", "/rollbacks", body, request.key)
         return self.rollback(str(started["rollback"]))
 
+    async def left(self, request: AdoptRequest, *, timeout_s: float = 60) -> Left:
+        """What an ended rollback left of a service; giving it back does not go by the gateway."""
+        if request.give_back:
+            _must_not_be_asked()
+        path = f"/environments/{request.env}/services/{request.service}/left"
+        return Left.model_validate(await self._api.ask("GET", path))
+
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id; the first question shows whether it exists."""
         return GatewayRollback(self._api, rollback_id)
@@ -278,7 +287,7 @@ def _said(answer: web.Answer, field: str) -> str:
 
 
 def _wanted(request: RollbackRequest) -> dict[str, Any]:
-    names = {"env", "services", "to_version", "reason", "incident"}
+    names = {"env", "services", "to_version", "reason", "incident", "adopts"}
     return request.model_dump(mode="json", include=names)
 
 

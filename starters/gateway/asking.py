@@ -38,7 +38,7 @@ async def start(
     if running := await _begun(known, person, request):
         return running
     by = channel or channel_of(person)
-    verb = Verb.BREAK_GLASS if request.break_glass else Verb.START
+    verb = _verb(request)
     tier = None if request.break_glass else await _tier(known, person, request, by)
     facts = allowed.facts(known.catalogue, request, person, confirmed=request.confirmed or "")
     if request.break_glass:
@@ -49,6 +49,12 @@ async def start(
     token = await _signed(known, person, asked) if facts.level is SecurityLevel.SECURED else ""
     await known.auditing.before(person, verb, name, id="start", rests_on=asked, jws=token)
     return await known.rollbacks.start(asked.model_copy(update={"token": token}))
+
+
+def _verb(request: RollbackRequest) -> Verb:
+    if request.break_glass:
+        return Verb.BREAK_GLASS
+    return Verb.ADOPT if request.adopts else Verb.START
 
 
 async def _begun(known: Doors, person: Person, request: RollbackRequest) -> Rollback | None:

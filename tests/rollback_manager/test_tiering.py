@@ -125,9 +125,24 @@ def test_an_incidents_own_rollback_needs_nobody_at_t1_and_a_persons_one_does() -
         "origin": begun_by("incident/prod/shop/v2"),
     }
     assert not judged(facts(rehearsed(1)), **own)[1].approval.required
+    by_words_alone = {**own, "origin": None}
+    assert judged(facts(rehearsed(1)), **by_words_alone)[1].approval.required
+    by_another = {**own, "origin": begun_by("incident/prod/shop/v1")}
+    assert judged(facts(rehearsed(1)), **by_another)[1].approval.required
     assert judged(facts(rehearsed(1)))[1].approval.required
     assert judged(facts(rehearsed(1)), **own, needs_approval=True)[1].approval.required
     assert judged(facts(rehearsed(41)), **own)[1].approval.required
+
+
+def test_on_a_word_to_an_incident_that_nobody_signed_somebody_is_asked_also_at_t0() -> None:
+    incident = "incident/prod/shop/v2"
+    canary = facts(rehearsed(1), strategy="canary")
+    own: dict[str, Any] = {"incident": incident, "origin": begun_by(incident)}
+    assert not judged(canary, requested_by=incident, **own)[1].approval.required
+    _, plan = judged(canary, requested_by="ana", **own)
+    assert plan.tier is Tier.T0
+    assert plan.quorum is not None
+    assert plan.quorum.votes == 1
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,20 @@ async def test_a_person_plans_starts_and_aborts_by_the_gateway(reached: Reached)
             await client.plan(reached.rig.request(services=("nobody",)))
 
 
+async def test_the_glass_is_broken_by_the_gateway_and_nobody_is_asked_instead(
+    reached: Reached,
+) -> None:
+    service = reached.rig.service
+    env = {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test"}
+    words = ("start", service, "--break-glass", "--confirm", service, "--incident", "inc-1")
+    code, document, _ = await typed(env, *words, "--reason", "too short")
+    assert (code, document["next_step"][:20]) == (7, "Say why in 20 charac"), document
+    code, document, _ = await typed(env, *words, "--reason", "all fails and nobody answers")
+    assert (code, document["outcome"]["result"]) == (0, "verified"), document
+    (glass,) = reached.rig.records.glasses("test")
+    assert glass.rollback == document["rollback"]
+
+
 async def test_what_the_gateway_does_not_offer_is_never_asked_of_temporal() -> None:
     async with GatewayClient(Gateway("http://127.0.0.1:1")) as client:
         with pytest.raises(Blocked, match="needs Temporal"):

@@ -17,7 +17,9 @@ from rollback_manager.tier import Tier
 from starters import console, refusals
 from starters.decide import Beside, _asked, _must_be_typed, _to_be_typed
 from starters.refusals import UsageError
+from starters.secured import must_go_by_the_gateway
 from starters.start import EVIDENCE_LIMIT, _evidence, _typed_out
+from tests.builders import plan
 from tests.rig import Rig, rig
 
 POINT = {"at": "2026-03-01T14:00:00Z", "requests": {"v2": 80}, "errors": {"v2": 9}}
@@ -133,3 +135,20 @@ async def test_one_person_alone_types_the_service_out_to_approve_as_well(
         await _must_be_typed(rollback, Beside(confirm=made.service))
         await made.approve(rollback)
         await made.ends_as(rollback, EndState.ROLLED_BACK)
+
+
+@pytest.mark.parametrize(
+    ("security", "gateway", "refused"),
+    [("local", "", False), ("secured", "", True), ("secured", "https://g.example.com", False)],
+)
+def test_where_only_the_gateway_starts_that_is_said_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch, security: str, gateway: str, refused: bool
+) -> None:
+    monkeypatch.setenv("ROLLBACK_GATEWAY", gateway)
+    made = plan(security=security)
+    if not refused:
+        must_go_by_the_gateway(made)
+        return
+    with pytest.raises(Blocked, match="only as the gateway signed it") as error:
+        must_go_by_the_gateway(made)
+    assert "ROLLBACK_GATEWAY=" in error.value.next_step

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError
 
@@ -116,7 +117,7 @@ async def test_a_signature_begins_one_run_not_the_same_again_and_not_after_a_res
         await made.client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=made.client.namespace,
-                workflow_execution={"workflow_id": rollback.id, "run_id": run},
+                workflow_execution=WorkflowExecution(workflow_id=rollback.id, run_id=run),
                 workflow_task_finish_event_id=3,
                 request_id="reset",
             )

@@ -75,6 +75,21 @@ async def test_one_message_is_edited_and_its_thread_has_the_milestones_alone(
     assert {one["channel"] for one in stand_in.posted(thread=True)} == {OPS}
 
 
+async def test_everybody_is_told_that_the_glass_was_broken(
+    unmanned: Rig, stand_in: SlackStandIn
+) -> None:
+    with fitted(unmanned, slack(stand_in)) as told:
+        async with told.at_work(approval=ASKED) as made:
+            rollback = await made.start(
+                break_glass=True,
+                incident="inc-1",
+                reason="everything fails and nobody answers",
+                confirmed=made.service,
+            )
+            await made.ends_as(rollback, EndState.ROLLED_BACK)
+    assert any("BREAK-GLASS by test" in text for text in thread(stand_in)), thread(stand_in)
+
+
 async def test_with_slack_down_a_rollback_is_verified_all_the_same_and_says_who_was_not_told(
     unmanned: Rig, stand_in: SlackStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,12 +16,14 @@ from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 
 router = APIRouter(tags=["plans"])
+ADOPTS = r"^(rollback/[a-z0-9._-]+/[a-z0-9._-]+)?$"
+"""An id of a rollback, or nothing."""
 MOST = 1000
 """Services in one request; the tree of parents begins far below."""
 
 
 class Wanted(Value):
-    """What is to go back."""
+    """What is to go back. adopts: the rollback that ended and left it half done; gone on with."""
 
     env: Annotated[Name, Field(examples=["prod"])]
     services: Annotated[
@@ -30,6 +32,7 @@ class Wanted(Value):
     to_version: Name | None = None
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
     incident: Annotated[str, StringConstraints(max_length=200)] = ""
+    adopts: Annotated[str, StringConstraints(max_length=200, pattern=ADOPTS)] = ""
 
     def request(self, key: str, by: str, **more: object) -> RollbackRequest:
         """The same for a workflow. by: the subject of who asks."""

@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from rollback_manager.contract import ListReleases, ReleaseRequest, Releases
+from rollback_manager.claim import Left
+from rollback_manager.contract import AdoptRequest, ListReleases, ReleaseRequest, Releases
 from rollback_manager.stays import StayStatus
 from rollback_manager.values import Value
 from rollback_manager.watch.watching import SeenWatch
@@ -55,6 +56,13 @@ async def releases(env: Part, service: Part, known: Known, _: Who) -> Releases:
     known.catalogue.placement(env, service)  # an unknown one must not cost a workflow
     ask = ReleaseRequest(ask=ListReleases(env=env, service=service))
     return await known.rollbacks.releases(ask)
+
+
+@router.get("/environments/{env}/services/{service}/left")
+async def left(env: Part, service: Part, known: Known, person: Who) -> Left:
+    """What an ended rollback left of a service, to be gone on with: `adopts` of a start."""
+    known.catalogue.placement(env, service)  # an unknown one must not cost a workflow
+    return await known.rollbacks.left(AdoptRequest(env=env, service=service, by=person.subject))
 
 
 @router.get("/environments/{env}/watch")

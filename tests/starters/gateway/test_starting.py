@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from rollback_manager import claim
 from rollback_manager.authority.may import Channel
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.glass import Glass
 from rollback_manager.progress import Result, State
-from rollback_manager.telling.notices import Milestone
 from starters.gateway import asking
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Doors
@@ -153,11 +153,31 @@ async def test_by_http_the_glass_is_broken_with_the_same_words_at_level_local(
         assert glass.rollback == running.id
 
 
-def test_everybody_is_told() -> None:
-    from rollback_manager.progress import RollbackStatus
-    from rollback_manager.telling.notices import notices
+async def test_what_an_ended_rollback_left_is_gone_on_with_by_the_gateway(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "YOUNG", timedelta())
+    async with rig.rig(client, tmp_path, cached=1000) as made, opened(made) as gate:
+        made.world.running["v1"], made.world.not_ready["v1"] = 0, 4
+        orphan = await made.start()
+        await made.step_runs("prepare")
+        await made.child().terminate("somebody pressed the button")
+        await orphan.result()
+        made.world.not_ready.clear()
+        left = await gate.http.get(f"/api/v1/environments/test/services/{made.service}/left")
+        assert left.json()["claim"]["rollback"] == orphan.id, left.text
+        body = {"env": "test", "services": [made.service], "confirm": made.service}
+        for_orphan = {**body, "adopts": orphan.id}
+        assert (await gate.http.post("/api/v1/plans", json=body)).status_code == 409
+        assert (await gate.http.post("/api/v1/plans", json=for_orphan)).status_code == 200
+        started = await gate.http.post("/api/v1/rollbacks", json=for_orphan)
+        assert started.status_code == 202
+        running = made.rollbacks.rollback(started.json()["rollback"])
+        assert (await running.result()).result is Result.VERIFIED
 
-    status = RollbackStatus(
-        rollback="rollback/test/k", env="test", state=State.RUNNING, break_glass="oc@example.com"
-    )
-    assert Milestone.BREAK_GLASS in {one.milestone for one in notices(status, None)}
+
+async def test_a_job_does_not_go_on_with_what_was_left(made: SecuredRig) -> None:
+    request = made.request(requested_by=JOB.subject, adopts="rollback/test/old")
+    with pytest.raises(Refused) as refused:
+        await asking.start(doors(made, Chain()), JOB, request)
+    assert refused.value.status == 403
