@@ -74,5 +74,22 @@ async def drawn(env: Part, key: Part, service: Part, known: Known, person: Who) 
             effect=refusals.UNCHANGED,
             next_step="The numbers are in the tables of its page.",
         )
+    return _svg(svg)
+
+
+@router.get("/rollback/{env}/{key}/evidence.svg")
+async def evidence(env: Part, key: Part, known: Known, person: Who) -> Response:
+    """What the test saw whose alarm is behind it: its evidence, above both versions' errors."""
+    svg = await known.pictures.evidence(await told(known, rollback_id(env, key)))
+    if not svg:
+        raise NotFound(
+            "there is no picture of the evidence: no alarm is behind it, or nothing can draw here",
+            effect=refusals.UNCHANGED,
+            next_step="What it rests on is in the words of its page.",
+        )
+    return _svg(svg)
+
+
+def _svg(svg: str) -> Response:
     headers = dict(rendered.HEADERS) | {"Content-Security-Policy": ALONE}
     return Response(svg, headers=headers, media_type="image/svg+xml")

@@ -13,7 +13,7 @@ from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import asking, plan_view, rendered, said, status_view
 from starters.gateway.pages.seen import Seen, seen
-from starters.gateway.pictures import pictures
+from starters.gateway.pictures import evidence, pictures
 
 router = APIRouter(route_class=rendered.PageRoute)
 Part = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
@@ -63,6 +63,7 @@ def live_parts(known: Doors, found: Seen) -> dict[str, object]:
         "now": status_view.status(now_is, known.now()) if now_is else None,
         "asked": asking.question(now_is, found.plan) if now_is else None,
         "pictures": pictures(found.report),
+        "evidence": evidence(found.report),
     }
 
 

@@ -116,6 +116,7 @@ async def test_a_key_stands_for_one_request(gate: Gate) -> None:
         == {
             "applied": True,
             "because": "it stops at the next safe point",
+            "pending": False,
         }
     )
     answer = await gate.http.post(where, json=abort | {"reason": "no"}, headers=key)

@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from rollback_manager.progress import EndState, Result, State
 from starters.gateway.pages.rendered import LOCAL
 from tests import rig
 from tests.starters.gateway.conftest import ORIGIN, Gate, opened
+from tests.traces import trace
 
 FROM_HERE = {"Origin": ORIGIN}
 
@@ -204,6 +206,25 @@ async def test_a_picture_is_a_document_that_runs_nothing(ended: Gate) -> None:
     assert picture.headers["content-security-policy"].endswith("sandbox")
     assert "<title>rollback of" in picture.text
     assert "<script" not in picture.text
+
+
+@pytest.mark.long
+async def test_what_the_alarm_rests_on_is_drawn_on_the_page_where_there_is_any(
+    asking: Gate, ended: Gate
+) -> None:
+    rollback = await asking.rig.start(trace=trace(datetime.now(UTC)))
+    await asking.rig.until(rollback, State.WAITING_FOR_APPROVAL)
+    page = (await asking.http.get(f"/{rollback.id}")).text
+    (address,) = re.findall(r'<img src="([^"]+/evidence.svg[^"]*)"', page)
+    picture = await asking.http.get(html.unescape(address))
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert picture.headers["content-security-policy"].endswith("sandbox")
+    assert "evidence against v2 until the alarm" in picture.text
+    assert re.search(r'<svg[^>]* width="(\d+)[^"]*" height="(\d+)', picture.text), picture.text[
+        :300
+    ]
+    assert "evidence.svg" not in (await ended.http.get(f"/{ENDED}")).text
+    assert (await ended.http.get(f"/{ENDED}/evidence.svg")).status_code == 404
 
 
 @pytest.mark.long

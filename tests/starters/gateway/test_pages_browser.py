@@ -10,12 +10,14 @@ from playwright.async_api import Browser, Page, expect
 from temporalio.client import Client
 
 from rollback_manager.client import Rollback
+from rollback_manager.contract import AbortCommand
 from rollback_manager.freezes import Freeze
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.progress import EndState, Result, State
 from tests import rig
 from tests.incidents import evidence
 from tests.starters.gateway.browser import Site, chromium, is_within, site, violations
+from tests.traces import trace
 
 SOON = 10_000
 """Milliseconds until a page shows what has happened."""
@@ -232,3 +234,25 @@ async def looked_at(on: Site, page: Page, name: str, path: str) -> None:
     assert await violations(page) == [], name
     assert await is_within(page), f"{name} is wider than the window"
     assert not [text for text in wrong if "Content Security Policy" in text], name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1100, "light")])
+async def test_what_the_alarm_rests_on_is_seen_where_it_is_decided(
+    asks: Site, width: int, scheme: str
+) -> None:
+    rollback = await asks.rig.start(trace=trace(datetime.now(UTC)))
+    await asks.rig.until(rollback, State.WAITING_FOR_APPROVAL)
+    how = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
+    async with asks.context(**how) as context:
+        page = await context.new_page()
+        await page.goto(f"/{rollback.id}")
+        drawn = page.locator("#evidence img")
+        await expect(drawn).to_be_visible()
+        await drawn.scroll_into_view_if_needed()
+        await page.wait_for_function("document.querySelector('#evidence img').naturalWidth > 0")
+        assert await violations(page) == []
+        assert await is_within(page)
+        await asks.shot(page, f"evidence-{width}-{scheme}")
+    await rollback.abort(AbortCommand(by="test"))
+    await rollback.result()
