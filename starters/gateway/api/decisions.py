@@ -7,9 +7,8 @@ from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 
 from rollback_manager.contract import NAME, Carried, rollback_id
-from rollback_manager.values import Value
 from starters.gateway.api import links
-from starters.gateway.api.names import Key, Part
+from starters.gateway.api.names import Body, Key, Part
 from starters.gateway.asking import channel_of
 from starters.gateway.deciding import Asked, Deciding, decide
 from starters.gateway.identity import Known, Who
@@ -17,7 +16,7 @@ from starters.gateway.identity import Known, Who
 router = APIRouter(tags=["decisions"])
 
 
-class Decided(Value):
+class Decided(Body):
     """One decision. plan: the digest that was seen, for a vote; step and service: what waits.
 
     confirm: the service typed out, and incident: which one; for a vote at T2 and T3 where nobody

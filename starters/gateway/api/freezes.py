@@ -11,7 +11,7 @@ from rollback_manager.freezes import LONGEST_REASON, Direction, Freeze, Moment
 from rollback_manager.values import Value
 from starters import naming
 from starters.gateway import freezing
-from starters.gateway.api.names import WHOLE, Key, Name
+from starters.gateway.api.names import WHOLE, Body, Key, Name
 from starters.gateway.asking import channel_of
 from starters.gateway.identity import Known, Who
 
@@ -22,7 +22,7 @@ Of = Annotated[
 ]
 
 
-class Where(Value):
+class Where(Body):
     """A service, or all of an environment."""
 
     env: Name

@@ -11,7 +11,7 @@ from rollback_manager.contract import Answered
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident_status import SeenIncident
 from rollback_manager.values import Value
-from starters.gateway.api.names import Env, Limit, Part
+from starters.gateway.api.names import Body, Env, Limit, Part
 from starters.gateway.asking import decide_incident
 from starters.gateway.identity import Known, Who
 
@@ -32,7 +32,7 @@ class IncidentsListed(Value):
     incidents: tuple[ListedIncident, ...]
 
 
-class WordGiven(Value):
+class WordGiven(Body):
     """A person's word, and what they saw."""
 
     word: Word

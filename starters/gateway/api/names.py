@@ -1,11 +1,12 @@
-"""Names in paths, queries and headers: nothing else gets further than the door."""
+"""Names in paths, queries, headers and bodies: nothing else gets further than the door."""
 
 from typing import Annotated
 
 from fastapi import Header, Path, Query
-from pydantic import StringConstraints
+from pydantic import ConfigDict, StringConstraints
 
 from rollback_manager.contract import NAME
+from rollback_manager.values import Value
 
 WHOLE = f"^{NAME.pattern}$"
 Name = Annotated[str, StringConstraints(pattern=WHOLE)]
@@ -20,3 +21,10 @@ Key = Annotated[
         description="The same request again under the same key gets the same answer",
     ),
 ]
+
+
+class Body(Value):
+    """What a request brings. A word that we do not know is refused: it may have been a typing
+    mistake for one that changes where the rollback goes."""
+
+    model_config = ConfigDict(extra="forbid")

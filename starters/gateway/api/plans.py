@@ -8,10 +8,9 @@ from pydantic import Field, StringConstraints
 from rollback_manager.authority.may import Verb
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.plan import RollbackPlan
-from rollback_manager.values import Value
 from starters import naming, refusals
 from starters.gateway import asking, problems
-from starters.gateway.api.names import Name
+from starters.gateway.api.names import Body, Name
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 
@@ -22,8 +21,11 @@ MOST = 1000
 """Services in one request; the tree of parents begins far below."""
 
 
-class Wanted(Value):
-    """What is to go back. adopts: the rollback that ended and left it half done; gone on with."""
+class Wanted(Body):
+    """What is to go back. adopts: the rollback that ended and left it half done; gone on with.
+
+    confirm: a service typed out; a plan does not ask for it, and may be asked with the same body.
+    """
 
     env: Annotated[Name, Field(examples=["prod"])]
     services: Annotated[
@@ -33,10 +35,11 @@ class Wanted(Value):
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
     incident: Annotated[str, StringConstraints(max_length=200)] = ""
     adopts: Annotated[str, StringConstraints(max_length=200, pattern=ADOPTS)] = ""
+    confirm: Annotated[str, StringConstraints(max_length=200)] = ""
 
     def request(self, key: str, by: str, **more: object) -> RollbackRequest:
         """The same for a workflow. by: the subject of who asks."""
-        words = self.model_dump(include=set(Wanted.model_fields))
+        words = self.model_dump(include=set(Wanted.model_fields) - {"confirm"})
         return RollbackRequest.model_validate({**words, "key": key, "requested_by": by, **more})
 
 

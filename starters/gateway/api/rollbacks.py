@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import StringConstraints
+from pydantic import StrictBool, StringConstraints
 
 from rollback_manager.authority.people import Kind
 from rollback_manager.client import Listed
@@ -22,7 +22,7 @@ router = APIRouter(tags=["rollbacks"])
 
 
 class Start(Wanted):
-    """Start it. expect_plan: only if the plan still is this one. confirm: a service typed out.
+    """Start it. expect_plan: only if the plan still is this one.
 
     break_glass: nobody is asked, everybody is told, and somebody reviews it within a day; with
     confirm, incident and a reason of 20 characters, by who is on call.
@@ -30,8 +30,7 @@ class Start(Wanted):
 
     trigger: Name = "manual"
     expect_plan: Annotated[str, StringConstraints(pattern="^[0-9a-f]{12,64}$")] | None = None
-    confirm: Annotated[str, StringConstraints(max_length=200)] = ""
-    break_glass: bool = False
+    break_glass: StrictBool = False
 
 
 class Started(Value):

@@ -12,12 +12,13 @@ from pydantic import StringConstraints
 from rollback_manager.authority.ci_tokens import LONGEST_TOKEN, BadCiToken, NotAllowed
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.values import Value
+from starters.gateway.api.names import Body
 from starters.gateway.ci.door import CiDoor
 from starters.gateway.identity import Known
 from starters.gateway.problems import Refused
 
 
-class SignIn(Value):
+class SignIn(Body):
     """The OIDC token of the job, as its CI gave it for this gateway's audience."""
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TOKEN)]

@@ -18,16 +18,15 @@ from rollback_manager.contract import (
     release_id,
 )
 from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
-from rollback_manager.values import Value
 from starters.gateway import asking
-from starters.gateway.api.names import Name
+from starters.gateway.api.names import Body, Name
 from starters.gateway.identity import Known, Who
 from starters.gateway.problems import Refused
 
 router = APIRouter(prefix="/api/v1/ci", tags=["ci"])
 
 
-class GoingOut(Value):
+class GoingOut(Body):
     """A release that would go out. digest, version: which one; left out: any at all."""
 
     env: Name
@@ -36,7 +35,7 @@ class GoingOut(Value):
     digest: Annotated[str, StringConstraints(pattern=r"^\S*$", max_length=512)] = ""
 
 
-class WentOut(Value):
+class WentOut(Body):
     """A release that went out, and runs."""
 
     env: Name

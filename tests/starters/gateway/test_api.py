@@ -87,6 +87,15 @@ async def test_a_refusal_says_what_it_means_and_what_to_do(
     assert "script" not in answer.text
 
 
+async def test_a_word_that_nobody_knows_is_refused_and_starts_nothing(gate: Gate) -> None:
+    """Ignored, this one would start a rollback to another version than the one that was meant."""
+    meant = _wanted(gate) | {"version": "v0"}
+    for path in ("plans", "rollbacks"):
+        refused = await gate.http.post(f"/api/v1/{path}", json=meant)
+        assert refused.status_code == 422
+        assert "version" in refused.json()["detail"]
+
+
 async def test_another_sites_page_cannot_ask_for_anything(gate: Gate) -> None:
     elsewhere = {"Origin": "http://elsewhere.test"}
     answer = await gate.http.post("/api/v1/rollbacks", json=_wanted(gate), headers=elsewhere)

@@ -202,7 +202,9 @@ async def test_the_person_behind_a_job_has_asked_for_what_it_starts(job: Job) ->
     again = await job.start(key)  # somebody else runs the same job again
     assert (again.status_code, again.json()) == (202, started.json())
     body = {"behind": ["nobody@example.com"]}
-    await job.start(f"k-2-{job.rig.service}", **body)
+    refused = await job.start(f"k-2-{job.rig.service}", **body)
+    assert refused.status_code == 422
+    await job.start(f"k-2-{job.rig.service}")
     request = await job.rig.rollbacks.rollback(f"rollback/test/k-2-{job.rig.service}").request()
     assert request.behind == ("ci:github/user/99",)
 
