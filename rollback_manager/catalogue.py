@@ -170,8 +170,14 @@ class Catalogue(Value):
 
     @property
     def directory(self) -> Directory:
-        """All people, to be found by their accounts."""
-        return Directory(people=self.people)
+        """All people, to be found by their accounts, and whom else the catalogue names."""
+        owners = (one for service in self.services.values() for one in service.owners)
+        others = (
+            name
+            for env in self.environments.values()
+            for name in (*env.approvers, *env.roles.named)
+        )
+        return Directory(people=self.people, named=frozenset((*owners, *others)))
 
     def placement(self, env: str, service: str) -> Placement:
         """Where the service runs in that environment, or an error that lists what there is."""

@@ -13,6 +13,10 @@ Subject = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}$"
 """The directory's name of one human or machine: `ana@example.com`, `ci:github/8812`."""
 
 
+OURS = ("local:", "ci:", "alert:", "incident/")
+"""How subjects begin that we give out ourselves; no identity provider may."""
+
+
 class Kind(StrEnum):
     """What stands behind a subject. Machines may ask; they never approve."""
 
@@ -39,7 +43,10 @@ class Person(Value):
     behind: tuple[str, ...] = ()
 
     def is_among(self, names: tuple[str, ...]) -> bool:
-        """Whether one of `names`, groups or subjects, means this person."""
+        """Whether one of `names`, groups or subjects, means this person.
+
+        Who signs in comes through `Directory.completed` first: no name is both there.
+        """
         return self.subject in names or bool(set(self.groups) & set(names))
 
 
@@ -57,9 +64,35 @@ class Accounts(Value):
 
 
 class Directory(Value):
-    """All people of the catalogue. Duties are separated by person, not by account."""
+    """All people of the catalogue. Duties are separated by person, not by account.
+
+    named: whom its roles, approvers and owners name, people and groups alike.
+    """
 
     people: dict[Subject, Accounts] = Field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+
+    def is_of_one(self, name: str) -> bool:
+        """Whether the name means one person or machine alone; every other one means a group alone.
+
+        A key of `people` is a person, what stands in somebody's `groups` is a group. Where neither
+        says it, the form does: a mail address, or a subject of our own kind, is of one.
+        """
+        if name in self.people:
+            return True
+        return ("@" in name or name.startswith(OURS)) and name not in self._groups
+
+    def is_taken(self, subject: str) -> bool:
+        """Whether the catalogue uses this name for a group: nobody may sign in under it."""
+        return not self.is_of_one(subject) and subject in self.named | self._groups
+
+    def uncounted(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Groups that are called as one person is; to be in one makes nobody that person."""
+        return tuple(one for one in groups if self.is_of_one(one))
+
+    @property
+    def _groups(self) -> frozenset[str]:
+        return frozenset(name for one in self.people.values() for name in one.groups)
 
     def by_subject(self, subject: str) -> Person | None:
         """The person of that subject; None: not in the catalogue."""
@@ -67,11 +100,14 @@ class Directory(Value):
         return None if known is None else Person(subject=subject, groups=known.groups)
 
     def completed(self, person: Person) -> Person:
-        """The same person with the groups that the catalogue gives them beside their own."""
-        known = self.people.get(person.subject)
-        if known is None:
-            return person
-        groups = tuple(dict.fromkeys((*person.groups, *known.groups)))
+        """The same person with the groups that the catalogue gives them beside their own.
+
+        Without those of the sign-in that are called as a person is.
+        """
+        uncounted = self.uncounted(person.groups)
+        own = (one for one in person.groups if one not in uncounted)
+        known = self.people.get(person.subject, Accounts())
+        groups = tuple(dict.fromkeys((*own, *known.groups)))
         return person.model_copy(update={"groups": groups})
 
     def by_slack(self, team: str, user: str) -> Person | None:
@@ -102,3 +138,11 @@ def shared_accounts(people: Mapping[str, Accounts]) -> Iterator[tuple[str, str, 
             if times[account] > 1:
                 also = ", ".join(s for s, a in held.items() if a == account and s != subject)
                 yield subject, field, f"{account} is also {also}'s: one account is one person"
+
+
+def groups_that_are_people(people: Mapping[str, Accounts]) -> Iterator[tuple[str, str]]:
+    """(subject, what is wrong) for each group in `people` that is called as somebody there."""
+    for subject, one in people.items():
+        for name in one.groups:
+            if name in people:
+                yield subject, f"{name} is a person of this catalogue, and so no group"

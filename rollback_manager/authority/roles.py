@@ -37,6 +37,13 @@ class Roles(Value):
     ci: Names = ()
     """Pipelines, such as `ci:github/8812` by the id of the repository: they ask, never approve."""
 
+    @property
+    def named(self) -> frozenset[str]:
+        """All names in it."""
+        return frozenset(
+            (*self.on_call, *self.incident_commander, *self.admin, *self.auditor, *self.ci)
+        )
+
 
 def roles_of(
     person: Person, roles: Roles, owners: tuple[str, ...] = (), approvers: tuple[str, ...] = ()

@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rollback_manager.authority.keys import VerifyKey, unclear
 from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.authority.people import Accounts, shared_accounts
+from rollback_manager.authority.people import (
+    Accounts,
+    groups_that_are_people,
+    shared_accounts,
+)
 from rollback_manager.authority.roles import Roles
 
 Wrong = Iterator[tuple[tuple[int | str, ...], str]]
@@ -12,9 +16,11 @@ Wrong = Iterator[tuple[tuple[int | str, ...], str]]
 
 
 def senseless_people(people: Mapping[str, Accounts]) -> Wrong:
-    """Accounts that two people have; the path begins below `people`."""
+    """Accounts that two people have, people as groups; the path begins below `people`."""
     for subject, field, said in shared_accounts(people):
         yield (subject, field), said
+    for subject, said in groups_that_are_people(people):
+        yield (subject, "groups"), said
 
 
 def senseless_level(

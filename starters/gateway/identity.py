@@ -1,5 +1,6 @@
 """Who is asking, and whether a browser elsewhere made them ask."""
 
+import logging
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +13,7 @@ from starters.gateway.doors import Doors, known_doors
 from starters.gateway.lanes import DECISIONS, lane_of
 from starters.gateway.problems import Refused
 
+log = logging.getLogger(__name__)
 SIGN_IN = "Sign in on the gateway's own page: /sign-in"
 GO_THERE = "Open the gateway by the address that it prints when it starts."
 
@@ -39,8 +41,27 @@ async def _known(request: Request, known: Doors) -> Person:
         found = known.sign_in.signed_in(request)
         if found is None:
             raise Refused(401, "not-signed-in", "nobody is signed in", next_step=SIGN_IN)
-        return known.catalogue.directory.completed(found.person_at(known.now()))
+        return _by_the_catalogue(known, found.person_at(known.now()))
     return local_operator(known)
+
+
+def _by_the_catalogue(known: Doors, person: Person) -> Person:
+    """With the groups of the catalogue; Refused (403) under the name of a group of it.
+
+    Asked at each request: rights go by names, and a name must mean one person or one group.
+    """
+    directory = known.catalogue.directory
+    if directory.is_taken(person.subject):
+        raise Refused(
+            403,
+            "name-of-a-group",
+            f"the catalogue has a group of the name that you sign in with: {person.subject}",
+            next_step="If it is yours, have it put under `people` of the catalogue; else: /sign-in",
+        )
+    if lost := directory.named.intersection(directory.uncounted(person.groups)):
+        about = {"person": person.subject, "groups": sorted(lost)}
+        log.warning("groups that are called as people are did not count", extra=about)
+    return directory.completed(person)
 
 
 def local_operator(known: Doors) -> Person:

@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 from pydantic import SecretStr
 
-from rollback_manager.authority.people import Kind, Person
+from rollback_manager.authority.people import OURS, Kind, Person
 from rollback_manager.values import Value
 
 SKEW = timedelta(seconds=60)
@@ -23,8 +23,6 @@ LONGEST = 32_000
 MOST_GROUPS = 500
 ALGORITHMS = ("RS256", "ES256", "ES384", "PS256", "EdDSA")
 """What may be chosen; never HS256, whose key is the client's secret, and never `none`."""
-OURS = ("local:", "ci:", "alert:", "incident/")
-"""How our own subjects begin; nobody's directory may give these out."""
 POSSESSION = frozenset({"otp", "hwk", "swk", "sms", "tel", "sc", "pop"})
 KNOWLEDGE = frozenset({"pwd", "pin", "kba"})
 INHERENCE = frozenset({"face", "fpt", "iris", "retina", "vbm", "user"})

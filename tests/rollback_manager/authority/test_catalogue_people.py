@@ -80,3 +80,12 @@ def test_two_people_cannot_have_one_account_nor_two_keys_one_name() -> None:
     )
     with pytest.raises(CatalogueError, match="two keys have this kid: now"):
         read_catalogue(keys)
+
+
+def test_a_person_is_no_group_and_the_catalogue_knows_all_whom_it_names() -> None:
+    both = SECURED.replace("    groups: [payments]", "    groups: [bo@example.com]")
+    both += "  bo@example.com: {}\n"
+    with pytest.raises(CatalogueError, match=r"catalogue.yaml:22: .*bo@example.com is a person"):
+        read_catalogue(both)
+    directory = read_catalogue(SECURED).directory
+    assert directory.named == {"on-call", "commanders", "payments"}

@@ -122,6 +122,26 @@ async def test_a_person_comes_in_with_their_groups_and_factors(door: Door) -> No
     ), "groups of the provider, and those that the catalogue gives besides"
 
 
+async def test_nobody_comes_in_under_the_name_of_a_group(door: Door) -> None:
+    door.provider.subject = "leads"  # a provider may call a person so
+    await door.come_in()
+    assert await door.me() == 403
+    page = await door.http.get("/services")
+    assert page.status_code == 403
+    assert "the catalogue has a group of the name that you sign in with: leads" in page.text
+    door.provider.subject = "visitor"  # names nobody's group: they may look
+    await door.come_in()
+    assert isinstance(await door.me(), Person)
+
+
+async def test_a_group_that_is_called_as_a_person_makes_nobody_that_person(door: Door) -> None:
+    door.provider.subject = "bo@example.com"
+    door.provider.groups = ("ana@example.com", "ci:github/1", "cy@example.com", "visitors")
+    await door.come_in()
+    assert isinstance(me := await door.me(), Person)
+    assert (me.subject, me.groups) == ("bo@example.com", ("visitors",))
+
+
 async def test_a_page_leads_to_the_provider_and_back_to_itself(door: Door) -> None:
     sent = await door.http.get("/services/test/shop")
     assert sent.headers["location"] == "/sign-in?then=%2Fservices%2Ftest%2Fshop"
