@@ -26,13 +26,13 @@ class Starts:
         """Raise Blocked where starts must be signed and this one is not, for just this.
 
         A question for a plan has no origin, and touches nothing. What another workflow of ours
-        began needs no signature: only a worker can make one the child of another. Breaking the
-        glass needs one in any case.
+        began needs no signature: only a worker can make one the child of another, and under which
+        id is looked at, as anybody may choose that. Breaking the glass needs one in any case.
         """
         environment, origin = self._catalogue.environments[request.env], request.origin
         if environment.security is SecurityLevel.LOCAL or origin is None:
             return
-        if origin.parent and not request.break_glass:
+        if _is_ours(request, origin) and not request.break_glass:
             return
         try:
             claims = verified(request, origin, environment.signing_keys)
@@ -60,6 +60,15 @@ class Starts:
         kept = self._chain.append(event)
         if (kept.object, kept.outcome) != (event.object, event.outcome):
             raise BadToken("its signature began another run already")
+
+
+def _is_ours(request: RollbackRequest, origin: Origin) -> bool:
+    """Whether its parent is what it seems: the rollback of which it is a part, or its incident.
+
+    A part is asked about no more, and its id alone would make it one: its word only the whole has.
+    """
+    is_part = origin.parent.startswith("rollback/") and bool(request.word)
+    return is_part or (origin.parent.startswith("incident/") and origin.parent == request.incident)
 
 
 def _refused(request: RollbackRequest, bad: BadToken) -> Blocked:

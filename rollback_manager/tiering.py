@@ -81,9 +81,14 @@ def is_automatic(request: RollbackRequest) -> bool:
 
 
 def is_by_word(request: RollbackRequest) -> bool:
-    """Whether an incident began it on somebody's word, which nobody has signed."""
+    """Whether an incident began it on somebody's word, which nobody has signed.
+
+    Whoever may write to Temporal starts an incident's workflow under any id, and says any name to
+    it: what has a parent, is no part of a rollback and not what an incident began by itself is so.
+    """
     parent = _parent(request)
-    return parent.startswith("incident/") and parent != request.requested_by
+    by_itself = parent == request.requested_by == request.incident
+    return bool(parent) and not request.word and not by_itself
 
 
 def _parent(request: RollbackRequest) -> str:

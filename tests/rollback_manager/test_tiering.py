@@ -145,6 +145,18 @@ def test_on_a_word_to_an_incident_that_nobody_signed_somebody_is_asked_also_at_t
     assert plan.quorum.votes == 1
 
 
+@pytest.mark.parametrize("parent", ["incident/prod/shop/v1", "rollback/prod/shop", "mallory"])
+@pytest.mark.parametrize("by_name", ["ana", "", None])
+def test_a_word_to_an_incidents_workflow_under_any_id_is_one_and_a_part_is_none(
+    parent: str, by_name: str | None
+) -> None:
+    canary = facts(rehearsed(1), strategy="canary")
+    more: dict[str, Any] = {"incident": "incident/prod/shop/v2", "origin": begun_by(parent)}
+    by = parent if by_name is None else by_name
+    assert judged(canary, requested_by=by, **more)[1].approval.required
+    assert not judged(canary, requested_by=by, word="w", **more)[1].approval.required
+
+
 @pytest.mark.parametrize(
     "name", ["ana@example.com", "ci:github/8812", "incident/prod/other/v2", "incident/test/shop/v2"]
 )

@@ -24,7 +24,11 @@ from rollback_manager.contract import (
 )
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident import Status
-from rollback_manager.incidents.incident_status import IncidentOpening, IncidentVerdict
+from rollback_manager.incidents.incident_status import (
+    IncidentOpening,
+    IncidentStatus,
+    IncidentVerdict,
+)
 from rollback_manager.incidents.triggers import Source, TriggerKind
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import Result, RollbackOutcome, State
@@ -189,3 +193,38 @@ async def test_an_incidents_own_rollback_needs_no_signature_and_one_on_somebodys
         await handle.terminate()
         await made.client.get_workflow_handle(rollback.id).cancel()
         assert (await rollback.result()).result is Result.ABORTED
+
+
+@pytest.mark.parametrize("id", ["rollback/test/forged", "mallory"])
+async def test_an_incident_under_an_id_of_somebodys_own_begins_nothing(
+    unmanned: Rig, id: str
+) -> None:
+    unmanned.world.shares_now = {"v1": 50, "v2": 50}
+    async with secured_rig(unmanned).at_work() as made:
+        await end_budget(made.client)
+        told = alarm(made, trigger=TriggerKind.FEATURE_REGRESSION, source=Source.CLIENT, size=None)
+        handle = await made.client.start_workflow(
+            INCIDENT_WORKFLOW,
+            IncidentOpening(env="test", service=made.service, version="v2"),
+            id=f"{id}-{made.service}",
+            task_queue=made.settings.task_queue,
+            result_type=IncidentStatus,
+            start_signal="alarm",
+            start_signal_args=[told],
+        )
+
+        async def seen(*, begun: bool) -> IncidentStatus:
+            async with asyncio.timeout(20):
+                while True:
+                    one: IncidentStatus = await handle.query("status", result_type=IncidentStatus)
+                    if one.incident.status is Status.DECISION_MADE and bool(one.rollback) is begun:
+                        return one
+                    await asyncio.sleep(0.1)
+
+        await seen(begun=False)
+        await handle.signal("decide", IncidentVerdict(action=Action.ROLLBACK, by=CY))
+        forged = made.rollbacks.rollback((await seen(begun=True)).rollback)
+        outcome = await forged.result()
+        assert (outcome.result, made.world.ledger) == (Result.BLOCKED, [])
+        assert "it is not signed" in outcome.because
+        await handle.terminate()

@@ -74,11 +74,8 @@ async def start(
     )
     running = await asking.start(known, person, asked)
     # It may have run before: its own history says for what, whichever gateway began it.
-    # A job that somebody else runs again is the same job: whoever began it stays behind it.
-    if key is not None:
-        began = (await running.request()).unsigned
-        if began != asked.model_copy(update={"behind": began.behind}):
-            raise other_request()
+    if key is not None and not asking.is_same(await running.request(), asked):
+        raise other_request()
     known.plans.begun(running.id, about)
     response.headers["Location"] = f"/api/v1/{running.id}"
     return Started(rollback=running.id, env=asked.env, key=asked.key)

@@ -21,11 +21,13 @@ from rollback_manager.authority.ci_tokens import BadCiToken
 from rollback_manager.authority.people import Accounts
 from rollback_manager.errors import Unreachable
 from starters.gateway.app import make_app
+from starters.gateway.auditing import Auditing
 from starters.gateway.ci.door import CiDoor, key_sets
 from tests import rig
 from tests.incident_rig import end_budget
 from tests.rig import Rig
 from tests.starters.gateway.conftest import ORIGIN, doors_of
+from tests.starters.gateway.test_deciding import Chain
 
 NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)
 KEY = new_key()
@@ -93,7 +95,8 @@ async def opened(made: Rig) -> AsyncIterator[Job]:
         credentials=Credentials(b"k" * 32),
     )
     at = provider.now  # it stands still: some tokens are a second too early, and stay it
-    app = make_app(replace(doors_of(made), catalogue=catalogue, ci=door, now=lambda: at))
+    parts = {"catalogue": catalogue, "ci": door, "auditing": Auditing(Chain())}
+    app = make_app(replace(doors_of(made), **parts, now=lambda: at))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         yield Job(made, provider, http)
