@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from starters.console import Answer
 if TYPE_CHECKING:
     from rollback_manager.client import RollbackClient
     from rollback_manager.report import Report
+
+CLOSING_S, ASK_EVERY_S = 15.0, 0.5
+"""A rollback that has said how it ended still tells people of it: only then its history ends."""
 
 
 async def with_page(client: RollbackClient, answer: Answer) -> Answer:
@@ -34,9 +38,17 @@ async def _summary(client: RollbackClient, answer: Answer) -> str:
         because = str(answer.document.get("because", ""))
         return markdown.going_on(rollback, because, answer.code)
     try:
-        return markdown.ci_summary(await _report(client, rollback))
-    except RollbackError:
+        return markdown.ci_summary(await _of_the_end(client, rollback))
+    except (RollbackError, TimeoutError):
         return markdown.ended(RollbackOutcome.model_validate(told), answer.code)
+
+
+async def _of_the_end(client: RollbackClient, rollback: str) -> Report:
+    """The report once it says how it ended; TimeoutError where it still goes on for long."""
+    async with asyncio.timeout(CLOSING_S):
+        while (report := await _report(client, rollback)).ended is None:  # noqa: ASYNC110 -- far away
+            await asyncio.sleep(ASK_EVERY_S)
+    return report
 
 
 async def _report(client: RollbackClient, rollback: str) -> Report:

@@ -29,12 +29,17 @@ from tests import encrypted, rig
 from tests.commands import typed
 from tests.end_to_end.test_web_ui import browser, codec_server, page_of, send
 from tests.rig import Rig
-from tests.starters.gateway.slack.conftest import POLICY, Chat, opened
+from tests.starters.gateway.slack.conftest import POLICY as SLACKS
+from tests.starters.gateway.slack.conftest import Chat, opened
 from tests.told import SLACK_TOKEN, fitted, slack
 from tests.workflows.test_telling import shown
 from workers.temporal_server import TemporalServer
 
 __all__ = ["browser"]  # a fixture
+TIMEOUTS = rig.POLICY["timeouts"]
+assert isinstance(TIMEOUTS, dict)
+POLICY = SLACKS | {"timeouts": TIMEOUTS | {"drain_s": 60}}
+"""As long as it drains it is looked at."""
 LOOKS = 7
 """Instants at each of two states; with the end, and in four ways, they are over fifty."""
 LATE_S = 2.0

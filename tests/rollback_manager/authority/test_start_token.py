@@ -33,6 +33,7 @@ CHANGED: dict[str, Any] = {
     "expect_plan": "a" * 64,
     "evidence": ({"at": NOW, "requests": {}, "errors": {}},),
     "adopts": "rollback/prod/inc-0",
+    "first_run": "run-0",
     "needs_approval": True,
     "trace": {"new": "v2"},
     "votes": 1,

@@ -127,6 +127,7 @@ def hostile_pages() -> Iterator[tuple[str, dict[str, Any]]]:
             "now": status_view.status(now_is, b.at(9)),
             "asked": asked,
             "pictures": [(HOSTILE, f"/{HOSTILE}", HOSTILE)],
+            "evidence": [(HOSTILE, f"/{HOSTILE}", HOSTILE)],
             "plan": plan_view.sections(plan),
             "by_hand": (HOSTILE,),
             "told": sections,
@@ -192,7 +193,8 @@ def test_nothing_that_is_quoted_becomes_a_page(template: str, values: dict[str, 
     )
     text = bytes(rendered.part(template, shell=shell, **values).body).decode()
     read = Read(text)
-    pictures = len(values.get("pictures", ()))
+    drawn = ("pictures", "evidence") if template == "rollback.html" else ("pictures",)
+    pictures = sum(len(values.get(name, ())) for name in drawn)
     assert read.tags.count("img") == pictures
     assert read.tags.count("script") == (1 if template == "rollback.html" else 0)
     assert read.handlers == []
