@@ -131,6 +131,7 @@ async def _decided(known: Doors, person: Person, same: _Same) -> Carried:
     level = allowed.level_of(known.catalogue, asked.rollback.split("/")[1])
     case = await _case(known, asked, level)
     _must_be_of_it(asked, case.request)
+    _must_be_open(asked, case.status)
     facts = allowed.facts(
         known.catalogue,
         case.request,
@@ -190,6 +191,22 @@ def _must_be_of_it(asked: Asked, request: RollbackRequest) -> None:
             f"{asked.rollback} has no such service",
             effect="This call changed nothing.",
             next_step=f"See which it has: rollback-manager status {asked.rollback}",
+        )
+
+
+def _must_be_open(asked: Asked, status: RollbackStatus | None) -> None:
+    """The same step may wait again: an answer to its first question is none to the second.
+
+    Where decisions are signed the rollback refuses that, too; elsewhere nobody else would.
+    """
+    if asked.deciding not in _STEPS or not asked.nonce or status is None:
+        return
+    if asked.nonce != _nonce(asked.model_copy(update={"nonce": ""}), status):
+        raise Refused(
+            409,
+            "not-asked",
+            f"{asked.step[:80]} does not ask that any more: it was answered, or asks anew",
+            next_step=f"See how it stands: rollback-manager status {asked.rollback}",
         )
 
 

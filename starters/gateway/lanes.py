@@ -28,7 +28,7 @@ DECISIONS = Lane(
     "decisions",
     re.compile(
         r"/api/v1/rollback/[^/]+/[^/]+/decisions"
-        r"|/rollback/[^/]+/[^/]+/(approve|reject|abort|pause|resume)"
+        r"|/rollback/[^/]+/[^/]+/(approve|reject|abort|pause|resume|retry-step|skip-step)"
         r"|/slack/[a-z]+"
     ),
     at_once=32,

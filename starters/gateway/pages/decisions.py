@@ -17,8 +17,7 @@ from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import asking, rendered, said
 from starters.gateway.pages.forms import Form, Sent
-from starters.gateway.pages.rollback import Part
-from starters.gateway.pages.seen import ANSWER_S, Seen, seen
+from starters.gateway.pages.seen import ANSWER_S, Part, Seen, seen
 
 router = APIRouter(route_class=rendered.PageRoute)
 NOTHING_YET = Sent(token="", id="none")
@@ -41,13 +40,13 @@ async def approve(
         lacking = asking.missing(asked, sent.confirm, sent.incident, sent.reason)
         if lacking or asked.proof:
             return _confirming(request, person, _Running(found, found.status), sent, lacking)
-    return await _decided(known, person, found.id, Deciding.APPROVE, sent)
+    return await decided(known, person, found.id, Deciding.APPROVE, sent)
 
 
 @router.post("/rollback/{env}/{key}/reject")
 async def reject(env: Part, key: Part, known: Known, person: Who, sent: Form) -> Response:
     """A vote against the plan that was shown."""
-    return await _decided(known, person, rollback_id(env, key), Deciding.REJECT, sent)
+    return await decided(known, person, rollback_id(env, key), Deciding.REJECT, sent)
 
 
 @router.get("/rollback/{env}/{key}/abort")
@@ -62,12 +61,13 @@ async def to_abort(env: Part, key: Part, request: Request, known: Known, person:
 async def abort(env: Part, key: Part, known: Known, person: Who, sent: Form) -> Response:
     """Stop. One person is enough, on purpose."""
     deciding = Deciding(f"abort_{sent.mode}")
-    return await _decided(known, person, rollback_id(env, key), deciding, sent)
+    return await decided(known, person, rollback_id(env, key), deciding, sent)
 
 
-async def _decided(
+async def decided(
     known: Doors, person: Person, rollback: str, deciding: Deciding, sent: Sent
 ) -> Response:
+    """Carry it there; then the rollback's page again, with what became of it."""
     asked = Asked(
         rollback=rollback,
         deciding=deciding,
@@ -75,6 +75,8 @@ async def _decided(
         plan=sent.plan,
         nonce=sent.nonce,
         reason=sent.reason,
+        step=sent.step,
+        service=sent.service,
         confirm=sent.confirm,
         incident=sent.incident,
     )
@@ -93,8 +95,10 @@ async def _decided(
 
 
 async def _too_late(known: Doors, rollback: str) -> Carried:
-    """What a decision about a rollback is told that takes none any more."""
+    """What a decision is told that nobody there takes, or takes any more."""
     now_is = await known.rollbacks.rollback(rollback).status()
+    if now_is.outcome is None:
+        return Carried(applied=False, because="nothing of that name waits there now")
     return Carried(applied=False, because=f"it has ended as {words.state(now_is)}")
 
 

@@ -29,6 +29,8 @@ class Sent(Value):
     id: Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
     plan: Annotated[str, StringConstraints(pattern="^([0-9a-f]{12,64})?$")] = ""
     nonce: Annotated[str, StringConstraints(max_length=64)] = ""
+    service: Annotated[str, StringConstraints(pattern=f"^({NAME.pattern})?$")] = ""
+    step: Annotated[str, StringConstraints(pattern="^[a-z0-9_-]{0,63}$")] = ""
     reason: Text = ""
     mode: Annotated[str, StringConstraints(pattern="^(hold|restore)$")] = "hold"
     confirm: Text = ""

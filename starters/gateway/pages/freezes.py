@@ -20,7 +20,7 @@ from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import rendered
 from starters.gateway.pages.forms import Form, Sent
-from starters.gateway.pages.rollback import Part
+from starters.gateway.pages.seen import Part
 from starters.gateway.problems import Refused
 
 router = APIRouter(route_class=rendered.PageRoute)

@@ -13,7 +13,7 @@ from rollback_manager.rendering.layout import foreign
 from rollback_manager.rendering.report_parts import Section, Table
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import rendered
-from starters.gateway.pages.rollback import Part
+from starters.gateway.pages.seen import Part
 from starters.gateway.pages.status_view import ACT, RUN, WAIT, Badge
 
 router = APIRouter(route_class=rendered.PageRoute)

@@ -12,8 +12,7 @@ from rollback_manager.rendering.report_summary import headline, is_good, summary
 from starters import refusals
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import rendered
-from starters.gateway.pages.rollback import Part
-from starters.gateway.pages.seen import told
+from starters.gateway.pages.seen import Part, told
 from starters.gateway.pictures import pictures
 
 router = APIRouter(route_class=rendered.PageRoute)

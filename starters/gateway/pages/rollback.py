@@ -1,22 +1,21 @@
 """One rollback: how it stands, what is asked of people, the plan, the picture, what was said."""
 
 from collections.abc import Iterator
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from rollback_manager.contract import NAME
+from rollback_manager.authority.people import Person
 from rollback_manager.rendering import evidence_words, report_sections
 from rollback_manager.rendering.report_parts import Section
 from rollback_manager.report import Report
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
-from starters.gateway.pages import asking, plan_view, rendered, said, status_view
-from starters.gateway.pages.seen import Seen, seen
+from starters.gateway.pages import asking, plan_view, rendered, said, status_view, ways
+from starters.gateway.pages.seen import Part, Seen, seen
+from starters.gateway.pages.steering import steering
 from starters.gateway.pictures import evidence, pictures
 
 router = APIRouter(route_class=rendered.PageRoute)
-Part = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
 TOLD_HERE = (
     report_sections.BELIEVED,
     evidence_words.EVIDENCE,
@@ -38,7 +37,7 @@ async def rollback(
         person,
         "rollback.html",
         said=said.opened(known, person, said_),
-        **live_parts(known, found),
+        **live_parts(known, person, found),
         plan=plan_view.sections(found.plan) if found.plan else (),
         by_hand=plan_view.by_hand(found.plan) if found.plan else (),
         told=tuple(_told(found.report)),
@@ -51,17 +50,19 @@ async def live(env: Part, key: Part, request: Request, known: Known, person: Who
     """What changes by itself, for the script that redraws it."""
     found = await seen(known, env, key)
     shell = rendered.shell(request, person)
-    return rendered.part("again.html", shell=shell, **live_parts(known, found))
+    return rendered.part("again.html", shell=shell, **live_parts(known, person, found))
 
 
-def live_parts(known: Doors, found: Seen) -> dict[str, object]:
+def live_parts(known: Doors, person: Person, found: Seen) -> dict[str, object]:
     """What a look at it shows that may be different at the next one."""
-    now_is = found.status
+    now_is, steer = found.status, steering(known, person, found)
     return {
         "id": found.id,
         "silent": found.silent,
         "now": status_view.status(now_is, known.now()) if now_is else None,
         "asked": asking.question(now_is, found.plan) if now_is else None,
+        "steer": steer,
+        "steer_key": ways.key(steer),
         "pictures": pictures(found.report),
         "evidence": evidence(found.report),
     }

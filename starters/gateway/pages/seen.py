@@ -2,8 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Annotated
 
-from rollback_manager.contract import rollback_id
+from fastapi import Path
+
+from rollback_manager.contract import NAME, rollback_id
 from rollback_manager.errors import NotFound, RollbackError, Unreachable
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackStatus
@@ -11,6 +14,8 @@ from rollback_manager.report import Report
 from starters import refusals
 from starters.gateway.doors import Doors
 
+Part = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
+"""Environment and key, as they stand in an address."""
 ANSWER_S = 2.5
 """A page is there within three seconds, also where no worker is."""
 

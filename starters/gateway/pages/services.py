@@ -15,7 +15,7 @@ from starters import refusals
 from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import freezes, rendered
-from starters.gateway.pages.rollback import Part
+from starters.gateway.pages.seen import Part
 from starters.gateway.pages.status_view import ACT, GOOD, WAIT, Badge
 
 router = APIRouter(route_class=rendered.PageRoute)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -20,13 +21,18 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import Answered, Decision, RollbackRequest, Vote
 from rollback_manager.errors import NotFound, Unreachable
-from rollback_manager.progress import RollbackStatus, ServiceStatus, State
+from rollback_manager.progress import RollbackStatus, ServiceStatus, State, StepState, StepStatus
+from rollback_manager.report import Report
 from rollback_manager.tier import Tier
 from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.ci.door import CiDoor
 from starters.gateway.deciding import Asked, Deciding, decide
 from starters.gateway.doors import Binding, Doors
+from starters.gateway.pages.decisions import decided
+from starters.gateway.pages.forms import Sent as FormSent
+from starters.gateway.pages.seen import Seen
+from starters.gateway.pages.steering import steering
 from starters.gateway.problems import Refused
 from starters.gateway.replays import Replays
 from starters.gateway.signing import SigningKey
@@ -45,7 +51,7 @@ CHECKOUT = ServiceStatus(
     state=State.NEEDS_HUMAN,
     from_version="v2",
     to_version="v1",
-    steps=(),
+    steps=(StepStatus(name="drain", target="no request", state=StepState.FAILED),),
     nonce="step's question",
 )
 STRANGER = Person(subject="eve@example.com", groups=("sales",))
@@ -194,6 +200,54 @@ async def test_who_names_a_step_answers_the_question_that_is_open_there(
     asked = _asked(Deciding.RETRY_STEP, step=step, service="checkout")
     assert (await decide(_doors(sent), OWNER, Channel.CLI, asked)).applied
     assert _claims(sent.got[0].token)["nonce"] == nonce
+
+
+async def test_a_form_answers_the_question_of_the_service_whose_step_it_names(sent: Sent) -> None:
+    form = {"token": "t", "id": "web-1", "plan": DIGEST, "nonce": CHECKOUT.nonce}
+    form |= {"service": "checkout", "step": "drain"}
+    for verb in (Deciding.RETRY_STEP, Deciding.SKIP_STEP):
+        of = FormSent.model_validate(form | {"id": f"web-{verb.replace('_', '-')}"})
+        answer = await decided(_doors(sent), OWNER, ROLLBACK, verb, of)
+        assert answer.status_code == 303
+        assert sent.got[-1].step == "drain"
+        claims = _claims(sent.got[-1].token)
+        assert (claims["nonce"], claims["plan"]) == (CHECKOUT.nonce, DIGEST)
+        assert claims["dec"] == str(verb)
+
+
+@pytest.mark.parametrize(
+    ("person", "tier", "buttons", "because"),
+    [
+        (OWNER, Tier.T2, ["retry-step", "skip-step"], ""),
+        (OWNER, Tier.T3, [], "only incident commander"),
+        (STRANGER, Tier.T1, [], "eve@example.com may not retry step"),
+        (
+            Person(subject="oc@example.com", groups=("on-call",), method="web"),
+            Tier.T2,
+            ["retry-step"],
+            "oc@example.com may not skip step at T2",
+        ),
+    ],
+)
+async def test_a_page_has_buttons_for_who_may_and_reasons_for_who_may_not(
+    sent: Sent, person: Person, tier: Tier, buttons: list[str], because: str
+) -> None:
+    sent.tier = tier
+    report = cast(Report, SimpleNamespace(request=await sent.request()))
+    ways = steering(_doors(sent), person, Seen(ROLLBACK, await sent.status(), report))
+    assert [one.path for one in ways if not one.may_not] == buttons
+    assert because in " ".join(one.may_not for one in ways)
+
+
+async def test_an_answer_to_a_question_that_was_answered_is_not_sent(sent: Sent) -> None:
+    for step in ("drain", "wave-1"):
+        asked = _asked(
+            Deciding.SKIP_STEP, step=step, service="checkout", nonce="an old one", id=step
+        )
+        with pytest.raises(Refused, match="does not ask that any more") as refused:
+            await decide(_doors(sent), OWNER, Channel.WEB, asked)
+        assert refused.value.status == 409
+    assert not sent.got
 
 
 async def test_a_step_of_another_rollbacks_service_is_not_reached_through_this_one(

@@ -11,6 +11,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from rollback_manager.authority.people import Person
@@ -24,6 +25,7 @@ from starters.gateway.doors import Binding
 from starters.gateway.lanes import DECISIONS, LANES, OTHERS, lane_of
 from starters.gateway.limits import Limits
 from starters.gateway.pace import RATES, Kind
+from starters.gateway.pages import decisions, steering
 from starters.gateway.problems import Refused
 from tests.starters.gateway.conftest import ORIGIN, Gate
 from workers import gateway as process
@@ -82,6 +84,17 @@ def test_decisions_have_a_lane_of_their_own() -> None:
         assert lane_of(path) is DECISIONS
     for path in ("/api/v1/rollbacks", "/", "/rollback/prod/k", DECISION + "/x", "/a\n/b"):
         assert lane_of(path) is OTHERS
+
+
+def test_whatever_a_page_lets_people_decide_has_that_lane() -> None:
+    routes = [*decisions.router.routes, *steering.router.routes]
+    posted = [one for one in routes if isinstance(one, APIRoute) and "POST" in one.methods]
+    paths = [one.path.format(env="prod", key="k") for one in posted]
+    assert {path.rpartition("/")[2] for path in paths} == {
+        *("approve", "reject", "abort", "pause", "resume", "retry-step", "skip-step")
+    }
+    for path in paths:
+        assert lane_of(path) is DECISIONS, path
 
 
 async def test_a_flood_at_other_doors_leaves_decisions_their_room() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from rollback_manager.authority.may import Verb
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.contract import AbortMode
 from rollback_manager.decision.engine import decide
@@ -24,7 +25,7 @@ from rollback_manager.release import Release, Standing
 from rollback_manager.rendering import consequences, terminal_incident, terminal_plan, words
 from rollback_manager.tier import Tier
 from starters.gateway.last_plans import MOST, LastPlans
-from starters.gateway.pages import asking, incidents, plan_view, status_view
+from starters.gateway.pages import asking, incidents, plan_view, status_view, ways
 from starters.gateway.pages.services import evidence, readiness
 from starters.gateway.seal import Seal
 from tests import builders as b
@@ -251,3 +252,84 @@ def test_the_plan_on_a_page_says_all_that_the_terminal_says() -> None:
         assert terminal_plan.undo(action) in page
     for gate in plan.gates:
         assert gate.because in page
+
+
+def everybody(verb: Verb) -> str:
+    return ""
+
+
+def stuck(name: str = "shop", **changes: object) -> ServiceStatus:
+    """A service whose drain waits for a person; what was put back afterwards is stuck as well."""
+    steps = (
+        StepStatus(name="redirect_traffic", target="all to v1", state=StepState.DONE),
+        StepStatus(name="drain", target="no request on v2", state=StepState.FAILED),
+        StepStatus(name="clean_up", target="v2 gone"),
+        StepStatus(name="check_slice", target="the last good weights", state=StepState.FAILED),
+    )
+    says = "v2: not put back; drain failed: 3 in flight. Send retry_step, skip_step or abort"
+    asks = {"state": State.NEEDS_HUMAN, "nonce": f"n-{name}", "waits_for": says, "steps": steps}
+    return service(name, **(asks | changes))
+
+
+def test_what_fits_the_moment_is_offered_and_nothing_else() -> None:
+    def paths(now_is: RollbackStatus) -> list[str]:
+        return [one.path for one in ways.ways(now_is, everybody)]
+
+    assert paths(status()) == ["pause"]
+    assert paths(status(services=(service(state=State.PAUSED),))) == ["resume"]
+    some = (service(), service("b", state=State.PAUSED))
+    assert paths(status(services=some)) == ["resume"], "the pause is on its way to the other one"
+    assert paths(status(services=(stuck(),))) == ["retry-step", "skip-step"]
+    assert paths(status(services=(stuck(), service("b")))) == ["retry-step", "skip-step", "pause"]
+    assert paths(status(services=())) == ["pause", "resume"], "its parts know whether they wait"
+    for state in (State.PLANNING, State.HELD, State.WAITING_FOR_APPROVAL, State.RESTORING):
+        assert paths(status(state=state, services=(service(state=state),))) == []
+    ended = b.outcome(services=(b.service_outcome(),))
+    assert paths(status(state=State.FINISHED, outcome=ended, services=(stuck(),))) == []
+    unsaid = stuck(nonce="")  # as the rollback tells it where the service does not answer
+    assert paths(status(services=(unsaid,))) == []
+
+
+def test_each_step_that_waits_has_its_own_question() -> None:
+    two = status(state=State.NEEDS_HUMAN, nonce="", services=(stuck("a"), stuck("b")))
+    found = ways.ways(two, everybody)
+    assert [(one.path, one.service, one.step, one.nonce) for one in found] == [
+        ("retry-step", "a", "drain", "n-a"),
+        ("skip-step", "a", "drain", "n-a"),
+        ("retry-step", "b", "drain", "n-b"),
+        ("skip-step", "b", "drain", "n-b"),
+    ]
+    other = two.model_copy(update={"services": (stuck("a"), stuck("b", nonce="n-c"))})
+    assert ways.key(ways.ways(other, everybody)) != ways.key(found)
+
+
+@pytest.mark.parametrize(
+    ("says", "step", "paths"),
+    [
+        ("wave-2: b ended mixed; c untouched.", "wave-2", ["retry-step", "skip-step"]),
+        ("a was not tried again; wave-1: b ended.", "wave-1", ["retry-step", "skip-step"]),
+        ("part-3: not_verified: users are not well.", "part-3", ["skip-step"]),
+    ],
+)
+def test_a_wave_or_a_part_that_waits_has_the_question_of_the_rollback(
+    says: str, step: str, paths: list[str]
+) -> None:
+    asked = status(state=State.NEEDS_HUMAN, nonce="n-0", waits_for=says, services=())
+    found = ways.ways(asked, everybody)
+    assert [(one.path, one.service, one.step, one.nonce) for one in found] == [
+        (path, "", step, "n-0") for path in paths
+    ]
+
+
+def test_every_way_says_first_how_far_it_reaches_and_who_may_not_why() -> None:
+    for now_is in (status(), status(services=(service(state=State.PAUSED), stuck("b")))):
+        for way in ways.ways(now_is, lambda verb: f"bo may not {verb}"):
+            assert way.does[0].startswith("Blast radius: ")
+            assert way.may_not == f"bo may not {way.path.replace('-', '_')}"
+    retry, skip = ways.ways(status(services=(stuck(),)), everybody)
+    assert "drain is tried once more (no request on v2)" in " ".join(retry.does)
+    assert "The next step begins at once: clean_up (v2 gone)." in skip.does
+    verify = StepStatus(name="verify", target="users are well", state=StepState.INCONCLUSIVE)
+    asked = stuck(steps=(verify,), waits_for="verify inconclusive: few requests.")
+    _, skip = ways.ways(status(services=(asked,)), everybody)
+    assert "it does not end as VERIFIED" in " ".join(skip.does)

@@ -9,8 +9,10 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from temporalio.client import Client
 
+from proof.stand_ins import FailsAtFirst
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand
+from rollback_manager.errors import PermanentError
 from rollback_manager.freezes import Freeze
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.progress import EndState, Result, State
@@ -215,6 +217,37 @@ async def test_every_page_is_open_to_everybody(asks: Site, width: int, scheme: s
         where = f"/incident/test/{service}/v2"
         await looked_at(asks, page, f"incident-{width}-{scheme}", where)
         await expect(page.get_by_role("heading", level=1)).to_have_text(where[1:])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1100, "light")])
+async def test_a_person_retries_pauses_and_resumes_without_javascript_by_keyboard(
+    asks: Site, width: int, scheme: str
+) -> None:
+    asks.rig.world.before_write = FailsAtFirst("set_shares", PermanentError("not known"), 1)
+    asks.rig.world.in_flight = {"v2": 3}  # once the shift is done, the drain waits
+    rollback = await waiting(asks)
+    await asks.rig.approve(rollback)
+    await asks.rig.until(rollback, State.NEEDS_HUMAN)
+    how = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
+    async with asks.context(**how) as seeing, asks.context(java_script_enabled=False, **how) as c:
+        page, judged = await c.new_page(), await seeing.new_page()
+
+        async def press(button: str, says: str) -> None:
+            await looked_at(asks, judged, f"{button.split(':')[0]}-{width}-{scheme}", where)
+            await page.goto(where)
+            await page.get_by_role("button", name=button).focus()
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#said")).to_contain_text(says, timeout=SOON)
+
+        where = f"/{rollback.id}"
+        await press("Retry redirect_traffic", "retry step: applied")
+        await asks.rig.until(rollback, lambda s: s.services[0].steps[2].state == "running")
+        await press("Pause: ", "pause: applied")
+        asks.rig.world.in_flight = {}
+        await asks.rig.until(rollback, State.PAUSED)
+        await press("Resume: ", "resume: applied")
+    assert (await rollback.result()).result is Result.VERIFIED
 
 
 def freeze(service: str) -> Freeze:
