@@ -1,8 +1,8 @@
 """Bearer tokens by reference: what stands in the catalogue says where one is, and never what."""
 
 from rollback_manager.client.secrets import Environment, Files, NoSecret
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError
+from rollback_manager.veil import VEIL
 
 LONGEST_TOKEN = 16_384
 

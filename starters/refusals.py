@@ -13,6 +13,7 @@ from rollback_manager.errors import (
     RollbackError,
     StalePlan,
 )
+from rollback_manager.veil import VEIL
 
 if TYPE_CHECKING:
     from rollback_manager.contract import Planned
@@ -76,7 +77,7 @@ def parts(error: RollbackError) -> dict[str, str]:
         "effect": error.effect or "Not known from here; look: rollback-manager status ROLLBACK",
         "next_step": error.next_step or "See what is set up: rollback-manager doctor",
     }
-    return {name: _veiled(text) for name, text in told.items()}
+    return {name: VEIL.over(text) for name, text in told.items()}
 
 
 def what(error: RollbackError) -> str:
@@ -86,13 +87,7 @@ def what(error: RollbackError) -> str:
 
 def in_one_line(error: RollbackError) -> str:
     """The same for a message in chat."""
-    return _veiled(" ".join(str(error).split("\n")))
-
-
-def _veiled(text: str) -> str:
-    from rollback_manager.client.veil import VEIL  # its package brings Temporal's client along
-
-    return VEIL.over(text)
+    return VEIL.over(" ".join(str(error).split("\n")))
 
 
 def told(error: RollbackError) -> str:

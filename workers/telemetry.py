@@ -27,9 +27,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.judgement import Conclusion
 from activities.step import Step
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import RollbackError
 from rollback_manager.progress import RollbackOutcome, StepRecord
+from rollback_manager.veil import VEIL
 from workers.veiled_spans import VeiledSpans
 
 ENDPOINTS = (

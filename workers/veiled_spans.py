@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Status
 from opentelemetry.util.types import AttributeValue
 
-from rollback_manager.client.veil import VEIL
+from rollback_manager.veil import VEIL
 
 
 class VeiledSpans(SpanExporter):

@@ -14,8 +14,8 @@ from rollback_manager.client.keyring import KeyringByReference
 from rollback_manager.client.refusals import no_temporal, not_permitted
 from rollback_manager.client.secrets import Secrets
 from rollback_manager.client.temporal_token import TEMPORAL_TOKEN, TokenByReference
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError
+from rollback_manager.veil import VEIL
 
 CONNECT_S = 3.0
 """A port that accepts and stays silent would be waited for without end; a server takes 10 ms."""

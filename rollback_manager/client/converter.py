@@ -10,7 +10,7 @@ from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 
 from rollback_manager.client.codec import Encryption, Keys
-from rollback_manager.client.veil import VEIL
+from rollback_manager.veil import VEIL
 
 
 class VeiledPayloads(PydanticPayloadConverter):

@@ -19,9 +19,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rollback_manager.client.secrets import Secrets
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError, RollbackError
 from rollback_manager.values import Value
+from rollback_manager.veil import VEIL
 
 FRESH_S = 15.0
 """A new key is used within that; a file costs microseconds to read, a vault a request."""

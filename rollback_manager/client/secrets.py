@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError
+from rollback_manager.veil import VEIL
 
 LONGEST_SECRET = 65_536
 """Characters; what AWS keeps at most, and more than any key or token has."""

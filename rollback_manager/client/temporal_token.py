@@ -13,8 +13,8 @@ import weakref
 from temporalio.client import Client
 
 from rollback_manager.client.secrets import Secrets
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError, RollbackError
+from rollback_manager.veil import VEIL
 
 TEMPORAL_TOKEN = "ROLLBACK_TEMPORAL_TOKEN"  # noqa: S105 -- the setting's name
 """Reference to the token; not set: `TEMPORAL_API_KEY`, or none."""

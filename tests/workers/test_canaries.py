@@ -24,7 +24,7 @@ from activities.secrets import Secrets
 from proof.converting import data_converter
 from rollback_manager.audit.exported import line_of
 from rollback_manager.client.converter import VEILED
-from rollback_manager.client.veil import Veil
+from rollback_manager.veil import Veil
 from tests import encrypted, keys
 from tests.canaries import Canaries, of_folder
 from tests.canary_site import WHERE, WORD, Site, log, raised

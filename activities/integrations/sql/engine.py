@@ -23,8 +23,8 @@ from activities.database_urls import (
     check_places,
     veiled,
 )
-from rollback_manager.client.veil import VEIL
 from rollback_manager.errors import PermanentError, RollbackError, Unreachable
+from rollback_manager.veil import VEIL
 
 CONNECT_S = 2
 ANSWER_MS = 5000

@@ -8,8 +8,8 @@ from temporalio.converter import PayloadConverter
 
 from rollback_manager.client.converter import VEILED, EncodedFailures, VeiledFailures
 from rollback_manager.client.secrets import NoSecret, Secrets
-from rollback_manager.client.veil import HIDDEN, VEIL, Veil
 from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.veil import HIDDEN, VEIL, Veil
 
 CANARY = "s3cr3t-of-24-characters!"
 

@@ -11,8 +11,8 @@ from temporalio.client import Client
 from rollback_manager.client import connect, temporal_token
 from rollback_manager.client.secrets import Secrets
 from rollback_manager.client.temporal_token import TEMPORAL_TOKEN, TokenByReference
-from rollback_manager.client.veil import HIDDEN, MOST, VEIL
 from rollback_manager.errors import PermanentError, Unreachable
+from rollback_manager.veil import HIDDEN, MOST, VEIL
 from workers.temporal_server import TemporalServer
 
 FIRST, SECOND, THIRD = (
