@@ -27,10 +27,10 @@ class Way(NamedTuple):
     does: tuple[str, ...]
     button: str
     may_not: str
-    is_grave: bool = False
     service: str = ""
     step: str = ""
     nonce: str = ""
+    is_grave: bool = False
 
 
 def ways(now_is: RollbackStatus, may_not: MayNot) -> tuple[Way, ...]:
@@ -72,21 +72,21 @@ def _of_steps(now_is: RollbackStatus, may_not: MayNot) -> Iterator[Way]:
 
 
 def _of_all(now_is: RollbackStatus, step: str, may_not: MayNot) -> Iterator[Way]:
-    ask = {"step": step, "nonce": now_is.nonce}
+    ask = ("", step, now_is.nonce)
     if step.startswith("wave-"):  # a part is not tried again: its plan is used up
         does, but = told.retrying_all(step), may_not(Verb.RETRY_STEP)
-        yield Way("retry-step", f"If {step} is tried again", does, f"Retry {step}", but, **ask)
+        yield Way("retry-step", f"If {step} is tried again", does, f"Retry {step}", but, *ask)
     does, but = told.skipping_all(step), may_not(Verb.SKIP_STEP)
-    yield Way("skip-step", f"If {step} is skipped", does, f"Skip {step}", but, True, **ask)
+    yield Way("skip-step", f"If {step} is skipped", does, f"Skip {step}", but, *ask, True)
 
 
 def _of_one(one: ServiceStatus, step: str, may_not: MayNot) -> Iterator[Way]:
-    ask = {"service": one.service, "step": step, "nonce": one.nonce}
+    ask = (one.service, step, one.nonce)
     named = f"{step} of {one.service}"
     does, but = told.retrying(one, step), may_not(Verb.RETRY_STEP)
-    yield Way("retry-step", f"If {named} is tried again", does, f"Retry {named}", but, **ask)
+    yield Way("retry-step", f"If {named} is tried again", does, f"Retry {named}", but, *ask)
     does, but = told.skipping(one, step), may_not(Verb.SKIP_STEP)
-    yield Way("skip-step", f"If {named} is skipped", does, f"Skip {named}", but, True, **ask)
+    yield Way("skip-step", f"If {named} is skipped", does, f"Skip {named}", but, *ask, True)
 
 
 def _of_rollback(now_is: RollbackStatus) -> str:
