@@ -188,6 +188,7 @@ async def test_without_a_deny_list_the_updater_is_named_though_it_keeps_the_labe
     assert any("no deny list" in note for note in stays.notes)
 
 
+@pytest.mark.long
 async def test_an_autoscaler_keeps_what_was_restored_until_the_checks_are_over(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path
 ) -> None:

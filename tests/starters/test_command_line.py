@@ -103,6 +103,7 @@ def test_help_names_the_eight_kinds_and_what_each_word_does() -> None:
     assert all(re.search(rf"^  {word}  +[a-z]", told, re.MULTILINE) for word in Action)
 
 
+@pytest.mark.long
 def test_the_demo_speaks_as_all_verbs_do() -> None:
     told = run("demo", "--help").stdout
     assert told.startswith("Usage: rollback-manager demo ")

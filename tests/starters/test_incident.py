@@ -133,6 +133,7 @@ async def test_what_cannot_be_meant_is_refused_in_three_parts(split: Rig) -> Non
     assert "incident list --env test" in document["next_step"]
 
 
+@pytest.mark.long
 async def test_each_of_the_eight_kinds_may_be_reported(split: Rig) -> None:
     for kind in TriggerKind:
         words = ("--trigger", str(kind), "--reason", f"seen: {kind}", "--timeout", "0")

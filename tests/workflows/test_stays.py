@@ -188,6 +188,7 @@ async def test_a_stopped_rollback_whose_owner_is_held_is_looked_after(made: Rig)
     assert not owners.held
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cached", [0])  # it takes long, and a replay is the harder way
 async def test_a_newer_release_leaves_nobody_held_for_ever(unmanned: Rig) -> None:
     made = unmanned

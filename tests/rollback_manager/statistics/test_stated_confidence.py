@@ -18,6 +18,7 @@ SMALL = Mix(500, (10,), ("warm-up doubled",), ("errors 5 %",))
 BRIEF_S = 45
 
 
+@pytest.mark.long
 def test_a_calibrated_confidence_comes_true_more_often_than_the_sum_of_signs() -> None:
     found = measure(SMALL, (SEED, SEED + 10_000), BRIEF_S)
     assert found.calibrated.table.count > 80

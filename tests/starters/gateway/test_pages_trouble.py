@@ -31,6 +31,7 @@ from starters.gateway.pages import (
     rendered,
     services,
     status_view,
+    ways,
 )
 from starters.gateway.pages.forms import Sent
 from starters.gateway.pages.said import Word
@@ -118,6 +119,9 @@ def hostile_pages() -> Iterator[tuple[str, dict[str, Any]]]:
     report = build(b.verified(b.request(reason=HOSTILE, requested_by=HOSTILE, incident=HOSTILE)))
     asked = asking.question(now_is, plan)
     sections = tuple(report_sections.sections(report))
+    way = ways.Way(
+        "retry-step", HOSTILE, (HOSTILE,), HOSTILE, "", service=HOSTILE, step=HOSTILE, nonce=HOSTILE
+    )
     yield (
         "rollback.html",
         {
@@ -128,6 +132,8 @@ def hostile_pages() -> Iterator[tuple[str, dict[str, Any]]]:
             "asked": asked,
             "pictures": [(HOSTILE, f"/{HOSTILE}", HOSTILE)],
             "evidence": [(HOSTILE, f"/{HOSTILE}", HOSTILE)],
+            "steer_key": HOSTILE,
+            "steer": (way, way._replace(may_not=HOSTILE)),
             "plan": plan_view.sections(plan),
             "by_hand": (HOSTILE,),
             "told": sections,
