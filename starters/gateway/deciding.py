@@ -25,7 +25,7 @@ from rollback_manager.contract import (
     Vote,
     is_of_rollback,
 )
-from rollback_manager.errors import NotFound, PermanentError, Unreachable
+from rollback_manager.errors import NotFound, Unreachable
 from rollback_manager.plan import quotes
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.values import Value
@@ -225,12 +225,7 @@ async def _case(known: Doors, asked: Asked, level: SecurityLevel) -> _Case:
 
 
 async def _signed(known: Doors, person: Person, asked: Asked, case: _Case) -> str:
-    if known.signer is None:
-        raise PermanentError(
-            f"decisions in {case.request.env} must be signed, and this gateway has no key",
-            effect="Nothing was decided; what runs goes on as it is.",
-            next_step="Name the key: ROLLBACK_GATEWAY_SIGNING_KEY, ROLLBACK_GATEWAY_SIGNING_KID",
-        )
+    signer = signing.required(known.signer, case.request.env)
     about = signing.About(
         env=case.request.env,
         rollback=asked.rollback,
@@ -240,7 +235,7 @@ async def _signed(known: Doors, person: Person, asked: Asked, case: _Case) -> st
     )
     dec = Dec(asked.deciding)
     make = signing.token  # in a thread: the key may be far away
-    return await asyncio.to_thread(make, known.signer, person, dec, about, asked.id, known.now())
+    return await asyncio.to_thread(make, signer, person, dec, about, asked.id, known.now())
 
 
 def _plan(asked: Asked, status: RollbackStatus | None) -> str:
