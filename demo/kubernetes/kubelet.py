@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -287,14 +287,22 @@ class Kubelet:
 
     def _write(self, uid: str, seen: _Seen, call: Callable[[], Object]) -> None:
         seen.busy = True
+        self._writers.submit(self._carry_out, uid, seen, call)
 
-        def done(written: "Future[bool]") -> None:
+    def _carry_out(self, uid: str, seen: _Seen, call: Callable[[], Object]) -> None:
+        """In a writer's thread to its end.
+
+        A callback of the future would be carried out by who adds it where the write is over by
+        then: by the thread that holds the lock which it waits for.
+        """
+        settled = False
+        try:
+            settled = self._quietly(call)
+        finally:
             with self._lock:
-                again, seen.busy, seen.due = seen.due or not written.result(), False, False
+                again, seen.busy, seen.due = seen.due or not settled, False, False
                 if again:
                     heapq.heappush(self._alarms, (time.monotonic(), uid))
-
-        self._writers.submit(self._quietly, call).add_done_callback(done)
 
     def _quietly(self, call: Callable[[], object]) -> bool:
         """Whether it need not be tried again. After a conflict the watch brings what is new."""

@@ -1,9 +1,11 @@
 """The control plane and its stand-in machines: what other tests rest on."""
 
 import json
+import time
 from base64 import b64encode
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,26 @@ def test_a_deployment_rolls_out_and_its_old_pods_go(shop: Shop) -> None:
     o.until(shop.read, o.rolled_out)
     o.until(shop.versions, lambda found: found == ["v2", "v2"])
     assert len({pod["status"]["podIP"] for pod in shop.pods()}) == 2
+
+
+def test_a_write_that_ends_before_its_starter_goes_on_holds_up_no_pod(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine: whoever hands a write on sleeps until it is over."""
+    with Kubelet(cluster.api, nodes=1, name="slow", others=True) as slow:
+        at_once = slow._writers.submit
+
+        def then_sleep(*words: Any) -> Any:
+            future = at_once(*words)
+            time.sleep(0.1)
+            return future
+
+        monkeypatch.setattr(slow._writers, "submit", then_sleep)
+        pod = o.pod_template("shop", "v1")
+        pod["metadata"]["name"] = "shop"
+        pod["spec"] |= {"schedulerName": "slow", "tolerations": [{"operator": "Exists"}]}
+        cluster.api.post(f"/api/v1/namespaces/{namespace}/pods", pod)
+        o.until(lambda: cluster.api.get(f"/api/v1/namespaces/{namespace}/pods/shop"), is_ready, 10)
 
 
 def test_an_image_that_cannot_be_had_exceeds_the_deadline(shop: Shop, kubelet: Kubelet) -> None:
