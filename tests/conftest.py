@@ -22,6 +22,7 @@ from proof.converting import data_converter
 from proof.own_temporal import own_temporal
 from tests import encrypted, postgres, rig
 from tests.claims.programs import SERVER, UI
+from tests.patience import PatientQueries
 from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
@@ -122,8 +123,10 @@ async def temporal() -> AsyncIterator[TemporalServer]:
 
 @pytest.fixture(scope="session")
 async def client(temporal: TemporalServer) -> Client:
-    """A client of that server."""
-    return await Client.connect(temporal.address, data_converter=data_converter())
+    """A client of that server, patient with its queries."""
+    return await Client.connect(
+        temporal.address, data_converter=data_converter(), interceptors=[PatientQueries()]
+    )
 
 
 @pytest.fixture(params=[1000, 0], ids=["cached", "replayed"])

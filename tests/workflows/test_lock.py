@@ -38,7 +38,8 @@ async def test_the_one_that_is_blocked_leaves_the_other_alone(made: Rig) -> None
     held.let_go()
     outcome = await made.ends_as(held.rollback, EndState.ROLLED_BACK)
     assert outcome.result is Result.VERIFIED
-    assert {write.mark.epoch for write in made.world.ledger} == {1}
+    epochs = {write.mark.epoch for write in made.world.ledger}
+    assert len(epochs) == 1, "one claim wrote, which may have been made again where a task was lost"
 
 
 async def test_the_same_key_again_is_the_same_rollback(made: Rig) -> None:
