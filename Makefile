@@ -10,7 +10,7 @@ help: ## this list
 demo: .venv/ready ## a small real world, one bad release, and the way back from it
 	@$(BIN)/rollback-manager demo $(ARGS)
 test: .venv/ready ## all tests, three files at a time, for they mostly wait; ARGS="-n 0" for one
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --maxfail 40 $(ARGS)
 test-kubernetes: .venv/ready ## the tests on a real Kubernetes control plane, the long ones too
 	$(BIN)/python -m pytest -n 0 tests/kubernetes -m "long or not long" $(ARGS)
 test-claims: .venv/ready ## only the gateway writes: on Temporal's own server with an authorizer, built once with Go in 5 to 10 minutes
