@@ -37,7 +37,10 @@ from rollback_manager.plan import (
     quotes,
     short,
 )
-from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
+from rollback_manager.planning.facts import Past, PlanningFacts
+from rollback_manager.planning.foreseen import found
+from rollback_manager.planning.service import plan_service
+from rollback_manager.planning.whole import assemble
 from rollback_manager.strategies import strategy_named
 from rollback_manager.tier import Tier
 from rollback_manager.tiering import Rules, authority
