@@ -46,9 +46,9 @@ from rollback_manager.client import Rollback
 from rollback_manager.platforms import Controller
 from rollback_manager.progress import RollbackOutcome, State
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+from workers.materials import catalogue_of, http_client
 from workers.settings import Settings
 from workers.targets import targets
-from workers.wiring import catalogue_of, http_client
 
 DEPLOYED_S = 60.0
 ASKED_S = 1.0
