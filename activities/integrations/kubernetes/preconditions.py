@@ -23,13 +23,8 @@ from rollback_manager.plan import (
     ServicePlan,
     Split,
 )
+from rollback_manager.platform_facts import Budget, ControllerFacts, HelmRelease, PlatformFacts
 from rollback_manager.platforms import Controller
-from rollback_manager.preconditions import (
-    Budget,
-    ControllerFacts,
-    HelmRelease,
-    PlatformFacts,
-)
 
 T = TypeVar("T")
 NO_RIGHT = "no right to read it"
