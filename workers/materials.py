@@ -8,7 +8,8 @@ from activities.integrations.anchor_file import AnchorFile
 from activities.integrations.secret_aws import AwsSecrets
 from activities.integrations.sql import SqlAudit
 from activities.secrets import Secrets
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.client.codec import Keys
 from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import CatalogueError, PermanentError
