@@ -3,13 +3,12 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.look import Looks
 from proof.kill_matrix.placement import ENV
-from proof.kubernetes.users import RATE
-from rollback_manager.release import Baseline, Release, RestorePoint, Standing
+from proof.released import released
+from rollback_manager.release import Standing
 from workers.materials import catalogue_of, http_client
 from workers.settings import Settings
 from workers.targets import targets
@@ -22,9 +21,12 @@ def record(settings: Settings, service: str) -> None:
     """Both, as `releases record` would, with the digests that the product gives."""
     with _records(settings) as records, http_client() as client:
         look = Looks(targets(catalogue_of(settings), client, records)(ENV, service)).take()
-        for version, standing in (("v1", Standing.VERIFIED), ("v2", Standing.CANDIDATE)):
+        for version, standing, ago in (
+            ("v1", Standing.VERIFIED, 60),
+            ("v2", Standing.CANDIDATE, 0),
+        ):
             digest = look.versions[version].digest
-            records.save_release(ENV, service, _release(version, digest, standing))
+            records.save_release(ENV, service, released(version, digest, standing, ago))
 
 
 def called(settings: Settings, service: str) -> str:
@@ -42,24 +44,3 @@ def _records(settings: Settings) -> Iterator[SqlRecords]:
         upgrade(engine)
     yield SqlRecords(engine)
     engine.dispose()
-
-
-def _release(version: str, digest: str, standing: Standing) -> Release:
-    at = datetime.now(UTC) - timedelta(hours=1 if standing is Standing.VERIFIED else 0)
-    return Release(
-        version=version,
-        digest=digest,
-        recorded_at=at,
-        recorded_by="bench",
-        standing=standing,
-        because="an hour without an error",
-        restore_point=RestorePoint(digest=digest, instances=4, shares={version: 100}, taken_at=at),
-        baseline=Baseline(
-            requests=10_000,
-            error_ratio=0.0,
-            latency_p95_ms=10,
-            requests_per_s=RATE,
-            window_s=100,
-            taken_at=at,
-        ),
-    )

@@ -1,16 +1,15 @@
 """The one service of this proof: its objects, its releases and its catalogue."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from demo.kubernetes import api as plain
 from demo.kubernetes.kubelet import NAME as SCHEDULER
 from demo.kubernetes.pods import VERSION_LABEL
+from proof.released import PODS
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.platforms import ArgoCdTarget, KubernetesTarget
-from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 
-ENV, SERVICE, PODS = "prod", "shop", 4
+ENV, SERVICE = "prod", "shop"
 GOOD, BAD = "registry.test/shop:v1", "registry.test/shop:v2"
 QUICK: dict[str, Any] = {
     "approval": {"required": False},
@@ -80,30 +79,6 @@ def workloads(namespace: str) -> KubernetesTarget:
 def gitops(namespace: str) -> ArgoCdTarget:
     """Who deploys it from Git."""
     return ArgoCdTarget(kind="argo_cd", cluster="main", namespace=namespace, application=SERVICE)
-
-
-def release(version: str, digest: str, standing: Standing, minutes_ago: int) -> Release:
-    """As the records have it."""
-    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
-    return Release(
-        version=version,
-        digest=digest,
-        recorded_at=at,
-        recorded_by="proof",
-        standing=standing,
-        because="4 s without an error",
-        restore_point=RestorePoint(
-            digest=digest, instances=PODS, shares={version: 100}, taken_at=at
-        ),
-        baseline=Baseline(
-            requests=10_000,
-            error_ratio=0.0,
-            latency_p95_ms=10,
-            requests_per_s=100,
-            window_s=100,
-            taken_at=at,
-        ),
-    )
 
 
 def catalogue(env: str, namespace: str, policy: dict[str, Any]) -> Catalogue:

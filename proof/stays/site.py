@@ -23,6 +23,7 @@ from activities.integrations.kubernetes import (
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.targets import Owners, Target
 from demo.kubernetes import api as plain
+from proof.released import released
 from proof.stays import shop
 from proof.stays.shop import ENV, SERVICE
 from proof.stays.stand_ins import LetLoose, PodCounters
@@ -142,9 +143,9 @@ def _records(env: str, folder: Path, digests: dict[str, str]) -> SqlRecords:
     with ONE_AT_A_TIME:
         upgrade(engine)
     records = SqlRecords(engine)
-    good = shop.release("v1", digests["v1"], Standing.VERIFIED, 60)
+    good = released("v1", digests["v1"], Standing.VERIFIED, 60)
     records.save_release(env, SERVICE, good)
-    bad = shop.release("v2", digests["v2"], Standing.CANDIDATE, 5)
+    bad = released("v2", digests["v2"], Standing.CANDIDATE, 5)
     records.save_release(env, SERVICE, bad)
     return records
 

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from demo.kubernetes import crds
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import Ready
+from proof.released import PODS
 from proof.stays import shop
 from proof.stays import site as sites
 from proof.stays.fighters import (
@@ -26,7 +27,7 @@ from proof.stays.fighters import (
     SelfHeal,
     write,
 )
-from proof.stays.shop import BAD, ENV, GOOD, PODS, SERVICE
+from proof.stays.shop import BAD, ENV, GOOD, SERVICE
 from proof.stays.site import Site
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import RollbackRequest, service_id, stay_id
