@@ -12,7 +12,7 @@ from rollback_manager.moves import Moves
 from rollback_manager.operation import Mark
 from rollback_manager.owners import Agreement, Owner
 from rollback_manager.plan import OwnersHeld, ServicePlan
-from rollback_manager.preconditions import PlatformFacts
+from rollback_manager.platform_facts import PlatformFacts
 from rollback_manager.stays import Live
 from rollback_manager.values import Value
 from rollback_manager.verification import Verdict

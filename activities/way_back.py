@@ -8,7 +8,7 @@ from rollback_manager.drift import Drift, drift
 from rollback_manager.frozen import Frozen
 from rollback_manager.gates import GateResult
 from rollback_manager.plan import ServicePlan
-from rollback_manager.planning import PlanningFacts
+from rollback_manager.planning.facts import PlanningFacts
 from rollback_manager.preconditions import preconditions
 
 

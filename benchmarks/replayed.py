@@ -15,7 +15,7 @@ from rollback_manager.decision.asked import Decisions
 from rollback_manager.decision.ledger import Entry, replay
 from rollback_manager.policy import DecisionPolicy
 from rollback_manager.rendering import terminal_decisions
-from starters.decisions import read_policy
+from starters import policy_file
 from starters.refusals import UsageError
 
 RECORDED = Path(__file__).parents[1] / "tests" / "data" / "decisions"
@@ -55,7 +55,7 @@ def main(
         sys.stderr.write('no policy is named: make replay-recorded ARGS="--policy FILE"\n')
         raise typer.Exit(2)
     try:
-        found = replayed(read_policy(policy), recorded())
+        found = replayed(policy_file.read(policy), recorded())
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(2) from error

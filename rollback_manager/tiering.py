@@ -12,7 +12,8 @@ from rollback_manager.incidents.analysis import deployment_type
 from rollback_manager.incidents.indicators import Changed
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.plan import ServicePlan
-from rollback_manager.planning import PlanningFacts, must_be_asked
+from rollback_manager.planning.facts import PlanningFacts
+from rollback_manager.planning.foreseen import must_be_asked
 from rollback_manager.policy import ApprovalPolicy
 from rollback_manager.tier import TierFacts, highest, tier_of
 from rollback_manager.values import Seconds, Value

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read(file: Path) -> Catalogue:
     """The catalogue in `file`; CatalogueError names its mistakes."""
-    from rollback_manager.catalogue import read_catalogue
+    from rollback_manager.catalogue_text import read_catalogue
 
     try:
         text = file.read_text(encoding="utf-8")

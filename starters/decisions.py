@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starters import console, naming
+from starters import console, labels, naming, policy_file
 from starters.console import Answer
 from starters.options import By, Env, Json
 from starters.refusals import BLOCKED, UNCHANGED, UsageError
 
 if TYPE_CHECKING:
     from rollback_manager.decision.asked import Ask, Decisions
-    from rollback_manager.decision.ledger import Label
-    from rollback_manager.policy import DecisionPolicy
 
 app = console.group()
 OneService = Annotated[
     str | None, typer.Argument(metavar="SERVICE", help="Only of this one; default: of all.")
 ]
-
-
-class Told(StrEnum):
-    """What an incident turned out to be."""
-
-    TRUE = "true"
-    FALSE = "false"
-    LATE = "late"
-    MISSED = "missed"
 
 
 @app.command("list")
@@ -57,7 +44,7 @@ def listed(
 @app.command()
 def label(
     incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="As list prints it.")],
-    truth: Annotated[Told, typer.Argument(metavar="WORD", help="true|false|late|missed")],
+    truth: Annotated[labels.Told, typer.Argument(metavar="WORD", help="true|false|late|missed")],
     note: Annotated[str, typer.Option("--note", help="How you know.")] = "",
     trigger: Annotated[
         str | None,
@@ -76,7 +63,7 @@ def label(
 
     async def verb() -> Answer:
         where, service, _ = naming.incident(incident)
-        said = _label(truth, note, trigger, onset, by)
+        said = labels.label(truth, note, trigger, onset, by)
         from rollback_manager.decision.asked import LabelIncident
         from rollback_manager.rendering import terminal_decisions
 
@@ -177,7 +164,7 @@ def replay(
 
     async def verb() -> Answer:
         where, of = _names(env, service)
-        other = read_policy(policy)
+        other = policy_file.read(policy)
         from rollback_manager.decision.asked import ReplayPolicy
         from rollback_manager.rendering import terminal_decisions
 
@@ -187,62 +174,8 @@ def replay(
     console.run(verb, as_json=as_json)
 
 
-def read_policy(file: Path) -> DecisionPolicy:
-    """The policy in `file`, YAML or JSON; each mistake is named with its line."""
-    from ruamel.yaml.comments import CommentedMap
-
-    from rollback_manager import written
-    from rollback_manager.policy import DecisionPolicy
-    from rollback_manager.policy_sense import senseless_decisions
-
-    try:
-        tree = written.parsed(file.read_text(encoding="utf-8"), file.name, "fields of `decisions`")
-        if list(tree) == ["decisions"] and isinstance(tree["decisions"], CommentedMap):
-            tree = tree["decisions"]  # as it stands in the catalogue, heading and all
-        policy = written.read(DecisionPolicy, tree, file.name)
-        wrong = [
-            f"{file.name}:{written.at(tree, field)}: {why}"
-            for field, why in senseless_decisions(policy)
-        ]
-        if not wrong:
-            return policy
-        what = "\n".join(wrong)
-    except OSError as error:
-        what = f"{file}: {error.strerror}"
-    except UnicodeDecodeError:
-        what = f"{file}: it is not UTF-8 text"
-    except written.Mistaken as mistaken:
-        what = "\n".join(mistaken.lines)
-    raise UsageError(
-        what,
-        effect=UNCHANGED,
-        next_step="Mend it, then again. The fields: rollback-manager catalogue schema"
-        " (DecisionPolicy)",
-    )
-
-
 def _names(env: str | None, service: str | None) -> tuple[str, str]:
     return naming.environment(env), naming.named("service", service) if service else ""
-
-
-def _label(truth: Told, note: str, trigger: str | None, onset: str | None, by: str | None) -> Label:
-    from rollback_manager.decision.ledger import Label, Truth
-    from rollback_manager.rendering.layout import foreign
-
-    if trigger and truth is not Told.MISSED:
-        raise UsageError(
-            f"--trigger names what should have fired, and nothing was missed: {truth}",
-            effect=UNCHANGED,
-            next_step="Leave --trigger out, or say: missed --trigger KIND",
-        )
-    return Label(
-        truth=Truth(truth),
-        by=by or naming.operator(),
-        at=datetime.now(UTC),
-        trigger=naming.trigger(trigger) if trigger else None,
-        onset_at=_moment(onset) if onset else None,
-        note=foreign(note),
-    )
 
 
 def _version(typed: str) -> int:
@@ -254,20 +187,6 @@ def _version(typed: str) -> int:
         effect=UNCHANGED,
         next_step="Write a number, as train --keep printed it: --use 3, or --use none",
     )
-
-
-def _moment(typed: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(typed)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UsageError(
-            f"{typed[:40]!r} is not a time with a zone",
-            effect=UNCHANGED,
-            next_step="Write it so: --onset 2026-03-02T14:06:00Z",
-        )
-    return moment
 
 
 async def _asked(ask: Ask) -> Decisions:

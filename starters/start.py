@@ -13,15 +13,46 @@ from starters import plan as planning
 from starters.ci.files import Dotenv, Junit, written
 from starters.ci.job import this_job
 from starters.console import Answer
+from starters.evidence import evidence as evidence_in
 from starters.options import Confirm, Env, Incident, Json, Reason, Services, Timeout, To
 from starters.refusals import DECLINED, UNCHANGED, UsageError
 from starters.secured import must_go_by_the_gateway
 
 if TYPE_CHECKING:
-    from rollback_manager.contract import EvidencePoint, RollbackRequest
+    from rollback_manager.contract import RollbackRequest
 
-EVIDENCE_LIMIT = 256 * 1024
-"""Bytes: all of a request must fit one of Temporal's messages (2 MB) with room to spare."""
+Trigger = Annotated[
+    str | None,
+    typer.Option("--trigger", help="What told you; default: manual, and ci in a CI job."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        "--idempotency-key",
+        metavar="K",
+        help="The same key is the same rollback; in CI it is the run's and the job's own.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not show the plan, do not ask.")]
+BreakGlass = Annotated[
+    bool,
+    typer.Option(
+        "--break-glass",
+        help="Ask nobody; with --confirm, --incident and --reason. Reviewed within 24 h.",
+    ),
+]
+ExpectPlan = Annotated[
+    str | None,
+    typer.Option("--expect-plan", metavar="DIGEST", help="Only if the plan still is this one."),
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option("--evidence", metavar="FILE.json", help="What you saw, second by second."),
+]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or leave at once.")
+]
 
 
 def start(
@@ -29,67 +60,34 @@ def start(
     env: Env = None,
     to: To = None,
     reason: Reason = "",
-    trigger: Annotated[
-        str | None,
-        typer.Option("--trigger", help="What told you; default: manual, and ci in a CI job."),
-    ] = None,
+    trigger: Trigger = None,
     incident: Incident = "",
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key",
-            "--idempotency-key",
-            metavar="K",
-            help="The same key is the same rollback; in CI it is the run's and the job's own.",
-        ),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not show the plan, do not ask.")] = False,
+    key: Key = None,
+    yes: Yes = False,
     confirm: Confirm = None,
-    break_glass: Annotated[
-        bool,
-        typer.Option(
-            "--break-glass",
-            help="Ask nobody; with --confirm, --incident and --reason. Reviewed within 24 h.",
-        ),
-    ] = False,
-    expect_plan: Annotated[
-        str | None,
-        typer.Option("--expect-plan", metavar="DIGEST", help="Only if the plan still is this one."),
-    ] = None,
-    evidence: Annotated[
-        Path | None,
-        typer.Option("--evidence", metavar="FILE.json", help="What you saw, second by second."),
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or leave at once.")
-    ] = True,
+    break_glass: BreakGlass = False,
+    expect_plan: ExpectPlan = None,
+    evidence: Evidence = None,
+    wait: Wait = True,
     timeout: Timeout = None,
     junit: Junit = None,
     dotenv: Dotenv = None,
     as_json: Json = False,
 ) -> None:
     """Roll these services back: show the plan, ask, start, and follow it to its end."""
-
-    def asked_for() -> RollbackRequest:
+    console.say_security()
+    try:
         base = planning.request(services, env, to=to, reason=reason, incident=incident)
-        job = this_job()
-        of_job = job.key(base.services) if job else base.key
-        told_by = trigger or ("ci" if job else "manual")
         own = {
-            "key": naming.named("key", key) if key else of_job,
-            "trigger": naming.named("trigger", told_by),
+            **_of_whom(base, key, trigger),
             "expect_plan": expect_plan,
-            "evidence": _evidence(evidence),
+            "evidence": evidence_in(evidence),
             "confirmed": confirm or "",
             "break_glass": break_glass,
         }
-        return base.model_copy(update=own)
-
-    console.say_security()
-    try:
-        request = asked_for()
     except RollbackError as error:
         console.refuse(error, as_json=as_json)
+    request = base.model_copy(update=own)
     if not yes and confirm is None and expect_plan is None:
         request = _agreed_to(request, as_json=as_json)
     seconds = timeout if wait else 0
@@ -98,6 +96,17 @@ def start(
         return written(await started(request, follow_s=seconds), junit, dotenv)
 
     console.finish(console.answered(verb, as_json=as_json), as_json=as_json)
+
+
+def _of_whom(base: RollbackRequest, key: str | None, trigger: str | None) -> dict[str, str]:
+    """Key and trigger: as they were given, else the CI job's own, where it is one."""
+    job = this_job()
+    own = job.key(base.services) if job else base.key
+    told_by = trigger or ("ci" if job else "manual")
+    return {
+        "key": naming.named("key", key) if key else own,
+        "trigger": naming.named("trigger", told_by),
+    }
 
 
 async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer:
@@ -115,14 +124,7 @@ async def started(request: RollbackRequest, *, follow_s: float | None) -> Answer
 
 def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
     """The request with the digest that a person saw and agreed to."""
-    if not console.somebody_is_there():
-        error = UsageError(
-            "nobody can be asked here, and neither --yes, --confirm nor --expect-plan was given",
-            effect=UNCHANGED,
-            next_step="Quote a plan: --expect-plan DIGEST (see rollback-manager plan); or --yes,"
-            " from tier T2 on --confirm SERVICE",
-        )
-        console.refuse(error, as_json=as_json)
+    _must_have_somebody(as_json=as_json)
 
     async def show() -> Answer:
         from rollback_manager.rendering import terminal_plan
@@ -143,6 +145,18 @@ def _agreed_to(request: RollbackRequest, *, as_json: bool) -> RollbackRequest:
     )
 
 
+def _must_have_somebody(*, as_json: bool) -> None:
+    if console.somebody_is_there():
+        return
+    error = UsageError(
+        "nobody can be asked here, and neither --yes, --confirm nor --expect-plan was given",
+        effect=UNCHANGED,
+        next_step="Quote a plan: --expect-plan DIGEST (see rollback-manager plan); or --yes,"
+        " from tier T2 on --confirm SERVICE",
+    )
+    console.refuse(error, as_json=as_json)
+
+
 def _said_yes(request: RollbackRequest) -> str | None:
     """Empty: yes, and nothing was typed out. None: no."""
     what = ", ".join(request.services)
@@ -155,34 +169,6 @@ def _typed_out(request: RollbackRequest) -> str | None:
     what = ", ".join(request.services)
     typed = console.typed(f"\nRoll back {what} in {request.env}? Type {request.services[0]}:")
     return typed if typed in request.services else None
-
-
-def _evidence(file: Path | None) -> tuple[EvidencePoint, ...]:
-    if file is None:
-        return ()
-    from pydantic import TypeAdapter, ValidationError
-
-    from rollback_manager.contract import EvidencePoint
-
-    try:
-        text = file.read_bytes()
-        if len(text) > EVIDENCE_LIMIT:
-            raise _unusable(file, f"it is larger than {EVIDENCE_LIMIT // 1024} KiB")
-        return TypeAdapter(tuple[EvidencePoint, ...]).validate_json(text, extra="forbid")
-    except OSError as error:
-        raise _unusable(file, str(error.strerror)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "top"
-        raise _unusable(file, f"{place}: {first['msg']}") from error
-
-
-def _unusable(file: Path, because: str) -> UsageError:
-    return UsageError(
-        f"{file}: {because}",
-        effect=UNCHANGED,
-        next_step='Evidence is a JSON list of {"at": …, "requests": {…}, "errors": {…}}',
-    )
 
 
 def main() -> None:

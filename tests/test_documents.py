@@ -15,7 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from rollback_manager.__main__ import usage
-from rollback_manager.catalogue import json_schema, read_catalogue
+from rollback_manager.catalogue import json_schema
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from activities.secrets import Secrets
 from demo.slack import SlackStandIn
 from rollback_manager.catalogue import Catalogue
 from tests.rig import Rig
-from workers import wiring
+from workers import materials, wiring
 from workers.channels import channels
 
 SLACK_TOKEN = "TEST_SLACK_BOT_TOKEN"  # noqa: S105 -- the name of a variable
@@ -26,7 +26,7 @@ def fitted(
     made: Rig, *notifications: dict[str, object], page: str = "", tier_up: bool = False
 ) -> Iterator[Rig]:
     """The same rig with those channels, whose worker is started anew. At T1, or T2 by tier_up."""
-    client = wiring.http_client()
+    client = materials.http_client()
 
     def fit(parts: wiring.Parts) -> wiring.Parts:
         tree = parts.catalogue.model_dump(mode="json")

@@ -12,7 +12,7 @@ from starters.gateway.codec_server import CodecDoors, make_codec_app
 from starters.gateway.doors import Doors
 from starters.gateway.identity import SIGN_IN, local_operator
 from starters.gateway.problems import Refused
-from workers import gateway_parts, wiring
+from workers import gateway_parts, materials
 from workers.settings import Settings
 
 PATH = "/codec"
@@ -47,7 +47,7 @@ def codec_app(codec: Encryption, doors: Doors, ui: str, audit: AuditLog) -> Fast
 
 
 def _chain(doors: Doors, settings: Settings) -> AuditLog:
-    secrets = wiring.secrets_of(doors.catalogue)
+    secrets = materials.secrets_of(doors.catalogue)
     return gateway_parts.chain(settings, gateway_parts.engine(settings, secrets), secrets)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from temporalio.client import Client
 
 from activities.integrations.sql.replays import SqlReplays
 from rollback_manager.client import RollbackClient, connect
+from rollback_manager.client.connection import is_loopback
 from rollback_manager.errors import Blocked
 from starters import naming
 from starters.console import SECURITY_LINE
@@ -21,7 +21,7 @@ from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.limits import Limits
-from workers import ci, codec_server, gateway_parts, slack, wiring
+from workers import ci, codec_server, gateway_parts, materials, slack
 from workers.anchoring import anchoring
 from workers.patience import Patience
 from workers.process import of_no_build, run, say
@@ -35,7 +35,7 @@ GRACE_S = 5
 
 def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
     """The app over this Temporal, as the settings say."""
-    catalogue = wiring.catalogue_of(settings)
+    catalogue = materials.catalogue_of(settings)
     secrets = gateway_parts.secrets_of(catalogue)
     records = gateway_parts.engine(settings, secrets)
     replays = SqlReplays(records)
@@ -47,8 +47,8 @@ def app_of(client: Client, settings: Settings, people: People) -> FastAPI:
             now=now,
             operator=naming.operator(),
             replays=replays,
-            ci=ci.door(CiSettings(), replays, secrets, wiring.http_client()),
-            sns=gateway_parts.sns(catalogue, wiring.http_client()),
+            ci=ci.door(CiSettings(), replays, secrets, materials.http_client()),
+            sns=gateway_parts.sns(catalogue, materials.http_client()),
             alert_secrets=gateway_parts.alert_secrets(catalogue, secrets),
             auditing=Auditing(gateway_parts.chain(settings, records, secrets), now),
             signer=gateway_parts.signer(settings, catalogue, secrets),
@@ -73,7 +73,7 @@ def binding(settings: Settings, sign_in: SignInSettings) -> Binding:
     if sign_in.issuer and settings.pages_url.startswith("https://"):
         public = urlsplit(settings.pages_url).netloc
         return Binding(host, port, f"https://{public}", (public, *hosts))
-    if not _is_loopback(host):
+    if not is_loopback(f"{shown}:{port}"):
         raise _open(host, sign_in)
     return Binding(host, port, f"http://{shown}:{port}", hosts)
 
@@ -87,13 +87,6 @@ def _open(host: str, sign_in: SignInSettings) -> Blocked:
         next_step="Listen on this machine: ROLLBACK_GATEWAY_HOST=127.0.0.1; or have people sign in:"
         " ROLLBACK_GATEWAY_SIGN_IN_ISSUER and ROLLBACK_PAGES_URL=https://…",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Server(uvicorn.Server):
@@ -150,7 +143,7 @@ async def opened(client: Client, settings: Settings) -> AsyncIterator[Binding]:
     """The gateway, answering within the block."""
     sign_in = SignInSettings()
     at = binding(settings, sign_in)
-    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
+    secrets = materials.secrets_of(materials.catalogue_of(settings))
     async with people(sign_in, secrets, at.origin) as known:
         app = app_of(client, settings, known)
         codec_server.mount(app, client, settings)
@@ -162,10 +155,10 @@ async def gateway(settings: Settings) -> None:
     """Until TERM or Ctrl-C."""
     stop = asyncio.Event()
     stop_on_signals(stop)
-    secrets = wiring.secrets_of(wiring.catalogue_of(settings))
-    client = await connect(wiring.codec(settings, secrets), secrets=secrets)
+    secrets = materials.secrets_of(materials.catalogue_of(settings))
+    client = await connect(materials.codec(settings, secrets), secrets=secrets)
     issuer = SignInSettings().issuer
-    chain = wiring.audit(settings, gateway_parts.engine(settings, secrets), secrets)
+    chain = materials.audit(settings, gateway_parts.engine(settings, secrets), secrets)
     async with opened(client, settings) as at, anchoring(chain):
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
         say(f"gateway: {at.origin}")

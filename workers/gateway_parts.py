@@ -18,7 +18,7 @@ from rollback_manager.errors import PermanentError
 from rollback_manager.incidents.alert_names import AlertSource
 from starters.gateway.signing import Signer, SigningKey
 from starters.gateway.sns.door import SnsDoor
-from workers import wiring
+from workers import materials
 from workers.ci import fetched
 from workers.seldom import Seldom
 from workers.settings import Settings
@@ -35,15 +35,15 @@ def secrets_of(catalogue: Catalogue) -> Secrets:
 
 def engine(settings: Settings, secrets: Secrets) -> Engine:
     """The records, brought up to date; Unreachable where they are not there."""
-    wiring.make_data_folder(settings)
-    made = engine_for(wiring.records_url(settings, secrets))
+    materials.make_data_folder(settings)
+    made = engine_for(materials.records_url(settings, secrets))
     upgrade(made)
     return made
 
 
 def chain(settings: Settings, records: Engine, secrets: Secrets) -> AuditLog:
     """The audit chain, the same as the workers'."""
-    return wiring.audit(settings, records, secrets)
+    return materials.audit(settings, records, secrets)
 
 
 def alert_secrets(

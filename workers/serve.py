@@ -9,7 +9,7 @@ from temporalio.envconfig import ClientConfig
 from rollback_manager.client.converter import converter
 from rollback_manager.contract import SEARCH_ATTRIBUTES
 from starters.console import SECURITY_LINE
-from workers import codec_server, gateway, wiring, worker
+from workers import codec_server, gateway, materials, wiring, worker
 from workers.anchoring import anchoring
 from workers.process import run, say
 from workers.settings import Settings, SignInSettings
@@ -25,8 +25,8 @@ async def serve(settings: Settings) -> None:
         say(f"TEMPORAL_ADDRESS names {address}: it is used, and only the worker runs here")
         await worker.work(settings)
         return
-    wiring.catalogue_of(settings)  # a mistake in it must not cost a build of minutes first
-    wiring.make_data_folder(settings)
+    materials.catalogue_of(settings)  # a mistake in it must not cost a build of minutes first
+    materials.make_data_folder(settings)
     server = await temporal(settings)
     async with server:
         say(SECURITY_LINE)

@@ -8,7 +8,7 @@ from activities.integrations.slack_socket import SlackSocket
 from rollback_manager.errors import PermanentError
 from rollback_manager.telling.channels import REFERENCE as WRITTEN
 from starters.gateway.slack.door import Connection, SlackDoor
-from workers import wiring
+from workers import materials
 from workers.settings import SlackSettings
 
 Resolve = Callable[[str], str]
@@ -23,7 +23,7 @@ def door(settings: SlackSettings, resolve: Resolve, pages: str = "") -> SlackDoo
         return None
     secrets = _references(settings.signing_secrets)
     token = _reference("TOKEN", settings.token)
-    client = wiring.http_client()
+    client = materials.http_client()
     return SlackDoor(
         teams=_ids("TEAMS", settings.teams),
         apps=_ids("APPS", settings.apps),

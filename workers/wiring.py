@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import httpx
 from sqlalchemy import Engine
 from temporalio.client import Client
 
 from activities.audit import AuditActivities, Chain
-from activities.audit_key import audit_key, made_at_first_start
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders
 from activities.clusters import Access, ClusterActivities
@@ -22,9 +20,7 @@ from activities.frozen import FrozenContents
 from activities.glass import GlassActivities, GlassesKept
 from activities.incident_role import Incidents
 from activities.incidents import IncidentActivities, Ledger
-from activities.integrations.anchor_file import AnchorFile
-from activities.integrations.secret_aws import AwsSecrets
-from activities.integrations.sql import SqlAudit, SqlRecords, engine_for, upgrade
+from activities.integrations.sql import SqlRecords, engine_for, upgrade
 from activities.integrations.temporal_incidents import TemporalIncidents
 from activities.integrations.temporal_runs import TemporalRuns
 from activities.judgement import JudgementActivities
@@ -47,18 +43,13 @@ from activities.watch.warm_ups import WarmUps
 from activities.watch.watching import WatchActivities
 from activities.workloads import WorkloadActivities
 from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
 from rollback_manager.client.codec import Keys
-from rollback_manager.client.connection import codec_keys
-from rollback_manager.errors import Blocked, CatalogueError, PermanentError, Unreachable
+from rollback_manager.errors import Blocked, Unreachable
+from workers import materials
 from workers.channels import channels, no_channels
 from workers.settings import Settings
-from workers.targets import access, kubernetes_secrets, reverts, targets
-
-TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
-"""Below every heartbeat (reliability R16); Temporal retries, the client does not."""
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-"""As many as are asked for at once; of those that wait for use again, as many as httpx keeps."""
+from workers.targets import access, reverts, targets
 
 
 class Levels(Protocol):
@@ -120,10 +111,28 @@ class Parts:
 
 def parts(settings: Settings) -> Parts:
     """The parts that the settings and the catalogue name; unknown names stop the start."""
-    catalogue = catalogue_of(settings)
-    make_data_folder(settings)
-    secrets = secrets_of(catalogue)
-    engine = engine_for(records_url(settings, secrets))
+    catalogue = materials.catalogue_of(settings)
+    materials.make_data_folder(settings)
+    secrets = materials.secrets_of(catalogue)
+    engine = engine_for(materials.records_url(settings, secrets))
+    _upgrade(engine)
+    client, records = materials.http_client(), SqlRecords(engine)
+    must_not_be_lowered(catalogue, records)
+    return Parts(
+        catalogue,
+        records,
+        targets(catalogue, client, records),
+        access=access(catalogue),
+        reverts=reverts(catalogue, client),
+        audit=materials.audit(settings, engine, secrets),
+        secrets=secrets,
+        channels=channels(catalogue, client, secrets.resolve),
+        page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
+        codec=materials.codec(settings, secrets),
+    )
+
+
+def _upgrade(engine: Engine) -> None:
     try:
         upgrade(engine)
     except Unreachable as error:  # a step would wait for them; a start does not
@@ -132,42 +141,6 @@ def parts(settings: Settings) -> Parts:
             effect="Nothing was started; production is unchanged.",
             next_step="Bring the database back, then start this again.",
         ) from error
-    client, records = http_client(), SqlRecords(engine)
-    must_not_be_lowered(catalogue, records)
-    return Parts(
-        catalogue,
-        records,
-        targets(catalogue, client, records),
-        access=access(catalogue),
-        reverts=reverts(catalogue, client),
-        audit=audit(settings, engine, secrets),
-        secrets=secrets,
-        channels=channels(catalogue, client, secrets.resolve),
-        page=lambda rollback: f"{settings.pages_url}/{rollback}" if settings.pages_url else "",
-        codec=codec(settings, secrets),
-    )
-
-
-def codec(settings: Settings, secrets: Secrets) -> Keys | None:
-    """The keys with which payloads are encrypted; PermanentError where they cannot be used."""
-    return codec_keys(secrets, settings.codec_keys) if settings.codec_keys else None
-
-
-def secrets_of(catalogue: Catalogue) -> Secrets:
-    """All kinds of references; nobody is asked before a secret is needed."""
-    return Secrets({"aws": AwsSecrets(), "kubernetes": kubernetes_secrets(catalogue)})
-
-
-def records_url(settings: Settings, secrets: Secrets) -> str:
-    """Where the records are; resolved where the setting is a reference, for it holds a password."""
-    named = settings.records_url
-    return secrets.resolve(named, "records' URL") if secrets.is_reference(named) else named
-
-
-def audit(settings: Settings, engine: Engine, secrets: Secrets) -> SqlAudit:
-    """The audit chain; its key is made where none is named."""
-    key = settings.audit_key or made_at_first_start(settings.data / "audit.pem")
-    return SqlAudit(engine, audit_key(secrets, key), AnchorFile(settings.anchor_file))
 
 
 def must_not_be_lowered(catalogue: Catalogue, levels: Levels) -> None:
@@ -182,42 +155,6 @@ def must_not_be_lowered(catalogue: Catalogue, levels: Levels) -> None:
                 effect="Nothing was started; production is unchanged.",
                 next_step=f"Say so where it is reviewed: environments.{env}.lowered_because",
             )
-
-
-def http_client() -> httpx.Client:
-    """The one client of all parts, as all of them need it.
-
-    Nothing from the environment: a proxy variable must not redirect us; no redirects either. No
-    most of connections: those that hang at one place must not keep the next request, a probe of a
-    healthy instance, from being sent. The worker's threads bound how many there are at once.
-    """
-    return httpx.Client(timeout=TIMEOUTS, limits=LIMITS, trust_env=False, follow_redirects=False)
-
-
-def catalogue_of(settings: Settings) -> Catalogue:
-    """The catalogue in its file."""
-    try:
-        text = settings.catalogue.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        because = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise CatalogueError(
-            f"the catalogue {settings.catalogue} cannot be read: {because}",
-            effect="Nothing was started; production is unchanged.",
-            next_step="Name it: --catalogue FILE, or ROLLBACK_CATALOGUE=FILE",
-        ) from error
-    return read_catalogue(text, str(settings.catalogue))
-
-
-def make_data_folder(settings: Settings) -> None:
-    """The folder of what must survive, for this user alone."""
-    try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise PermanentError(
-            f"the data folder {settings.data} cannot be made: {error.strerror}",
-            effect="Nothing was started; production is unchanged.",
-            next_step="Name another one: --data FOLDER, or ROLLBACK_DATA=FOLDER",
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from benchmarks.detection.world import HEALTHY, Fault, Releases, S
 from rollback_manager.metrics.reading import Reading
 from rollback_manager.statistics.evidence import Amounts, Answer, Arm
 from rollback_manager.statistics.imported.findings import of_one
-from rollback_manager.watch.judges import ArgoJudge, KayentaJudge
+from rollback_manager.watch.argo_judge import ArgoJudge
+from rollback_manager.watch.kayenta_judge import KayentaJudge
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ERRORS = {"name": "errors", "signal": "error_ratio", "groups": ["errors"]}

@@ -21,8 +21,8 @@ from typing import Protocol, Self
 
 import httpx
 
-from demo.kubernetes import pods
-from demo.kubernetes.api import MERGE, STRATEGIC, Api, Object, Refused, Watch
+from demo.kubernetes import nodes, pods
+from demo.kubernetes.api import STRATEGIC, Api, Object, Refused, Watch
 from demo.kubernetes.pods import Behaviour, Never, Report, Run, Wait
 
 NAME = "stand-in"
@@ -32,7 +32,7 @@ AGAIN_S = 0.3
 """After a lost connection to the API server."""
 HEARTBEAT_S = 10.0
 """A cluster with a controller for nodes gives one up after 40 s."""
-GONE, CONFLICT = 404, 409
+GONE = 404
 
 
 class Runtime(Protocol):
@@ -102,7 +102,7 @@ class Kubelet:
     def __enter__(self) -> Self:
         """Create the nodes and begin."""
         for name in self.nodes:
-            self._create_node(name)
+            nodes.create(self._api, name, tainted=self._tainted)
         for thread in self._threads:
             thread.start()
         return self
@@ -124,36 +124,10 @@ class Kubelet:
         for name in self.nodes:
             self._quietly(partial(self._api.delete, f"/api/v1/nodes/{name}"))
 
-    def _create_node(self, name: str) -> None:
-        labels = {"kubernetes.io/hostname": name, "rollback-manager.io/stand-in": "true"}
-        node = {"metadata": {"name": name, "labels": labels}, "spec": {}}
-        try:
-            self._api.post("/api/v1/nodes", node)
-        except Refused as refused:
-            if refused.status != CONFLICT:
-                raise
-        self._report_node(name)
-        # Admission calls every new node not ready; a cluster with real ones keeps theirs apart.
-        taint = {"key": "rollback-manager.io/stand-in", "effect": "NoSchedule"}
-        spec = {"spec": {"taints": [taint] if self._tainted else None}}
-        self._api.patch(f"/api/v1/nodes/{name}", spec, MERGE)
-
-    def _report_node(self, name: str) -> None:
-        room = {"cpu": "1000", "memory": "1000Gi", "pods": "10000"}
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
-        told = {
-            "capacity": room,
-            "allocatable": room,
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-            "conditions": [ready | {"lastHeartbeatTime": now, "message": "a stand-in"}],
-        }
-        self._api.patch(f"/api/v1/nodes/{name}/status", {"status": told})
-
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
             for name in self.nodes:
-                self._quietly(partial(self._report_node, name))
+                self._quietly(partial(nodes.report, self._api, name))
 
     def _follow(self) -> None:
         """Keep what is known of all pods; after a break, from a new list on."""
@@ -309,7 +283,7 @@ class Kubelet:
         try:
             call()
         except (httpx.HTTPError, Refused) as error:
-            if getattr(error, "status", 0) in (GONE, CONFLICT):
+            if getattr(error, "status", 0) in (GONE, nodes.CONFLICT):
                 return True
             self._stop.wait(AGAIN_S)
             return self._stop.is_set()

@@ -21,7 +21,7 @@ from starters.gateway.app import make_app
 from starters.gateway.auditing import Auditing
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.slack.door import SlackDoor
-from workers import wiring
+from workers import materials
 from workers.gateway import served
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 -- the one of Slack's own documentation
@@ -60,7 +60,7 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
     at = Binding("127.0.0.1", port, f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",))
     engine = engine_for(f"sqlite:///{made.settings.data / 'gateway.sqlite'}")
     upgrade(engine)
-    client = wiring.http_client()
+    client = materials.http_client()
     with closing(client):
         door = SlackDoor(
             teams=frozenset({"T1"}),
@@ -74,7 +74,7 @@ async def slack_gate(made: Fleet, stand_in: SlackStandIn) -> AsyncIterator[Slack
             binding=at,
             now=lambda: datetime.now(UTC),
             replays=SqlReplays(engine),
-            auditing=Auditing(wiring.audit(made.settings, engine, Secrets())),
+            auditing=Auditing(materials.audit(made.settings, engine, Secrets())),
             slack=door,
         )
         async with (

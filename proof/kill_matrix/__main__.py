@@ -3,23 +3,18 @@
 import argparse
 import asyncio
 import json
-import sys
 import time
 
 from proof.core_logs import errors_only
 from proof.kill_matrix.figures import figures, table, told
 from proof.kill_matrix.lanes import Lanes, matrix
+from proof.kill_matrix.options import options, say
 from proof.kill_matrix.run import Run
 from workers.process import end
 
 LANES = 3
 QUICK = 48
 """Each strategy × fault × moment once."""
-
-
-def say(words: str) -> None:
-    """Progress goes to stderr: stdout is for the figures."""
-    print(words, file=sys.stderr, flush=True)
 
 
 async def prove(options: argparse.Namespace) -> int:
@@ -45,16 +40,11 @@ async def prove(options: argparse.Namespace) -> int:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m proof.kill_matrix", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--quick", action="store_true", help=f"a sample of {QUICK} runs")
-    parser.add_argument("--runs", type=int, help="a sample of so many runs")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lanes", type=int, default=LANES, help="worlds side by side")
-    parser.add_argument("--only", default="", help="only runs whose names contain this")
-    options = parser.parse_args()
+    typed = options(
+        "python -m proof.kill_matrix", __doc__, quick=QUICK, lanes=LANES, side_by_side="worlds"
+    )
     errors_only()
-    end(asyncio.run(prove(options)))
+    end(asyncio.run(prove(typed)))
 
 
 if __name__ == "__main__":

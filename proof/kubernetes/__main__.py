@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from proof.core_logs import errors_only
 from proof.kill_matrix.figures import figures, table, told
 from proof.kill_matrix.lanes import nowhere
+from proof.kill_matrix.options import options, say
 from proof.kill_matrix.points import Point, points, sample
 from proof.kill_matrix.run import Run
 from proof.kubernetes import without
@@ -25,11 +25,6 @@ LANES = 4
 """Rollbacks at once on one control plane: a run mostly waits."""
 QUICK = 60
 """Each placement × fault × moment once."""
-
-
-def say(words: str) -> None:
-    """Progress goes to stderr: stdout is for the figures."""
-    print(words, file=sys.stderr, flush=True)
 
 
 async def prove(options: argparse.Namespace) -> int:
@@ -109,16 +104,11 @@ def _harm(seen: Sequence[str]) -> int:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m proof.kubernetes", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--quick", action="store_true", help=f"a sample of {QUICK} runs")
-    parser.add_argument("--runs", type=int, help="a sample of so many runs")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lanes", type=int, default=LANES, help="rollbacks side by side")
-    parser.add_argument("--only", default="", help="only runs whose names contain this")
-    options = parser.parse_args()
+    typed = options(
+        "python -m proof.kubernetes", __doc__, quick=QUICK, lanes=LANES, side_by_side="rollbacks"
+    )
     errors_only()
-    end(asyncio.run(prove(options)))
+    end(asyncio.run(prove(typed)))
 
 
 if __name__ == "__main__":

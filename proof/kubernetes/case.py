@@ -4,58 +4,38 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
-from activities.integrations.sql import SqlRecords, engine_for, upgrade
-from activities.look import Looks
-from demo.kubernetes.api import MERGE, Api, Object, Refused
+from demo.kubernetes.api import Api, Refused
 from demo.kubernetes.audit import WRITES, Call
 from demo.kubernetes.control_plane import ControlPlane
-from demo.kubernetes.pods import VERSION_LABEL, is_ready
+from demo.kubernetes.pods import is_ready
 from proof.faults.api_server import ApiProxy
 from proof.faults.proxy import Proxies
 from proof.kill_matrix.crew import REACHED_S, Crew
 from proof.kill_matrix.evidence import history
 from proof.kill_matrix.killable import Workers
-from proof.kill_matrix.placement import ENV
 from proof.kill_matrix.points import Moment, Point
 from proof.kill_matrix.worker import Order
 from proof.kubernetes import account as accounts
+from proof.kubernetes import releases
 from proof.kubernetes.account import Account, End
 from proof.kubernetes.counting import Counting
-from proof.kubernetes.placement import (
-    APP,
-    PLURALS,
-    Placement,
-    folder_of,
-    objects,
-    template,
-    write_catalogue,
-)
+from proof.kubernetes.deployed import DEPLOYED_S, Objects, by_version
+from proof.kubernetes.placement import Placement, write_catalogue
 from proof.kubernetes.strike import Strike
-from proof.kubernetes.users import RATE, Users
+from proof.kubernetes.users import Users
 from rollback_manager.client import Rollback
-from rollback_manager.platforms import Controller
 from rollback_manager.progress import RollbackOutcome, State
-from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from workers.settings import Settings
-from workers.targets import targets
-from workers.wiring import catalogue_of, http_client
 
-DEPLOYED_S = 60.0
 ASKED_S = 1.0
 RESTS_S, CALM = 30.0, 3
-UPGRADES = threading.Lock()
-"""Alembic has one environment in a process."""
-KINDS = {Controller.DEPLOYMENT: "Deployment", Controller.STATEFUL_SET: "StatefulSet"}
 SETTLED_S = 1.2
 """Two scrapes and a little: counters that users have are then known to grow."""
 
@@ -98,6 +78,7 @@ class Case(Crew):
         self._stack = contextlib.ExitStack()
         self.data = place.folder / key
         self.proxy = ApiProxy(place.plane.kubeconfig())
+        self._objects = Objects(place.api, key, placement)
 
     async def __aenter__(self) -> Self:
         """Deploy, let users come, and record both releases."""
@@ -107,11 +88,13 @@ class Case(Crew):
             self._direct = self._catalogue("direct", self._place.plane.kubeconfig())
             self.proxy.kubeconfig_in(self.kubeconfig)
             self._proxied = self._catalogue("proxied", self.kubeconfig)
-            await asyncio.to_thread(self._deploy)
+            await asyncio.to_thread(self._objects.deploy)
+            self._generations = await asyncio.to_thread(self._objects.counted)
             self._users = Users(self._place.api, self.key, self.placement)
             stack.enter_context(self._users)
             self._place.counting.pages[self.key] = self._users.page
-            await asyncio.to_thread(self._record)
+            settings = Settings(catalogue=self._direct, data=self.data)
+            await asyncio.to_thread(releases.record, settings, self.key)
             await asyncio.sleep(SETTLED_S)
             await self.until("users are sent to all pods", self._users.are_served, DEPLOYED_S)
             self._users.seen.clear()
@@ -198,55 +181,6 @@ class Case(Crew):
             steps=self.proxy.url if point else "",
         )
 
-    def _deploy(self) -> None:
-        api, placement = self._place.api, self.placement
-        api.post("/api/v1/namespaces", {"metadata": {"name": self.key}})
-        for body in objects(placement):
-            api.post(folder_of(body["kind"], self.key), body)
-        if placement.controller is not None:
-            self._until_ready({"v1": 4})
-            path = f"{folder_of(KINDS[placement.controller], self.key)}/{APP}"
-            api.patch(path, {"spec": {"template": template("v2")}}, MERGE)
-        self._until_ready({v: count for v, count in placement.before.items() if count})
-        self._generations = self._counted()
-
-    def _until_ready(self, wanted: dict[str, int]) -> None:
-        deadline = time.monotonic() + DEPLOYED_S
-        while _by_version(pods := self._pods(), is_ready) != wanted or len(pods) > sum(
-            wanted.values()
-        ):
-            assert time.monotonic() < deadline, f"{self.key} was not deployed"
-            time.sleep(0.1)
-
-    def _pods(self) -> list[Object]:
-        found = self._place.api.get(f"/api/v1/namespaces/{self.key}/pods")["items"]
-        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-
-    def _record(self) -> None:
-        """Both releases as `releases record` would, with the digests that the product gives."""
-        settings = Settings(catalogue=self._direct, data=self.data)
-        with _records(settings) as records, http_client() as client:
-            look = Looks(targets(catalogue_of(settings), client, records)(ENV, self.key)).take()
-            for version, standing in (("v1", Standing.VERIFIED), ("v2", Standing.CANDIDATE)):
-                digest = look.versions[version].digest
-                records.save_release(ENV, self.key, _release(version, digest, standing))
-
-    def _called(self) -> str:
-        with _records(Settings(data=self.data)) as records:
-            found = records.releases(ENV, self.key)
-        return next((str(one.standing) for one in found if one.version == "v2"), "unknown")
-
-    def _counted(self) -> dict[str, int]:
-        """Generation of each object that has one: how often its spec was changed."""
-        found: dict[str, int] = {}
-        kinds = [*KINDS.values(), *["HTTPRoute"] * (self.placement.weights is not None)]
-        for kind in kinds:
-            group, plural = PLURALS[kind]
-            for one in self._place.api.get(folder_of(kind, self.key))["items"]:
-                name = f"{group.split('/')[2]}/{plural}/{one['metadata']['name']}"
-                found[name] = one["metadata"]["generation"]
-        return found
-
     async def account(self, rollback: Rollback, since: float | None = None) -> Account:
         """Wait for the end of the rollback, let the cluster come to rest, and tell everything."""
         outcome = await self.outcome(rollback)
@@ -261,13 +195,13 @@ class Case(Crew):
             strategy=self.key,
             outcome=outcome,
             history=await history(self._client, self.child),
-            writes=accounts.writes(ours, self._standing()),
+            writes=accounts.writes(ours, self._objects.standing()),
             refused=sum(not call.changed for call in ours),
             seen=tuple(self._users.seen),
             sent=self._users.sent,
             failed=self._users.failed,
             end=end,
-            standing=await asyncio.to_thread(self._called),
+            standing=await asyncio.to_thread(releases.called, Settings(data=self.data), self.key),
             started_runs=len(set(self._starts)),
             seconds=time.monotonic() - self._since,
             recovered_s=recovered_s,
@@ -287,60 +221,14 @@ class Case(Crew):
         return before
 
     def _end(self) -> End:
-        pods, counted = self._pods(), self._counted()
+        pods, counted = self._objects.pods(), self._objects.counted()
         return End(
             parts=self._users.seen[-1].parts,
-            ready=_by_version(pods, is_ready),
-            pods=_by_version(pods, lambda _: True),
+            ready=by_version(pods, is_ready),
+            pods=by_version(pods, lambda _: True),
             changes={
                 name: number - self._generations[name]
                 for name, number in counted.items()
                 if number != self._generations[name]
             },
         )
-
-    def _standing(self) -> dict[tuple[str, str], Any]:
-        """What the deployer left where the product writes."""
-        placement = self.placement
-        rows: dict[tuple[str, str], Any] = {}
-        for version, count in placement.before.items():
-            rows[f"apps/deployments/{APP}-{version}", "/spec/replicas"] = count
-        for number, weight in enumerate((placement.weights or {}).values()):
-            path = f"/spec/rules/0/backendRefs/{number}/weight"
-            rows[f"gateway.networking.k8s.io/httproutes/{APP}", path] = weight
-        return rows
-
-
-def _by_version(pods: list[Object], counts: Callable[[Object], bool]) -> dict[str, int]:
-    return dict(Counter(pod["metadata"]["labels"][VERSION_LABEL] for pod in pods if counts(pod)))
-
-
-@contextlib.contextmanager
-def _records(settings: Settings) -> Iterator[SqlRecords]:
-    """Of one case, for a moment."""
-    engine = engine_for(settings.records_url)
-    with UPGRADES:
-        upgrade(engine)
-    yield SqlRecords(engine)
-    engine.dispose()
-
-
-def _release(version: str, digest: str, standing: Standing) -> Release:
-    at = datetime.now(UTC) - timedelta(hours=1 if standing is Standing.VERIFIED else 0)
-    return Release(
-        version=version,
-        digest=digest,
-        recorded_at=at,
-        recorded_by="bench",
-        standing=standing,
-        because="an hour without an error",
-        restore_point=RestorePoint(digest=digest, instances=4, shares={version: 100}, taken_at=at),
-        baseline=Baseline(
-            requests=10_000,
-            error_ratio=0.0,
-            latency_p95_ms=10,
-            requests_per_s=RATE,
-            window_s=100,
-            taken_at=at,
-        ),
-    )

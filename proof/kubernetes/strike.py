@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from proof.faults import api_server
-from proof.faults.api_server import Answer, ApiProxy, Forward, Request
+from proof.faults import meets
+from proof.faults.api_server import ApiProxy
+from proof.faults.meets import Answer, Forward, Request
 from proof.kill_matrix.announcing import BEGIN, END
 from proof.kill_matrix.points import Fault, Moment, Point
 
@@ -135,14 +136,14 @@ class Strike:
     def _lose(self, request: Request, forward: Forward) -> Answer | None:
         """It has its effect; the answer is lost, or comes when nobody waits for it any more."""
         if self._draw.random() < 0.7:
-            return api_server.lost_answer(request, forward)
-        return api_server.late(LATE_S)(request, forward)
+            return meets.lost_answer(request, forward)
+        return meets.late(LATE_S)(request, forward)
 
     def _lose_request(self, request: Request, forward: Forward) -> Answer | None:
         """It never arrives, or the API server is not able to take it."""
         ways = (
-            api_server.lost_request,
-            api_server.refusing(503, "the server is not able to handle the request"),
-            api_server.refusing(429, "too many requests", headers={"Retry-After": "1"}),
+            meets.lost_request,
+            meets.refusing(503, "the server is not able to handle the request"),
+            meets.refusing(429, "too many requests", headers={"Retry-After": "1"}),
         )
         return self._draw.choice(ways)(request, forward)

@@ -15,9 +15,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from demo.kubernetes.api import Api
+from proof.released import PODS
 from proof.stays import site as sites
 from proof.stays.fighters import Fighter, ImageUpdater, ScaleDown, SelfHeal
-from proof.stays.site import BAD, GOOD, PODS, SERVICE, Site
+from proof.stays.shop import BAD, GOOD, SERVICE
+from proof.stays.site import Site
 from rollback_manager.client import RollbackClient
 from rollback_manager.contract import RollbackRequest, stay_id
 from rollback_manager.errors import Unreachable

@@ -30,7 +30,7 @@ from rollback_manager.importing.report import (
 from rollback_manager.importing.shapes import Read
 from rollback_manager.metrics.sources import BusinessSource
 from rollback_manager.policy import TriggerLimits
-from rollback_manager.watch.judges import ArgoJudge, ArgoMetric
+from rollback_manager.watch.argo_judge import ArgoJudge, ArgoMetric
 from rollback_manager.written import no_yaml
 
 KIND = "analysis of Argo Rollouts"

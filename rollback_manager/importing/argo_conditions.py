@@ -10,7 +10,8 @@ from rollback_manager.statistics.argo.conditions import (
     ConditionError,
     read_condition,
 )
-from rollback_manager.watch.judges import ArgoMetric, Signal
+from rollback_manager.watch.argo_judge import ArgoMetric
+from rollback_manager.watch.signals import Signal
 
 ABOUT_EMPTY = re.compile(
     r"len\(result\)\s*(==|!=|>|>=)\s*[01]|!?is(Nan|Nil|Inf)\(result(\[0\])?\)|result\s*[!=]=\s*nil",

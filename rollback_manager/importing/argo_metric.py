@@ -16,7 +16,8 @@ from rollback_manager.importing.report import apart, short
 from rollback_manager.importing.shapes import GROUPED, UNIT_UNKNOWN, Read
 from rollback_manager.importing.shapes import read as read_query
 from rollback_manager.metrics.sources import BusinessSource
-from rollback_manager.watch.judges import MOST_MINUTES, ArgoMetric, Signal, why_senseless
+from rollback_manager.watch.argo_judge import ArgoMetric, why_senseless
+from rollback_manager.watch.signals import MOST_MINUTES, Signal
 
 PROVIDERS = {
     "prometheus": "",

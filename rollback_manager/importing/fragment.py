@@ -10,7 +10,8 @@ from rollback_manager.importing.counters import Counters
 from rollback_manager.importing.report import Fate, Line, Notes
 from rollback_manager.metrics.sources import BusinessSource
 from rollback_manager.rendering.layout import foreign
-from rollback_manager.watch.judges import ArgoJudge, KayentaJudge
+from rollback_manager.watch.argo_judge import ArgoJudge
+from rollback_manager.watch.kayenta_judge import KayentaJudge
 
 DEPTH = " " * 8
 """Where the fields of a service in an environment stand in demo/catalogue.example.yaml."""

@@ -26,7 +26,8 @@ from rollback_manager.importing.report import (
 )
 from rollback_manager.statistics.kayenta.rules import Measure
 from rollback_manager.statistics.kayenta.settings import look_up
-from rollback_manager.watch.judges import MOST_MINUTES, KayentaJudge, Signal
+from rollback_manager.watch.kayenta_judge import KayentaJudge
+from rollback_manager.watch.signals import MOST_MINUTES, Signal
 
 KIND = "canary configuration of Kayenta"
 JUDGES = ("NetflixACAJudge-v1.0", "dredd-v1.0")

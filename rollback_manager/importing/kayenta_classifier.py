@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollback_manager.importing.report import MEND, Notes, refused, short
-from rollback_manager.watch.judges import KayentaJudge, KayentaMetric
+from rollback_manager.watch.kayenta_judge import KayentaJudge, KayentaMetric
 
 FIELDS = KayentaJudge.model_fields
 

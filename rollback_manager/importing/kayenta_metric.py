@@ -12,7 +12,8 @@ from rollback_manager.importing.shapes import UNIT_UNKNOWN, Read
 from rollback_manager.importing.shapes import read as read_query
 from rollback_manager.statistics.kayenta.rules import Direction, MetricRules
 from rollback_manager.statistics.kayenta.settings import is_muted, read_rules, text_at
-from rollback_manager.watch.judges import KayentaMetric, Signal
+from rollback_manager.watch.kayenta_judge import KayentaMetric
+from rollback_manager.watch.signals import Signal
 
 READ_HERE = "prometheus"
 PROVIDERS = frozenset(

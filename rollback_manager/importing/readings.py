@@ -11,7 +11,7 @@ from rollback_manager.importing.labels import (
 )
 from rollback_manager.importing.promql import Matcher
 from rollback_manager.importing.shapes import Read
-from rollback_manager.watch.judges import Signal
+from rollback_manager.watch.signals import Signal
 
 P95 = 0.95
 AT_THE_PROXY = "5.."

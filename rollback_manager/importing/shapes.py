@@ -8,7 +8,7 @@ from functools import singledispatch
 from rollback_manager.importing.labels import Picked, Picks, picked
 from rollback_manager.importing.promql import Binary, Call, Matcher, Node, Number, Selector, Unread
 from rollback_manager.importing.promql import parsed as tree_of
-from rollback_manager.watch.judges import Signal
+from rollback_manager.watch.signals import Signal
 
 PER_SECOND, PER_WINDOW = ("rate", "irate"), "increase"
 INSTANT_S = 60.0

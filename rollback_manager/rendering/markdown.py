@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from rollback_manager.plan import short
 from rollback_manager.progress import RollbackOutcome, exit_code
+from rollback_manager.rendering import report_tables
 from rollback_manager.rendering.layout import clean
 from rollback_manager.rendering.report_parts import Table
-from rollback_manager.rendering.report_sections import begun, sections, steps_of, waves_of
+from rollback_manager.rendering.report_sections import begun, sections
 from rollback_manager.rendering.report_summary import closest, headline, impact, own, summary
 from rollback_manager.rendering.words import UNKNOWN
 from rollback_manager.report import Report
@@ -41,7 +42,9 @@ def ci_summary(r: Report) -> str:
         ),
     )
     code = f" (exit {exit_code(r.outcome)})" if r.outcome else ""
-    steps = "\n\n".join(_table(table) for table in (*waves_of(r), *map(steps_of, begun(r))))
+    steps = "\n\n".join(
+        _table(table) for table in (*report_tables.waves(r), *map(report_tables.steps, begun(r)))
+    )
     folded = f"<details><summary>steps, plan {_safe(_digest(r))}</summary>\n\n{steps}\n\n</details>"
     title = f"### {_safe(headline(r) + code)}"
     return "\n\n".join([title, *_lines(summary(r)), _table(numbers), folded]) + "\n"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import time
 from collections.abc import Mapping
 from typing import Any, NoReturn, Self
 from urllib.parse import urlencode
@@ -15,20 +12,13 @@ from temporalio.client import Client
 from rollback_manager.claim import Left
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import (
-    AbortCommand,
     AdoptRequest,
-    Answered,
-    Carried,
-    Decision,
     ListReleases,
-    PauseCommand,
     Planned,
     RecordRelease,
     ReleaseRequest,
     Releases,
     RollbackRequest,
-    StepCommand,
-    Vote,
 )
 from rollback_manager.deploys import (
     DeployAnswer,
@@ -40,66 +30,15 @@ from rollback_manager.deploys import (
 )
 from rollback_manager.errors import (
     Blocked,
-    NotFound,
-    NotPermitted,
-    PermanentError,
-    RollbackError,
-    StalePlan,
-    Unreachable,
 )
 from rollback_manager.plan import RollbackPlan
-from rollback_manager.progress import RollbackOutcome, RollbackStatus
+from rollback_manager.progress import RollbackStatus
 from rollback_manager.report import Report
 from rollback_manager.stays import StayStatus
-from starters.by_gateway import signing_in, web
+from starters.by_gateway.api import Api, new_id, of_another_build
+from starters.by_gateway.rollback import GatewayRollback
 from starters.refusals import UNCHANGED
 from starters.settings import Gateway
-
-ASK_EVERY_S = 1.0
-"""So old may be what is told of a rollback that runs: each look is a request of its own."""
-OF_STATUS: Mapping[int, type[RollbackError]] = {
-    401: NotPermitted,
-    403: NotPermitted,
-    404: NotFound,
-    409: Blocked,
-    422: Blocked,
-    429: Unreachable,
-    503: Unreachable,
-    504: Unreachable,
-}
-
-OF_TYPE: Mapping[str, type[RollbackError]] = {"stale-plan": StalePlan, "too-many-starts": Blocked}
-"""What says more than its status: who is asked too often otherwise is asked again later."""
-
-
-class Api:
-    """Requests with the credential of whoever runs this; it is renewed once it has ended."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._credential: str | None = None
-
-    async def ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = ""
-    ) -> Mapping[str, Any]:
-        """The document of the answer; a refusal is raised as what it says."""
-        answer = await self._send(method, path, body, key)
-        if answer.status == 401 and self._credential:
-            self._credential = None
-            answer = await self._send(method, path, body, key)
-        if answer.status // 100 != 2:
-            raise refusal(answer)
-        return answer.document
-
-    async def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None, key: str
-    ) -> web.Answer:
-        if self._credential is None:
-            self._credential = await asyncio.to_thread(signing_in.credential, self._gateway)
-        headers = {"Authorization": f"Bearer {self._credential}"} if self._credential else {}
-        headers |= {"Idempotency-Key": key} if key else {}
-        url = f"{self._gateway.url}/api/v1{path}"
-        return await asyncio.to_thread(web.send, method, url, body, headers)
 
 
 class GatewayClient(RollbackClient):
@@ -144,7 +83,7 @@ class GatewayClient(RollbackClient):
                 )
                 document = await self._api.ask("POST", "/freezes", where | own, ask.id)
             case LiftFreezes():
-                key = _new_id(ask.verb)
+                key = new_id(ask.verb)
                 document = await self._api.ask("POST", "/freezes/lift", where, key)
         return {name: document.get(name, ()) for name in ("freezes", "lifted")}
 
@@ -189,114 +128,16 @@ class GatewayClient(RollbackClient):
         try:
             return Report.model_validate(document)
         except ValidationError as error:
-            raise _of_another_build() from error
+            raise of_another_build() from error
 
     async def stays_after(self, ended: RollbackStatus) -> list[StayStatus]:
         """The gateway does not tell of one rollback's: none are known here."""
         return []
 
 
-class GatewayRollback(Rollback):
-    """One rollback, watched and steered by the gateway."""
-
-    def __init__(self, api: Api, rollback_id: str) -> None:
-        self.id = rollback_id
-        self._api = api
-        self._seen: tuple[float, RollbackStatus] | None = None
-
-    async def status(self) -> RollbackStatus:
-        """Where it is now, with every service's own word; of ASK_EVERY_S ago at most."""
-        if self._seen is not None and time.monotonic() - self._seen[0] < ASK_EVERY_S:
-            return self._seen[1]
-        document = await self._api.ask("GET", f"/{self.id}")
-        try:
-            self._seen = time.monotonic(), RollbackStatus.model_validate(document)
-        except ValidationError as error:
-            raise _of_another_build() from error
-        return self._seen[1]
-
-    async def by_itself(self) -> RollbackStatus:
-        """The same as `status`: the gateway tells it whole."""
-        return await self.status()
-
-    async def result(self) -> RollbackOutcome:
-        """How it ended; waits for the end."""
-        while (outcome := (await self.status()).outcome) is None:  # noqa: ASYNC110 -- far away
-            await asyncio.sleep(ASK_EVERY_S)
-        return outcome
-
-    async def vote(
-        self,
-        decision: Decision,
-        vote: Vote,
-        *,
-        vote_id: str,
-        confirm: str = "",
-        incident: str = "",
-    ) -> Answered:
-        """Approve or reject, as who signed in. The same `vote_id` again gets the first answer."""
-        words = {"plan": vote.plan, "reason": vote.reason}
-        more = {"confirm": confirm, "incident": incident}
-        return await self._decide(str(decision), vote_id, **words, **more)
-
-    async def abort(self, command: AbortCommand) -> None:
-        """Stop at the next safe point."""
-        await self._decided(f"abort_{command.mode}", reason=command.reason)
-
-    async def pause(self, command: PauseCommand) -> None:
-        """Finish the step under way, then wait."""
-        await self._decided("pause", reason=command.reason)
-
-    async def resume(self, command: PauseCommand) -> None:
-        """Go on after a pause."""
-        await self._decided("resume", reason=command.reason)
-
-    async def step(self, verb: str, service: str, command: StepCommand) -> Answered:
-        """`retry_step` or `skip_step` for what waits."""
-        words = {"step": command.step, "service": service, "reason": command.reason}
-        return await self._decide(verb, _new_id(verb), **words)
-
-    async def _decided(self, decision: str, **words: str) -> None:
-        answered = await self._decide(decision, _new_id(decision), **words)
-        if not answered.applied and not answered.pending:
-            raise Blocked(
-                answered.because,
-                effect="This call changed nothing.",
-                next_step=f"See how it stands: rollback-manager status {self.id}",
-            )
-
-    async def _decide(self, decision: str, id: str, **words: str) -> Carried:
-        body = {"decision": decision, **words}
-        document = await self._api.ask("POST", f"/{self.id}/decisions", body, id)
-        return Carried.model_validate(document)
-
-
-def refusal(answer: web.Answer) -> RollbackError:
-    """What the gateway's problem says, as the error that it is here."""
-    kind = OF_STATUS.get(answer.status, PermanentError)
-    kind = OF_TYPE.get(str(answer.document.get("type")), kind)
-    return kind(
-        _said(answer, "detail") or f"the gateway answered {answer.status}",
-        effect=_said(answer, "effect"),
-        next_step=_said(answer, "next_step"),
-    )
-
-
-def _said(answer: web.Answer, field: str) -> str:
-    return str(answer.document.get(field, ""))[:2000]
-
-
 def _wanted(request: RollbackRequest) -> dict[str, Any]:
     names = {"env", "services", "to_version", "reason", "incident", "adopts"}
     return request.model_dump(mode="json", include=names)
-
-
-def _new_id(verb: str) -> str:
-    return f"{verb}-{secrets.token_hex(8)}"
-
-
-def _of_another_build() -> PermanentError:
-    return PermanentError("the gateway is of another build than this command")
 
 
 def _must_not_be_asked() -> NoReturn:

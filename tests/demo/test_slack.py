@@ -4,7 +4,7 @@ from pathlib import Path
 
 from demo.catalogue import EXAMPLE
 from demo.slack.beside import TOKEN, seen, told_in_slack
-from rollback_manager.catalogue import read_catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.telling.channels import SlackChannel
 
 

@@ -22,8 +22,9 @@ from activities.look import Looks
 from activities.records import Question, RecordActivities
 from activities.targets import Target
 from demo.kubernetes.api import Refused
-from proof.faults import api_server
-from proof.faults.api_server import ApiProxy, Request
+from proof.faults import meets
+from proof.faults.api_server import ApiProxy
+from proof.faults.meets import Request
 from proof.stand_ins import StandInService
 from rollback_manager.errors import NotFound, PermanentError, TemporaryError, Unreachable
 from rollback_manager.platforms import Cluster as Access
@@ -103,7 +104,7 @@ def test_a_right_that_is_missing_is_named(
     assert 'User "deployer" cannot patch resource "deployments"' in refusal.value.what
     assert "doctor --kubernetes" in refusal.value.next_step
     assert replicas(cluster, shop) == 0
-    assert len(proxy.passed(api_server.writes)) == 1
+    assert len(proxy.passed(meets.writes)) == 1
 
 
 @contextmanager
@@ -161,7 +162,7 @@ def test_a_token_that_was_rotated_is_read_anew(
         *("create", "clusterrolebinding", f"robot-{shop}", "--clusterrole=cluster-admin"),
         f"--serviceaccount={shop}:robot",
     )
-    ended = api_server.refusing(401, "Unauthorized", "Unauthorized")
+    ended = meets.refusing(401, "Unauthorized", "Unauthorized")
     proxy.meet(ended, lambda request: request.token == old, times=1000)
     proxy.kubeconfig_in(tmp_path / "k", new)
     workloads.scale("v1", 2, mark(0))
@@ -186,7 +187,7 @@ def test_who_is_told_to_wait_waits_with_all_that_it_asks(
 ) -> None:
     workloads = SideBySide(own)
     assert workloads.versions()
-    busy = api_server.refusing(429, "too many requests", headers={"Retry-After": "2"})
+    busy = meets.refusing(429, "too many requests", headers={"Retry-After": "2"})
     proxy.meet(busy)
     own.forget()
     begun = time.monotonic()
@@ -206,19 +207,19 @@ def test_who_is_told_to_wait_waits_with_all_that_it_asks(
 def test_a_storm_of_conflicts_ends(
     cluster: Cluster, proxy: ApiProxy, shop: str, own: Reader
 ) -> None:
-    def written_before(_: Request, forward: api_server.Forward) -> api_server.Answer:
-        number = str(len(proxy.passed(api_server.writes)))
+    def written_before(_: Request, forward: meets.Forward) -> meets.Answer:
+        number = str(len(proxy.passed(meets.writes)))
         path = path_of("deployments", shop, "shop-blue")
         cluster.api.patch(path, {"metadata": {"labels": {"n": number}}})
         return forward()
 
     workloads = SideBySide(own)
-    proxy.meet(written_before, api_server.writes, times=1000)
+    proxy.meet(written_before, meets.writes, times=1000)
     with pytest.raises(TemporaryError) as blocked:
         workloads.scale("v1", 3, mark(0))
     words = f"is blocked: somebody wrote it at each of {TRIES} tries, last python-httpx at"
     assert words in blocked.value.what
-    assert len(proxy.passed(api_server.writes)) in (TRIES, TRIES + 1), "one more from a look"
+    assert len(proxy.passed(meets.writes)) in (TRIES, TRIES + 1), "one more from a look"
     assert replicas(cluster, shop) == 0
 
 
@@ -231,7 +232,7 @@ def test_a_change_that_never_fits_is_no_conflict(
         PermanentError, match=r"refuses our change of .*, and nobody has written it"
     ):
         compare_and_set(own.api, path, mark(0), lambda _: wrong)
-    assert len(proxy.passed(api_server.writes)) <= 3  # a controller may still have counted
+    assert len(proxy.passed(meets.writes)) <= 3  # a controller may still have counted
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -240,7 +241,7 @@ def test_a_server_error_is_no_answer(
 ) -> None:
     workloads = SideBySide(own)
     assert workloads.versions()
-    proxy.meet(api_server.refusing(status, "etcdserver: leader changed"), api_server.writes)
+    proxy.meet(meets.refusing(status, "etcdserver: leader changed"), meets.writes)
     with pytest.raises(Unreachable, match=rf"answered {status} to PATCH .*leader changed"):
         workloads.scale("v1", 3, mark(0))
     assert replicas(cluster, shop) == 0
@@ -253,11 +254,11 @@ def test_a_lost_answer_is_settled_by_reading(
 ) -> None:
     workloads = SideBySide(own)
     assert workloads.versions()
-    proxy.meet(api_server.lost_answer, api_server.writes)
+    proxy.meet(meets.lost_answer, meets.writes)
     with pytest.raises(Unreachable) as lost:
         workloads.scale("v1", 3, mark(0))
     assert lost.value.effect == "Whether a write arrived is read before it is tried again."
-    assert len(proxy.passed(api_server.writes)) == 1, "the client tries nothing again by itself"
+    assert len(proxy.passed(meets.writes)) == 1, "the client tries nothing again by itself"
     assert replicas(cluster, shop) == 3
 
 
@@ -265,7 +266,7 @@ def test_pages_that_are_gone_are_asked_for_from_the_start(
     proxy: ApiProxy, own: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_module, "PAGE", 2)
-    expired = api_server.refusing(410, "The provided continue parameter is too old", "Expired")
+    expired = meets.refusing(410, "The provided continue parameter is too old", "Expired")
     proxy.meet(expired, lambda request: "continue=" in request.query)
     assert SideBySide(own).versions()["v2"].running == 3
 
@@ -274,7 +275,7 @@ def test_pages_that_are_always_gone_are_not_asked_for_for_ever(
     proxy: ApiProxy, own: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_module, "PAGE", 2)
-    expired = api_server.refusing(410, "The provided continue parameter is too old", "Expired")
+    expired = meets.refusing(410, "The provided continue parameter is too old", "Expired")
     proxy.meet(expired, lambda request: "continue=" in request.query, times=1000)
     with pytest.raises(TemporaryError, match=r"forgot the list .*/pods before .*, 3 times"):
         SideBySide(own).versions()
@@ -286,7 +287,7 @@ def test_nothing_is_decided_on_what_was_read_before_a_partition(
 ) -> None:
     workloads, healed = SideBySide(own), threading.Event()
     assert workloads.versions()["v1"].running == 0
-    proxy.meet(api_server.black_hole(healed), times=1000)
+    proxy.meet(meets.black_hole(healed), times=1000)
     proxy.hush()  # the watch of pods stays open, and tells nothing any more
     try:
         cluster.kubectl("-n", shop, "scale", "deployment/shop-blue", "--replicas=1")
@@ -326,7 +327,7 @@ def test_a_watch_whose_answer_never_begins_is_given_up(
 ) -> None:
     """Else pods that left would be seen as leaving for a minute: it has not begun to tell."""
     never = threading.Event()
-    proxy.meet(api_server.black_hole(never), lambda request: request.watches)
+    proxy.meet(meets.black_hole(never), lambda request: request.watches)
     until(lambda: sum(pod.ready for pod in own.now().pods), lambda ready: ready == 3)
     path = path_of("pods", shop, own.now().pods[0].name)
     cluster.api.delete(path)
@@ -337,14 +338,14 @@ def test_a_watch_whose_answer_never_begins_is_given_up(
 @pytest.mark.long
 def test_a_reading_whose_parts_are_far_apart_is_none(proxy: ApiProxy, own: Reader) -> None:
     slow_s = MOST_READING_S / 2 + 0.2
-    proxy.meet(api_server.late(slow_s), lambda request: "/deployments/" in request.path, times=2)
+    proxy.meet(meets.late(slow_s), lambda request: "/deployments/" in request.path, times=2)
     with pytest.raises(Unreachable, match=r"took [5-9] s for one reading of shop-blue, shop-green"):
         SideBySide(own).versions()
     assert SideBySide(own).versions()["v2"].running == 3
 
 
 def test_the_age_of_a_reading_counts_from_its_beginning(proxy: ApiProxy, own: Reader) -> None:
-    proxy.meet(api_server.late(FRESH_S + 0.2), lambda request: request.path.endswith("/pods"))
+    proxy.meet(meets.late(FRESH_S + 0.2), lambda request: request.path.endswith("/pods"))
     first = own.now()
     assert own.now() is not first, "its first part is older than FRESH_S"
 
@@ -362,7 +363,7 @@ def test_a_policy_that_denies_is_an_answer_and_no_conflict(
     assert "denied request" in refusal.value.what
     assert refusal.value.effect == "Nothing was changed by this request."
     assert refusal.value.next_step == "Mend what it names, then retry-step; or abort."
-    assert len(proxy.passed(api_server.writes)) == 1
+    assert len(proxy.passed(meets.writes)) == 1
     assert replicas(cluster, shop) == 0
 
 
@@ -384,4 +385,4 @@ def test_a_namespace_that_is_being_deleted_is_said(
         workloads.scale("v1", 3, mark(0))
     assert 'deployments.apps "shop-blue" not found' in gone.value.what
     assert "is its namespace not being deleted?" in gone.value.next_step
-    assert not proxy.passed(api_server.writes)
+    assert not proxy.passed(meets.writes)

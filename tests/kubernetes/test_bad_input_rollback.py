@@ -12,8 +12,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from proof.faults import api_server
-from proof.faults.api_server import Answer, Forward, Request
+from proof.faults import meets
+from proof.faults.meets import Answer, Forward, Request
 from proof.kubernetes.bench import Bench
 from proof.kubernetes.case import Case
 from proof.kubernetes.oracle import violations
@@ -84,7 +84,7 @@ def traffic_of(cluster: Cluster, case: Case) -> str:
 
 
 async def test_credentials_that_ended_wait_for_a_person(cluster: Cluster, case: Case) -> None:
-    ended = api_server.refusing(401, "Unauthorized", "Unauthorized")
+    ended = meets.refusing(401, "Unauthorized", "Unauthorized")
     case.proxy.meet(ended, is_switch, times=2)  # at the write and, read anew, once more
     case.start_worker()
     rollback = await case.start()
@@ -94,7 +94,7 @@ async def test_credentials_that_ended_wait_for_a_person(cluster: Cluster, case: 
     ), status.waits_for
     since = time.monotonic()
     await asyncio.sleep(3)
-    assert case.proxy.passed(api_server.writes, since) == [], "nobody tries it for ever"
+    assert case.proxy.passed(meets.writes, since) == [], "nobody tries it for ever"
     assert traffic_of(cluster, case) == "v2", "target unchanged"
     await again(case, rollback, "redirect_traffic")
     await ends(case, rollback)
@@ -114,7 +114,7 @@ async def test_a_token_that_is_rotated_in_the_middle_needs_nobody(
     def rotates(request: Request, _: Forward) -> Answer | None:
         old.append(request.token)
         case.proxy.kubeconfig_in(case.kubeconfig, new)
-        ended = api_server.refusing(401, "Unauthorized", "Unauthorized")
+        ended = meets.refusing(401, "Unauthorized", "Unauthorized")
         case.proxy.meet(ended, lambda one: one.token == old[0], times=ALWAYS)
         return ended(request, lambda: Answer(0, b""))
 
@@ -149,7 +149,7 @@ async def test_a_right_that_is_missing_is_named_and_nothing_moves(
     outcome = await (await case.start()).result()
     assert 'User "deployer" cannot get resource "namespaces"' in outcome.because, "whose UID it is"
     assert not outcome.services, "it is said before anything begins"
-    assert not case.proxy.passed(api_server.writes)
+    assert not case.proxy.passed(meets.writes)
     assert traffic_of(cluster, case) == "v2"
 
 
@@ -162,7 +162,7 @@ async def test_a_policy_that_denies_is_said_and_nothing_moves(cluster: Cluster, 
         outcome = await (await case.start()).result()
         assert "denied request: change freeze until Monday" in outcome.because
         assert not outcome.services, "it is said before anything begins"
-        assert not case.proxy.passed(api_server.writes)
+        assert not case.proxy.passed(meets.writes)
     assert cluster.api.get(path)["spec"]["replicas"] == 2
 
 
@@ -172,8 +172,8 @@ async def test_a_partition_in_the_middle_of_a_step_passes_by_itself(case: Case) 
     def parts(request: Request, forward: Forward) -> Answer | None:
         cut.set()
         case.proxy.hush()
-        case.proxy.meet(api_server.black_hole(healed), times=ALWAYS)
-        return api_server.black_hole(healed)(request, forward)
+        case.proxy.meet(meets.black_hole(healed), times=ALWAYS)
+        return meets.black_hole(healed)(request, forward)
 
     case.proxy.meet(parts, is_switch)
     case.start_worker()
@@ -194,7 +194,7 @@ async def test_a_partition_in_the_middle_of_a_step_passes_by_itself(case: Case) 
 
 
 async def test_a_busy_cluster_is_left_alone_as_long_as_it_asks(case: Case) -> None:
-    busy = api_server.refusing(429, "too many requests", headers={"Retry-After": "3"})
+    busy = meets.refusing(429, "too many requests", headers={"Retry-After": "3"})
     case.proxy.meet(busy, is_switch)
     case.start_worker()
     rollback = await case.start()
@@ -206,7 +206,7 @@ async def test_a_busy_cluster_is_left_alone_as_long_as_it_asks(case: Case) -> No
 
 
 async def test_a_server_that_fails_for_a_while_needs_nobody(case: Case) -> None:
-    failing = api_server.refusing(500, "etcdserver: leader changed")
+    failing = meets.refusing(500, "etcdserver: leader changed")
     case.proxy.meet(failing, is_switch, times=3)
     case.start_worker()
     await ends(case, await case.start())

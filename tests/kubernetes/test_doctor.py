@@ -9,7 +9,8 @@ from activities.clusters import ClusterActivities
 from activities.integrations.kubernetes import Api, KubernetesAccess
 from demo.kubernetes.api import connected
 from rollback_manager.access import Checked, ClustersAsked
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.platforms import Cluster
 from tests.kubernetes import cluster as clusters
 from tests.kubernetes.installed import DEPLOY, IMAGE_ONLY, Installed

@@ -27,7 +27,7 @@ from rollback_manager.contract import (
 from rollback_manager.progress import Result, RollbackOutcome, State
 from rollback_manager.release import Standing
 from tests.kubernetes.cluster import Cluster
-from workers import wiring
+from workers import materials, wiring
 from workers.settings import Settings
 from workers.worker import make_worker
 
@@ -122,8 +122,8 @@ async def site(
     made = Site(world, RollbackClient(client, task_queue=queue))
     for service in world.services:
         await asyncio.to_thread(world.deploy, service, "v1")
-    with wiring.http_client() as http:  # a worker keeps its own for as long as it lives
-        monkeypatch.setattr(wiring, "http_client", lambda: http)
+    with materials.http_client() as http:  # a worker keeps its own for as long as it lives
+        monkeypatch.setattr(materials, "http_client", lambda: http)
         async with make_worker(client, settings, wiring.parts(settings)):
             yield made
             for load in made.loads.values():

@@ -32,7 +32,7 @@ from rollback_manager.platforms import Cluster, KubernetesTarget, ServiceTarget
 from tests import builders
 from tests.kubernetes import cluster as clusters
 from tests.kubernetes.objects import created, deployment, path_of, service, until
-from workers.wiring import http_client
+from workers.materials import http_client
 
 TARGET = KubernetesTarget(
     kind="kubernetes", cluster="main", namespace="default", names=("shop-blue", "shop-green")

@@ -23,7 +23,8 @@ from activities.targets import Traffic
 from demo.kubernetes.api import Object, Refused
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import VERSION_LABEL
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import PermanentError
 from rollback_manager.operation import Mark
 from rollback_manager.owners import OwnerKind, to_hold

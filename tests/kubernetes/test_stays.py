@@ -14,6 +14,8 @@ from temporalio.client import Client
 from demo.kubernetes import crds
 from demo.kubernetes.kubelet import Kubelet
 from demo.kubernetes.pods import Ready
+from proof.released import PODS
+from proof.stays import shop
 from proof.stays import site as sites
 from proof.stays.fighters import (
     AUTOSCALER,
@@ -25,7 +27,8 @@ from proof.stays.fighters import (
     SelfHeal,
     write,
 )
-from proof.stays.site import BAD, ENV, GOOD, PODS, SERVICE, Site
+from proof.stays.shop import BAD, ENV, GOOD, SERVICE
+from proof.stays.site import Site
 from rollback_manager.client import Rollback, RollbackClient
 from rollback_manager.contract import RollbackRequest, service_id, stay_id
 from rollback_manager.plan import RollbackPlan
@@ -121,7 +124,7 @@ async def test_self_heal_is_held_and_given_back_once_git_agrees(
                 stays = await run.stay(lambda one: len(passed(one)) == 3)
                 assert passed(stays) == ["stays"] * 3, stays
                 assert stays.held == (f"Application {namespace}/shop",)
-                heal.desired = sites.template("v1")  # the revert is merged
+                heal.desired = shop.template("v1")  # the revert is merged
                 ended = await run.stay(lambda one: one.state == State.FINISHED)
                 await asyncio.sleep(2)
             assert not any(BAD in images for _, images in seen)
@@ -253,7 +256,7 @@ async def test_a_deploy_that_begins_meanwhile_is_held_and_named(
         rollback = await run.start()
         await asyncio.to_thread(until, site.image, lambda image: image == GOOD)
         await asyncio.sleep(1.1)  # who wrote when is kept to the second
-        third = {"spec": {"template": sites.template("v3")}}
+        third = {"spec": {"template": shop.template("v3")}}
         write(cluster.api, site.deployment, third, "pipeline")
         status = await run.until(rollback, lambda one: one.state is State.NEEDS_HUMAN)
         await asyncio.sleep(2)
@@ -267,11 +270,11 @@ async def test_the_undo_takes_the_place_of_a_rollout_that_is_under_way(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path, kubelet: Kubelet
 ) -> None:
     site = build(cluster, namespace, tmp_path)
-    back = {"spec": {"template": sites.template("v1")}}
+    back = {"spec": {"template": shop.template("v1")}}
     write(cluster.api, site.deployment, back, "pipeline")
     await asyncio.to_thread(until, site.serving, lambda images: images == {GOOD})
     kubelet.behaviour["v2"] = Ready(after_s=6)  # half of it is out for so long
-    write(cluster.api, site.deployment, {"spec": {"template": sites.template("v2")}}, "pipeline")
+    write(cluster.api, site.deployment, {"spec": {"template": shop.template("v2")}}, "pipeline")
     await asyncio.to_thread(until, site.serving, lambda images: BAD in images)
     async with at_work(client, site, tmp_path) as run:
         rollback = await run.start(to_version="v1")

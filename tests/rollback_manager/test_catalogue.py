@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from rollback_manager.catalogue import Catalogue, SecurityLevel, json_schema, read_catalogue
+from rollback_manager.catalogue import Catalogue, SecurityLevel, json_schema
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.platforms import EnvoyTarget, SupervisordTarget
 from rollback_manager.policy import OnExpiry, Policy

@@ -20,7 +20,8 @@ from rollback_manager.errors import Blocked
 from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.operation import Mark
 from rollback_manager.plan import Removed, Split
-from rollback_manager.planning import PlanningFacts, plan_service
+from rollback_manager.planning.facts import PlanningFacts
+from rollback_manager.planning.service import plan_service
 from rollback_manager.policy import Policy
 from rollback_manager.progress import EndState, Found
 from rollback_manager.release import Release, Standing

@@ -13,17 +13,10 @@ from rollback_manager.gates import GateAnswer
 from rollback_manager.metrics.reading import Counts, NoReading, Reading, Snapshot, Total
 from rollback_manager.moves import Moves
 from rollback_manager.plan import RollbackPlan, ServicePlan
-from rollback_manager.planning import (
-    Past,
-    PlanningFacts,
-    assemble,
-    bad_version,
-    estimate,
-    found,
-    gates_before,
-    plan_service,
-    since_release,
-)
+from rollback_manager.planning.facts import Past, PlanningFacts, bad_version
+from rollback_manager.planning.foreseen import estimate, found, gates_before, since_release
+from rollback_manager.planning.service import plan_service
+from rollback_manager.planning.whole import assemble
 from rollback_manager.policy import ApprovalPolicy, Policy
 from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 from rollback_manager.strategies import strategy_named

@@ -6,15 +6,15 @@ import pytest
 
 from rollback_manager.gates import GateAnswer
 from rollback_manager.plan import ServicePlan
-from rollback_manager.policy import Policy
-from rollback_manager.preconditions import (
+from rollback_manager.platform_facts import (
     Budget,
     ControllerFacts,
     HelmRelease,
     PlatformFacts,
     Quota,
-    preconditions,
 )
+from rollback_manager.policy import Policy
+from rollback_manager.preconditions import preconditions
 
 PLAN = ServicePlan(
     service="shop",

@@ -13,7 +13,10 @@ from rollback_manager.fleet import together
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.metrics.reading import Snapshot
 from rollback_manager.plan import RollbackPlan
-from rollback_manager.planning import Past, PlanningFacts, assemble, found, plan_service
+from rollback_manager.planning.facts import Past, PlanningFacts
+from rollback_manager.planning.foreseen import found
+from rollback_manager.planning.service import plan_service
+from rollback_manager.planning.whole import assemble
 from rollback_manager.policy import Policy
 from rollback_manager.release import Release, Standing
 from rollback_manager.rendering import terminal_plan

@@ -36,7 +36,9 @@ from rollback_manager.freezes import Freeze
 from rollback_manager.progress import State
 from rollback_manager.tier import Tier
 from starters.by_gateway import web
-from starters.by_gateway.client import Api, GatewayClient, GatewayRollback
+from starters.by_gateway.api import Api
+from starters.by_gateway.client import GatewayClient
+from starters.by_gateway.rollback import GatewayRollback
 from starters.gateway.app import make_app
 from starters.gateway.ci.door import CiDoor, key_sets
 from starters.gateway.doors import Binding

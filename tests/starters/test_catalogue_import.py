@@ -161,7 +161,7 @@ def test_neither_an_import_nor_the_catalogue_needs_numpy() -> None:
     code = (
         "import sys; sys.modules['numpy'] = None;"
         "import rollback_manager.importing.argo, rollback_manager.importing.kayenta,"
-        " rollback_manager.catalogue"
+        " rollback_manager.catalogue_text"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

@@ -16,7 +16,7 @@ from rollback_manager.decision.ledger import Entry, Label, Truth
 from rollback_manager.decision.model import DecisionModel
 from rollback_manager.incidents.analysis import analyse
 from rollback_manager.incidents.incident import join
-from starters.decisions import read_policy
+from starters import policy_file
 from starters.refusals import UsageError
 from tests import rig
 from tests.commands import typed
@@ -170,14 +170,14 @@ def test_a_mistake_in_a_policy_is_named_with_its_line(tmp_path: Path, text: str,
     file = tmp_path / "p.yaml"
     file.write_text(text)
     with pytest.raises(UsageError) as caught:
-        read_policy(file)
+        policy_file.read(file)
     assert said in caught.value.what
 
 
 def test_a_policy_may_have_the_heading_that_it_has_in_the_catalogue(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("decisions:\n  limits: {error_ratio: 0.11}\n")
-    assert read_policy(file).limits.error_ratio == 0.11
+    assert policy_file.read(file).limits.error_ratio == 0.11
 
 
 def test_the_largest_answer_is_far_below_what_temporal_takes() -> None:

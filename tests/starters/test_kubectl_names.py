@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from starters.kubectl_names import Where, here, taken_out, translated
 from starters.refusals import UsageError
 

@@ -16,9 +16,10 @@ from rollback_manager.rendering import terminal_status
 from rollback_manager.tier import Tier
 from starters import console, refusals
 from starters.decide import Beside, _asked, _must_be_typed, _to_be_typed
+from starters.evidence import MOST_BYTES, evidence
 from starters.refusals import UsageError
 from starters.secured import must_go_by_the_gateway
-from starters.start import EVIDENCE_LIMIT, _evidence, _typed_out
+from starters.start import _typed_out
 from tests.builders import plan
 from tests.rig import Rig, rig
 
@@ -36,9 +37,9 @@ def test_only_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: 
 def test_evidence_is_read_second_by_second(tmp_path: Path) -> None:
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps([POINT]))
-    (point,) = _evidence(file)
+    (point,) = evidence(file)
     assert point.errors == {"v2": 9}
-    assert _evidence(None) == ()
+    assert evidence(None) == ()
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,14 @@ def test_evidence_is_read_second_by_second(tmp_path: Path) -> None:
     [
         ("{}", "top: "),
         (json.dumps([{**POINT, "more": 1}]), "0.more: "),
-        (" " * (EVIDENCE_LIMIT + 1), "larger than 256 KiB"),
+        (" " * (MOST_BYTES + 1), "larger than 256 KiB"),
     ],
 )
 def test_evidence_of_another_shape_is_a_usage_error(tmp_path: Path, text: str, why: str) -> None:
     file = tmp_path / "evidence.json"
     file.write_text(text)
     with pytest.raises(UsageError, match=why):
-        _evidence(file)
+        evidence(file)
 
 
 def test_a_plan_in_parts_is_told_as_what_it_is() -> None:

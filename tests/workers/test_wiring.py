@@ -20,7 +20,7 @@ from rollback_manager.errors import CatalogueError, PermanentError
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.policy import FleetPolicy
 from tests.rig import catalogue
-from workers import wiring
+from workers import materials, wiring
 from workers.settings import Settings
 from workers.worker import MOST_AT_ONCE
 from workflows.steps import ACTIVITIES
@@ -218,7 +218,7 @@ def test_connections_that_hang_do_not_keep_the_next_request_from_being_sent() ->
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        client = hanging.enter_context(wiring.http_client())
+        client = hanging.enter_context(materials.http_client())
         for _ in range(101):
             hanging.enter_context(client.stream("GET", url, timeout=httpx.Timeout(10, pool=1)))
         thread.join()
@@ -241,7 +241,7 @@ def test_a_service_does_not_count_another_whose_name_goes_on_from_its_own(
     names = ("cluster.shop-v1.membership_healthy", "cluster.shop-api-v7.membership_healthy")
     stats = {"stats": [{"name": name, "value": 1} for name in names]}
     answers = httpx.MockTransport(lambda _: httpx.Response(200, json=stats))
-    monkeypatch.setattr(wiring, "http_client", lambda: httpx.Client(transport=answers))
+    monkeypatch.setattr(materials, "http_client", lambda: httpx.Client(transport=answers))
     targets = wiring.parts(settings).targets
     seen = {name: targets("test", name).traffic.snapshot().versions for name in ("shop", "api")}
     assert {name: list(found) for name, found in seen.items()} == {"shop": ["v1"], "api": ["v7"]}

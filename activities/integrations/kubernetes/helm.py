@@ -2,7 +2,7 @@
 
 from activities.integrations.kubernetes.api import Api
 from activities.integrations.kubernetes.objects import Json
-from rollback_manager.preconditions import HelmRelease
+from rollback_manager.platform_facts import HelmRelease
 
 RELEASE = "meta.helm.sh/release-name"
 DONE = ("deployed", "superseded")

@@ -10,6 +10,7 @@ from activities.integrations.kubernetes.by_hand import kubectl
 from activities.integrations.kubernetes.configuration import GATEWAY, ClusterConfiguration
 from activities.integrations.kubernetes.objects import Json
 from activities.integrations.kubernetes.refusals import Forbidden
+from activities.integrations.kubernetes.replacing import controller_facts, part
 from activities.integrations.kubernetes.world import Reader
 from activities.targets import SharesAsSet
 from rollback_manager.errors import NotFound, PermanentError
@@ -23,13 +24,7 @@ from rollback_manager.plan import (
     ServicePlan,
     Split,
 )
-from rollback_manager.platforms import Controller
-from rollback_manager.preconditions import (
-    Budget,
-    ControllerFacts,
-    HelmRelease,
-    PlatformFacts,
-)
+from rollback_manager.platform_facts import Budget, ControllerFacts, HelmRelease, PlatformFacts
 
 T = TypeVar("T")
 NO_RIGHT = "no right to read it"
@@ -122,7 +117,10 @@ class _Looking:
         untried = [words for words in refused if NO_DRY_RUN in words]
         if untried:
             self._not_asked["preflight"] = "; ".join(untried)
-        controllers = tuple(map(self._controller, self._world.controllers.values()))
+        controllers = tuple(
+            controller_facts(item, self._world, self._reader.target, self._plan.to_version)
+            for item in self._world.controllers.values()
+        )
         in_place = len(controllers) == 1
         template = self._template()
         quotas = self._asked("room", "v1", "resourcequotas")
@@ -149,36 +147,6 @@ class _Looking:
             refused=tuple(words for words in refused if words not in untried),
             not_asked=self._not_asked,
         )
-
-    def _controller(self, item: Json) -> ControllerFacts:
-        target, spec, name = self._reader.target, item["spec"], item["metadata"]["name"]
-        replicas = objects.desired(item, target.controller)
-        pods = sorted(self._world.of(name))
-        is_deployment = target.controller is Controller.DEPLOYMENT
-        how = spec.get("strategy" if is_deployment else "updateStrategy") or {}
-        rolling = how.get("rollingUpdate") or {}
-        is_ordered = spec.get("podManagementPolicy") == "OrderedReady"
-        now = objects.version_of(spec["template"], target.version_label)
-        stuck = [p.name for p in pods if not p.ready and not p.leaving and p.version == now]
-        partition = int(rolling.get("partition", 0))
-        return ControllerFacts(
-            name=name,
-            kind=str(target.controller),
-            replicas=replicas,
-            ready=sum(pod.ready for pod in pods),
-            paused=bool(spec.get("paused")),
-            strategy=how.get("type", "RollingUpdate"),
-            unavailable=_unavailable(rolling, replicas, target.controller),
-            surge=_part(rolling.get("maxSurge", 0), replicas, math.ceil),
-            partition=partition,
-            behind=tuple(p.name for p in pods if self._is_behind(p.name, p.version, partition)),
-            stuck=tuple(stuck) if is_ordered and now != self._plan.to_version else (),
-        )
-
-    def _is_behind(self, pod: str, version: str, partition: int) -> bool:
-        ordinal = pod.rpartition("-")[2]
-        below = partition > 0 and ordinal.isdigit() and int(ordinal) < partition
-        return below and version != self._plan.to_version
 
     def _template(self) -> Json:
         """Of the version that is gone back to, where the cluster has it."""
@@ -213,10 +181,10 @@ class _Looking:
             return None
         least, desired = item["spec"].get("minAvailable"), self._plan.desired
         if least is None:
-            most = _part(item["spec"].get("maxUnavailable", 0), desired, math.ceil)
+            most = part(item["spec"].get("maxUnavailable", 0), desired, math.ceil)
             number = desired - most
         else:
-            number = _part(least, desired, math.ceil)
+            number = part(least, desired, math.ceil)
         return Budget(
             name=item["metadata"]["name"],
             least=number,
@@ -278,19 +246,3 @@ class _Looking:
             what = NO_RIGHT if isinstance(error, Forbidden) else "it is not there"
             self._not_asked[gate] = what
             return otherwise
-
-
-def _unavailable(rolling: Json, replicas: int, kind: Controller) -> int:
-    """Pods that may be missing while they are replaced; a set stops one before it starts one."""
-    if kind is Controller.DEPLOYMENT:
-        most = _part(rolling.get("maxUnavailable", "25%"), replicas, math.floor)
-        surge = _part(rolling.get("maxSurge", "25%"), replicas, math.ceil)
-        return most if most or surge else 1
-    return max(1, _part(rolling.get("maxUnavailable", 1), replicas, math.ceil))
-
-
-def _part(text: int | str, of: int, rounded: Callable[[float], int]) -> int:
-    """A number, or a percentage of `of`."""
-    if isinstance(text, int):
-        return text
-    return rounded(int(text.rstrip("%")) * of / 100)

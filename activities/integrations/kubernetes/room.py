@@ -6,7 +6,7 @@ from decimal import Decimal
 from kubernetes.utils.quantity import parse_quantity
 
 from activities.integrations.kubernetes.objects import Json
-from rollback_manager.preconditions import Quota
+from rollback_manager.platform_facts import Quota
 
 COMPUTE = ("cpu", "memory")
 

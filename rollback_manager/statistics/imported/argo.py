@@ -12,7 +12,9 @@ from rollback_manager.statistics.argo.measurements import Counts, Limits, count,
 from rollback_manager.statistics.argo.phases import Phase
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.signals import Minutes, measured, requests_of
-from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, Subject, named
+from rollback_manager.watch.argo_judge import ArgoJudge, ArgoMetric
+from rollback_manager.watch.judges import named
+from rollback_manager.watch.signals import Subject
 
 COMPARATOR = "the limits of an analysis of Argo Rollouts"
 

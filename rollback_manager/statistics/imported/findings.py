@@ -13,7 +13,10 @@ from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.argo import judge_argo
 from rollback_manager.statistics.imported.kayenta import judge_kayenta
 from rollback_manager.statistics.imported.signals import Minutes
-from rollback_manager.watch.judges import ArgoJudge, KayentaJudge, Role, minutes_kept
+from rollback_manager.watch.argo_judge import ArgoJudge
+from rollback_manager.watch.judges import minutes_kept
+from rollback_manager.watch.kayenta_judge import KayentaJudge
+from rollback_manager.watch.signals import Role
 
 
 class Heard(NamedTuple):

@@ -24,14 +24,9 @@ from rollback_manager.statistics.kayenta.scores import (
     grade,
     score,
 )
-from rollback_manager.watch.judges import (
-    FEWEST_POINTS,
-    KayentaJudge,
-    KayentaMetric,
-    Signal,
-    Subject,
-    named,
-)
+from rollback_manager.watch.judges import named
+from rollback_manager.watch.kayenta_judge import FEWEST_POINTS, KayentaJudge, KayentaMetric
+from rollback_manager.watch.signals import Signal, Subject
 
 COMPARATOR = "the old version's same minutes, by Kayenta's judge"
 PERCENT = 100.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rollback_manager.metrics.reading import NoReading, Reading
 from rollback_manager.statistics.static import LEAST_REQUESTS
-from rollback_manager.watch.judges import Signal
+from rollback_manager.watch.signals import Signal
 
 Minutes = Sequence[Reading | NoReading]
 """One reading per minute, the newest last."""

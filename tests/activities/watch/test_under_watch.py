@@ -8,8 +8,10 @@ from activities.watch.under_watch import Due, Told, TrafficLook, UnderWatch
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.release_watch import History
+from rollback_manager.watch.argo_judge import ArgoJudge, ArgoMetric
 from rollback_manager.watch.detected import ERRORS, SLOWNESS
-from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, Role, Signal, trigger_of
+from rollback_manager.watch.judges import trigger_of
+from rollback_manager.watch.signals import Role, Signal
 from tests.activities.watch.traffic_world import BEGAN, Traffic, baseline, release
 
 HALF = {"v1": 50, "v2": 50}

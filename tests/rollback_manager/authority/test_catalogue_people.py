@@ -3,7 +3,7 @@
 import pytest
 
 from rollback_manager.authority.people import Person
-from rollback_manager.catalogue import read_catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import CatalogueError
 
 KEY = "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"

@@ -21,7 +21,7 @@ from rollback_manager.authority.ci_tokens import (
     verified,
 )
 from rollback_manager.authority.people import Accounts, Directory
-from rollback_manager.catalogue import read_catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import CatalogueError, PermanentError
 
 NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)

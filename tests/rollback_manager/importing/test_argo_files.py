@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from rollback_manager.catalogue import Placement, read_catalogue
+from rollback_manager.catalogue import Placement
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import Blocked
 from rollback_manager.importing.argo import import_argo
 from rollback_manager.importing.argo_conditions import brought
 from rollback_manager.importing.promql import Unread
 from rollback_manager.importing.report import Fate, Imported, ImportRefused
-from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, Signal
+from rollback_manager.watch.argo_judge import ArgoJudge, ArgoMetric
+from rollback_manager.watch.signals import Signal
 from tests.imports import ANALYSIS, ANYTHING, analysis, change_somewhere, pasted
 
 WELL = "successCondition: result[0] < 0.05"

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollback_manager.catalogue import read_catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import Blocked, PermanentError
 from rollback_manager.importing.kayenta import import_kayenta
 from rollback_manager.importing.report import Fate, Imported, ImportRefused
-from rollback_manager.watch.judges import KayentaJudge, Role, Signal
+from rollback_manager.watch.kayenta_judge import KayentaJudge
+from rollback_manager.watch.signals import Role, Signal
 from tests.imports import (
     ANYTHING,
     FAILED,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rollback_manager.importing.labels import Picks, picked
 from rollback_manager.importing.promql import DEEPEST, LONGEST, Matcher, Unread, seconds
 from rollback_manager.importing.shapes import read
-from rollback_manager.watch.judges import Signal
+from rollback_manager.watch.signals import Signal
 
 ALL = 'http_requests_total{service="shop"}'
 BAD = 'http_requests_total{service="shop",code=~"5.."}'

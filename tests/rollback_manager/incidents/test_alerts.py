@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import CatalogueError
 from rollback_manager.incidents.alert_names import AlertNames, AlertSource
 from rollback_manager.incidents.alerts import (

@@ -13,8 +13,11 @@ from rollback_manager.statistics.evidence import Answer, Finding
 from rollback_manager.statistics.imported.argo import measurements
 from rollback_manager.statistics.imported.findings import Judging, in_words, judged
 from rollback_manager.statistics.imported.signals import measured, value
+from rollback_manager.watch.argo_judge import ArgoJudge, ArgoMetric
 from rollback_manager.watch.detected import evidence
-from rollback_manager.watch.judges import ArgoJudge, ArgoMetric, KayentaJudge, Signal, trigger_of
+from rollback_manager.watch.judges import trigger_of
+from rollback_manager.watch.kayenta_judge import KayentaJudge
+from rollback_manager.watch.signals import Signal
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 NOTHING = NoReading(version="v2", because="stale")

@@ -3,21 +3,13 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from rollback_manager.catalogue import read_catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import CatalogueError
 from rollback_manager.incidents.triggers import TriggerKind
-from rollback_manager.watch.judges import (
-    MOST_MINUTES,
-    ArgoJudge,
-    Judges,
-    KayentaJudge,
-    Role,
-    Signal,
-    Subject,
-    minutes_kept,
-    named,
-    trigger_of,
-)
+from rollback_manager.watch.argo_judge import ArgoJudge
+from rollback_manager.watch.judges import Judges, minutes_kept, named, trigger_of
+from rollback_manager.watch.kayenta_judge import KayentaJudge
+from rollback_manager.watch.signals import MOST_MINUTES, Role, Signal, Subject
 
 ERRORS = {"name": "5xx", "signal": "error_ratio", "groups": ["errors"]}
 SUCCESS = {"name": "success", "signal": "success_ratio", "success": "result >= 0.95"}

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from temporalio.client import Client
 
-from rollback_manager.catalogue import read_catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.release import Standing
 from tests import encrypted, rig
 from tests.incident_rig import end_budget

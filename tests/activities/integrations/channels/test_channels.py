@@ -42,7 +42,7 @@ from rollback_manager.telling.channels import (
     WebhookChannel,
 )
 from rollback_manager.telling.notices import Milestone, Notice
-from workers import wiring
+from workers import materials
 
 CANARY = "canary-7c1b2e"
 """A secret that must stand nowhere but on the wire."""
@@ -59,7 +59,7 @@ def card(**more: object) -> Card:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with wiring.http_client() as one:
+    with materials.http_client() as one:
         yield one
 
 

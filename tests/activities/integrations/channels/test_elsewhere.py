@@ -26,7 +26,7 @@ from rollback_manager.telling.channels import (
 )
 from rollback_manager.telling.notices import Milestone, Notice
 from rollback_manager.values import Value
-from workers import wiring
+from workers import materials
 
 Said = TypeVar("Said", bound=Value)
 Channel = Webhook | Slack | PagerDuty | StatusPage
@@ -167,7 +167,7 @@ def test_no_channel_follows_where_an_answer_leads(
 ) -> None:
     first, metadata = hosts
     first.status = status
-    with wiring.http_client() as client, pytest.raises((PermanentError, TemporaryError)):
+    with materials.http_client() as client, pytest.raises((PermanentError, TemporaryError)):
         _told(_channel(kind, first.url, client))
     assert len(first.got) == 1
     assert metadata.got == []

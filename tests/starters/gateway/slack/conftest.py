@@ -25,7 +25,7 @@ from starters.gateway.slack.door import SlackDoor
 from tests import rig
 from tests.rig import Rig
 from tests.starters.gateway.conftest import ORIGIN, doors_of
-from workers import wiring
+from workers import materials
 
 POLICY: dict[str, object] = {"approval": {"required": True, "deadline_s": 30}}
 
@@ -105,7 +105,7 @@ def slack() -> Iterator[SlackStandIn]:
 @asynccontextmanager
 async def opened(made: Rig, slack: SlackStandIn, **more: Any) -> AsyncIterator[Chat]:
     """Slack's door before that rig."""
-    client = wiring.http_client()
+    client = materials.http_client()
     answers = SlackAnswers(slack.api, lambda: slack.token, client, slack.url)
     live = [SECRET]
     door = SlackDoor(

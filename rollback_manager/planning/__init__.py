@@ -1,0 +1,1 @@
+"""From facts to a plan: who goes back to what, in which steps, and what that rests on. Pure."""
