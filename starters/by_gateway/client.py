@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from rollback_manager.claim import Left
 from rollback_manager.client import Rollback, RollbackClient
+from rollback_manager.client.incidents import Incidents, ListedIncident
 from rollback_manager.contract import (
     AbortCommand,
     AdoptRequest,
@@ -21,6 +22,7 @@ from rollback_manager.contract import (
     Carried,
     Decision,
     ListReleases,
+    MarkRelease,
     PauseCommand,
     Planned,
     RecordRelease,
@@ -47,6 +49,9 @@ from rollback_manager.errors import (
     StalePlan,
     Unreachable,
 )
+from rollback_manager.glass import Glasses, GlassRequest, ListGlasses, ReviewGlass
+from rollback_manager.incidents.alarms import Alarm
+from rollback_manager.incidents.incident_status import IncidentVerdict, SeenIncident
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackOutcome, RollbackStatus
 from rollback_manager.report import Report
@@ -68,6 +73,7 @@ OF_STATUS: Mapping[int, type[RollbackError]] = {
     504: Unreachable,
 }
 
+FROM_CLUSTER = {"version", "from_cluster"}
 OF_TYPE: Mapping[str, type[RollbackError]] = {"stale-plan": StalePlan, "too-many-starts": Blocked}
 """What says more than its status: who is asked too often otherwise is asked again later."""
 
@@ -149,15 +155,42 @@ class GatewayClient(RollbackClient):
         return {name: document.get(name, ()) for name in ("freezes", "lifted")}
 
     async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
-        """Record a release, or list them; whether one is good is not said by the gateway."""
+        """Record a release, mark or list them; to measure a baseline takes longer than a request.
+
+        Jobs record by a door of their own; people, and what only they may insist on, by another.
+        """
         ask = request.ask
-        if isinstance(ask, RecordRelease) and not ask.from_cluster:
-            body = ask.model_dump(include={"env", "service", "version"})
-            return Releases.model_validate(await self._api.ask("POST", "/ci/releases", body))
-        if isinstance(ask, ListReleases):
-            path = f"/environments/{ask.env}/services/{ask.service}/releases"
-            return Releases.model_validate(await self._api.ask("GET", path))
-        _must_not_be_asked()
+        path = f"/environments/{ask.env}/services/{ask.service}/releases"
+        match ask:
+            case ListReleases():
+                document = await self._api.ask("GET", path)
+            case RecordRelease(from_cluster=True):
+                document = await self._api.ask("POST", path, ask.model_dump(include=FROM_CLUSTER))
+            case RecordRelease():
+                body = ask.model_dump(include={"env", "service", "version"})
+                document = await self._api.ask("POST", "/ci/releases", body)
+            case MarkRelease():
+                document = await self._mark(f"{path}/{ask.version}/standing", ask)
+        return Releases.model_validate(document)
+
+    async def _mark(self, path: str, ask: MarkRelease) -> Mapping[str, Any]:
+        if ask.measure_s:
+            raise Blocked(
+                "a baseline is not measured by the gateway",
+                effect="Its standing is unchanged.",
+                next_step="Mark it without --measure-s, and say why: --because TEXT",
+            )
+        body = ask.model_dump(mode="json", include={"standing", "because"})
+        return await self._api.ask("POST", path, body)
+
+    async def glasses(self, request: GlassRequest, *, timeout_s: float = 60) -> Glasses:
+        """What was done without approval; or note that somebody looked at it."""
+        match request.ask:
+            case ListGlasses(env=env):
+                document = await self._api.ask("GET", f"/environments/{env}/glasses")
+            case ReviewGlass(rollback=rollback, said=said):
+                document = await self._api.ask("POST", f"/{rollback}/review", {"reason": said})
+        return Glasses.model_validate(document)
 
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""
@@ -173,15 +206,21 @@ class GatewayClient(RollbackClient):
         return self.rollback(str(started["rollback"]))
 
     async def left(self, request: AdoptRequest, *, timeout_s: float = 60) -> Left:
-        """What an ended rollback left of a service; giving it back does not go by the gateway."""
-        if request.give_back:
-            _must_not_be_asked()
+        """What an ended rollback left of a service; or its giving back, as it stands."""
         path = f"/environments/{request.env}/services/{request.service}/left"
+        if request.give_back:
+            body = {"reason": request.reason}
+            return Left.model_validate(await self._api.ask("POST", f"{path}/give-back", body))
         return Left.model_validate(await self._api.ask("GET", path))
 
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id; the first question shows whether it exists."""
         return GatewayRollback(self._api, rollback_id)
+
+    @property
+    def incidents(self) -> Incidents:
+        """To look at one and to answer it; to report and to list needs Temporal."""
+        return GatewayIncidents(self._api)
 
     async def report(self, rollback_id: str) -> Report:
         """Of one rollback, as its history tells it."""
@@ -194,6 +233,34 @@ class GatewayClient(RollbackClient):
     async def stays_after(self, ended: RollbackStatus) -> list[StayStatus]:
         """The gateway does not tell of one rollback's: none are known here."""
         return []
+
+
+class GatewayIncidents(Incidents):
+    """People's words, by the gateway: it signs them where only signed ones count."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def decide(
+        self, env: str, service: str, version: str, verdict: IncidentVerdict
+    ) -> Answered:
+        """Say what is to be done, as who signed in."""
+        body = {"word": str(verdict.action), "reason": verdict.reason}
+        path = f"/incident/{env}/{service}/{version}/decisions"
+        return Answered.model_validate(await self._api.ask("POST", path, body))
+
+    async def seen(self, env: str, service: str, version: str) -> SeenIncident:
+        """How it stands; of several of one release the newest."""
+        path = f"/incident/{env}/{service}/{version}"
+        return SeenIncident.model_validate(await self._api.ask("GET", path))
+
+    async def report(self, alarm: Alarm) -> None:
+        """Not by the gateway: Blocked says so."""
+        _must_not_be_asked()
+
+    async def list(self, *, env: str | None = None, limit: int = 50) -> list[ListedIncident]:
+        """Not by the gateway: Blocked says so."""
+        _must_not_be_asked()
 
 
 class GatewayRollback(Rollback):
