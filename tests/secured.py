@@ -25,9 +25,11 @@ from rollback_manager.contract import (
     AdoptRequest,
     MarkRelease,
     RecordRelease,
+    ReleaseHold,
     RollbackRequest,
     Vote,
     rollback_id,
+    stay_id,
 )
 from rollback_manager.glass import ReviewGlass
 from rollback_manager.incidents.incident_status import IncidentVerdict
@@ -151,6 +153,19 @@ def word(about: str, run: str, said: IncidentVerdict, /, **changes: Any) -> Inci
     sub = changes.pop("sub", said.by)
     words = token(status, Dec.VERDICT, sub, at, **({"nonce": ""} | changes))
     return said.model_copy(update={"token": words})
+
+
+def hold(service: str, run: str, command: ReleaseHold) -> ReleaseHold:
+    """A word on what is held, as the gateway sends it. run: first one of what looks after it."""
+    status = RollbackStatus(
+        rollback=stay_id("test", service),
+        env="test",
+        state=State.RUNNING,
+        first_run=run,
+        digest=content(command),
+    )
+    words = token(status, Dec.RELEASE_HOLD, command.by, time.time(), nonce="")
+    return command.model_copy(update={"token": words})
 
 
 def signed_ask(ask: A, /, **changes: Any) -> A:

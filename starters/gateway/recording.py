@@ -1,22 +1,28 @@
 """What people and jobs say of releases, broken glass and quarantines: allowed? → signed → sent."""
 
+import asyncio
 import secrets
 
-from rollback_manager.authority.asks import Ask, about
+from rollback_manager.authority.asks import Ask, about, content
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.authority.may import Channel, Verb
 from rollback_manager.authority.people import Person
+from rollback_manager.authority.token import Dec
 from rollback_manager.claim import Left
 from rollback_manager.contract import (
     AdoptRequest,
+    Carried,
     MarkRelease,
     RecordRelease,
+    ReleaseHold,
     ReleaseRequest,
     Releases,
     RollbackRequest,
+    stay_id,
 )
 from rollback_manager.errors import NotFound
 from rollback_manager.glass import Glasses, GlassRequest, ListGlasses, ReviewGlass
-from starters.gateway import allowed, asking, asks
+from starters.gateway import allowed, asking, asks, signing
 from starters.gateway.doors import Doors
 
 
@@ -56,6 +62,31 @@ async def review(known: Doors, person: Person, channel: Channel, ask: ReviewGlas
     await _demand(known, person, Verb.REVIEW, channel, ask, of)
     signed = ask.model_copy(update={"token": await _signed(known, person, ask)})
     return await known.rollbacks.glasses(GlassRequest(ask=signed))
+
+
+async def release_hold(
+    known: Doors, person: Person, channel: Channel, place: tuple[str, str], reason: str
+) -> Carried:
+    """Have those given back who are held for a service: its bad version may come back by them."""
+    env, service = place
+    known.catalogue.placement(env, service)
+    name, facts = stay_id(env, service), _of(env, (service,), person.subject)
+    roles = allowed.facts(known.catalogue, facts, person)
+    await asking.demand(known, person, Verb.ADOPT, name, None, channel, roles)
+    command, once = ReleaseHold(by=person.subject, reason=reason), secrets.token_hex(16)
+    token = ""
+    if roles.level is SecurityLevel.SECURED:
+        signer = signing.required(known.signer, env)
+        run, plan = await known.rollbacks.hold_run(env, service), content(command)
+        to = signing.About(env=env, rollback=name, run=run, plan=plan)
+        make = signing.token  # in a thread: the key may be far away
+        dec, now = Dec.RELEASE_HOLD, known.now()
+        token = await asyncio.to_thread(make, signer, person, dec, to, once, now)
+    await known.auditing.before(
+        person, Dec.RELEASE_HOLD, name, id=once, rests_on=command, jws=token
+    )
+    await known.rollbacks.release_hold(env, service, command.model_copy(update={"token": token}))
+    return Carried(applied=False, pending=True, because="sent: see the stay of the service")
 
 
 async def _must_be_of(

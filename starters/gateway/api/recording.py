@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 from rollback_manager.claim import Left
 from rollback_manager.contract import (
     AdoptRequest,
+    Carried,
     MarkRelease,
     RecordRelease,
     Releases,
@@ -89,6 +90,13 @@ async def give_back(env: Part, service: Part, said: Said, known: Known, person: 
         env=env, service=service, give_back=True, by=person.subject, reason=said.reason
     )
     return await recording.give_back(known, person, channel_of(person), ask)
+
+
+@router.post(SERVICE + "/hold/release", status_code=202)
+async def release_hold(env: Part, service: Part, said: Said, known: Known, person: Who) -> Carried:
+    """Give those back who are held since a rollback, whatever they would do."""
+    place, channel = (env, service), channel_of(person)
+    return await recording.release_hold(known, person, channel, place, said.reason)
 
 
 @router.get("/environments/{env}/glasses")

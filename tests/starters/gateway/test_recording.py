@@ -93,6 +93,13 @@ async def test_a_quarantine_is_ended_by_a_commander_and_not_past_the_gateway(at:
     assert "left anything" in asked.json()["detail"], asked.text
 
 
+async def test_what_is_held_is_given_back_by_a_commander(at: Secured) -> None:
+    """Nothing is held here: the one who may is told that."""
+    path = f"environments/test/services/{at.service}/hold/release"
+    assert (await post(at, ANA, path, reason="git is mended")).status_code == 403
+    assert (await post(at, BO, path, reason="git is mended")).status_code == 404
+
+
 async def test_a_word_on_an_incident_by_the_gateway_is_followed(at: Secured) -> None:
     made = at.gate.rig
     made.world.shares_now = {"v1": 50, "v2": 50}
