@@ -128,7 +128,23 @@ async def test_where_nothing_can_be_judged_an_unsigned_word_counts_no_more_than_
         await handle.terminate()
 
 
-async def test_keys_and_used_words_go_on_with_a_history_that_begins_anew(
+async def test_a_history_that_begins_anew_knows_its_keys_before_it_judges_again(
+    unmanned: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow_file, "COLLECTED", timedelta(seconds=0.5))
+    monkeypatch.setattr(workflow_file, "QUIET", timedelta(seconds=1))
+    unmanned.world.shares_now = dict(HALF)
+    async with secured_rig(unmanned).at_work() as made:
+        await end_budget(made.client)
+        monkeypatch.setattr(workflow_file, "is_long", lambda: True)
+        handle, run = await asks(made)
+        while (await handle.describe()).run_id == run:
+            await asyncio.sleep(0.1)
+        assert "not signed" in await said(handle, BACK)
+        await handle.terminate()
+
+
+async def test_used_words_go_on_with_a_history_that_begins_anew(
     unmanned: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workflow_file, "COLLECTED", timedelta(seconds=0.5))
