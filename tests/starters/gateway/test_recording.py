@@ -1,11 +1,15 @@
 """What is said of releases, glasses and incidents goes by the gateway, signed; not past it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from rollback_manager.authority.may import Channel
+from rollback_manager.authority.people import Kind, Person
+from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import (
     AdoptRequest,
     RecordRelease,
@@ -17,6 +21,7 @@ from rollback_manager.glass import BreakGlass, GlassRequest, ReviewGlass
 from rollback_manager.incidents.incident import Status
 from rollback_manager.incidents.triggers import Source, TriggerKind
 from rollback_manager.release import Standing
+from starters.gateway import recording
 from tests.commands import typed
 from tests.incident_rig import alarm, end_budget, give, incident, until
 from tests.starters.gateway.conftest import ANA, BO, EVE, Secured
@@ -56,6 +61,20 @@ async def test_an_owner_marks_and_records_and_nobody_does_past_the_gateway(at: S
         (ANA, "mark_release"),
         (ANA, "record_release"),
     ]
+
+
+async def test_a_job_records_its_own_release_as_before_and_the_gateway_signs_for_it(
+    at: Secured,
+) -> None:
+    tree = at.gate.rig.parts.catalogue.model_dump()
+    tree["environments"]["test"]["roles"]["ci"] = ["ci:github/8812"]
+    known = replace(at.gate.doors, catalogue=Catalogue.model_validate(tree))
+    job = Person(subject="ci:github/8812", kind=Kind.CI, method="ci")
+    ask = RecordRelease(env="test", service=at.service, version="v1", by=job.subject)
+    found = await recording.record(known, job, Channel.CI, ask)
+    assert "v1" in [one.version for one in found.releases]
+    (entry,) = [one for one in at.chain.entries() if one.action == "record_release"]
+    assert (entry.subject, bool(entry.decision_jws)) == (job.subject, True)
 
 
 async def test_a_review_is_somebody_elses_and_signed(at: Secured) -> None:
