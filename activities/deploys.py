@@ -5,13 +5,11 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities.asks import Asks
 from activities.claims import Claims, Holders, Runs
 from activities.freezes import Freezes, FreezesKept
 from activities.records import Records
 from activities.step import now
-from rollback_manager.authority.freezing import Freezing, must_be_signed
-from rollback_manager.authority.level import SecurityLevel
-from rollback_manager.authority.token import BadToken
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.contract import service_id
 from rollback_manager.deploys import (
@@ -24,7 +22,7 @@ from rollback_manager.deploys import (
     SayFreeze,
     may_deploy,
 )
-from rollback_manager.errors import Blocked, NotPermitted, PermanentError
+from rollback_manager.errors import Blocked, PermanentError
 from rollback_manager.freezes import Freeze
 
 
@@ -42,10 +40,11 @@ class Kept(Records, Claims, FreezesKept, Protocol):
 class DeployActivities:
     """The one activity behind `may-deploy`, `freeze` and `unfreeze`."""
 
-    def __init__(self, catalogue: Catalogue, records: Kept, runs: Underway) -> None:
+    def __init__(self, catalogue: Catalogue, records: Kept, runs: Underway, asks: Asks) -> None:
         self._catalogue = catalogue
         self._records = records
         self._runs = runs
+        self._asks = asks
         self._freezes = Freezes(catalogue, records)
 
     @activity.defn(no_thread_cancel_exception=True)
@@ -57,11 +56,11 @@ class DeployActivities:
             case MayDeploy():
                 return may_deploy(ask, self._facts(ask))
             case SayFreeze():
-                self._must_come_by_the_gateway(ask)
+                self._asks.prove(ask)
                 self._say(ask)
                 return DeployAnswer(freezes=self._listed(ask.env, ask.service))
             case LiftFreezes():
-                self._must_come_by_the_gateway(ask)
+                self._asks.prove(ask)
                 lifted = self._records.lift_freezes(
                     ask.env, ask.service, ask.by, now(), ids=ask.ids
                 )
@@ -99,21 +98,6 @@ class DeployActivities:
     def _left(self, ask: MayDeploy) -> tuple[str, ...]:
         orphans = Holders(self._records, self._runs).left(ask.env, ask.service)
         return tuple(claim.rollback for claim in orphans)
-
-    def _must_come_by_the_gateway(self, ask: Freezing) -> None:
-        """Where decisions are signed: who may write to Temporal is not who may freeze."""
-        environment = self._catalogue.environments[ask.env]
-        if environment.security is SecurityLevel.LOCAL:
-            return
-        try:
-            must_be_signed(ask, environment.signing_keys, now())
-        except BadToken as error:
-            raise NotPermitted(
-                f"{ask.env} is secured: freezes are said and lifted by the gateway ({error.what})",
-                effect="Nothing was frozen and nothing was lifted.",
-                next_step="Sign in there and do it on the service's page; or POST /api/v1/freezes;"
-                f" or by it: ROLLBACK_GATEWAY=https://… rollback-manager {ask.verb}",
-            ) from error
 
     def _say(self, ask: SayFreeze) -> None:
         begins = ask.begins or now()

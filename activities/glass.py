@@ -6,6 +6,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities.asks import Asks
 from activities.step import now
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.errors import Blocked, NotFound
@@ -35,8 +36,11 @@ class GlassesKept(Protocol):
 class GlassActivities:
     """Activities that keep and review; they touch nothing in production."""
 
-    def __init__(self, kept: GlassesKept, level: Callable[[str], SecurityLevel]) -> None:
+    def __init__(
+        self, kept: GlassesKept, level: Callable[[str], SecurityLevel], asks: Asks
+    ) -> None:
         self._kept = kept
+        self._asks = asks
         self._level = level
 
     @activity.defn(no_thread_cancel_exception=True)
@@ -54,6 +58,7 @@ class GlassActivities:
             case ListGlasses(env=env):
                 return Glasses(glasses=self._kept.glasses(env))
             case ReviewGlass() as review:
+                self._asks.prove(review)
                 self._review(review)
                 return Glasses(glasses=self._kept.glasses(review.env))
 

@@ -11,6 +11,7 @@ from activities.past import Past
 from activities.records import Records
 from activities.step import now
 from activities.targets import Targets
+from rollback_manager.authority.keys import VerifyKey
 from rollback_manager.catalogue import Catalogue
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.ledger import Entry, Label
@@ -76,6 +77,7 @@ class Judged(Value):
 
     refused: the alarms that are not acted on, with the reasons, newest last. over: why there is
     nothing left to decide, such as that the release has no traffic any more; empty where there is.
+    keys: that sign people's words on it, as the catalogue has them now; none: nothing is signed.
     """
 
     incident: Incident
@@ -84,6 +86,7 @@ class Judged(Value):
     decision: Decision | None = None
     seen: Sighting = Sighting()
     over: str = ""
+    keys: tuple[VerifyKey, ...] = ()
 
 
 class IncidentActivities:
@@ -149,7 +152,17 @@ class IncidentActivities:
             refused=tuple(refusals),
             seen=seen,
             over=over if incident.is_one else "",
+            keys=self._keys(incident),
         )
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def who_may_speak(self, incident: Incident) -> Judged:
+        """The keys alone, from the catalogue: where nothing can be judged, people still may."""
+        return Judged(incident=incident, keys=self._keys(incident))
+
+    def _keys(self, incident: Incident) -> tuple[VerifyKey, ...]:
+        known = self._catalogue.environments.get(incident.env)
+        return known.signing_keys if known else ()
 
     def _policy(self, incident: Incident) -> DecisionPolicy:
         known = self._catalogue.environments.get(incident.env)

@@ -4,6 +4,7 @@ import time
 
 from temporalio import activity
 
+from activities.asks import Asks
 from activities.claims import Holders
 from activities.look import Look, Looks
 from activities.records import PastRollback, Records
@@ -25,8 +26,9 @@ ROUND_S = 55 * 60.0
 class OrphanActivities:
     """Activities on claims whose workflow is gone."""
 
-    def __init__(self, holders: Holders, records: Records, targets: Targets) -> None:
+    def __init__(self, holders: Holders, records: Records, targets: Targets, asks: Asks) -> None:
         self._holders = holders
+        self._asks = asks
         self._records = records
         self._targets = targets
 
@@ -39,6 +41,7 @@ class OrphanActivities:
     @activity.defn(no_thread_cancel_exception=True)
     def give_back(self, request: AdoptRequest) -> Left:
         """End the quarantine and leave the service as it stands; a person has looked."""
+        self._asks.prove(request)
         claim, *older = self._left(request)
         try:
             left = _judged(claim, older, self._look(claim))

@@ -4,6 +4,7 @@ import time
 
 from temporalio import activity
 
+from activities.asks import Asks
 from activities.counted import Window
 from activities.frozen import Store
 from activities.look import Look, Looks
@@ -26,9 +27,10 @@ from rollback_manager.release import Baseline, Release, RestorePoint, Standing
 class ReleaseActivities:
     """The one activity behind `releases record`, `mark` and `list`."""
 
-    def __init__(self, records: Store, targets: Targets) -> None:
+    def __init__(self, records: Store, targets: Targets, asks: Asks) -> None:
         self._records = records
         self._targets = targets
+        self._asks = asks
 
     @activity.defn(no_thread_cancel_exception=True)
     def keep_releases(self, request: ReleaseRequest) -> Releases:
@@ -36,8 +38,10 @@ class ReleaseActivities:
         ask = request.ask
         match ask:
             case RecordRelease():
+                self._asks.prove(ask)
                 self._record(ask)
             case MarkRelease():
+                self._asks.prove(ask)
                 self._mark(ask)
             case ListReleases():
                 self._targets(ask.env, ask.service)  # refuses names that the catalogue lacks

@@ -44,8 +44,6 @@ class Starts:
         self, request: RollbackRequest, origin: Origin, claims: StartClaims
     ) -> None:
         """A token begins one run: not the same rollback once more after it ended or was reset."""
-        if self._chain is None:
-            return
         event = Event(
             event_id=f"{WORKER}/start/{claims.jti}",
             actor=WORKER,
@@ -57,9 +55,19 @@ class Starts:
             outcome=f"begins run {origin.run}",
             ts_source=origin.at,
         )
-        kept = self._chain.append(event)
-        if (kept.object, kept.outcome) != (event.object, event.outcome):
-            raise BadToken("its signature began another run already")
+        must_be_its_first(self._chain, event, "its signature began another run already")
+
+
+def must_be_its_first(chain: AuditLog | None, event: Event, because: str) -> None:
+    """Raise BadToken, saying why, where the chain has this token's event for another run.
+
+    None: nothing is audited, as in some tests.
+    """
+    if chain is None:
+        return
+    kept = chain.append(event)
+    if (kept.object, kept.outcome) != (event.object, event.outcome):
+        raise BadToken(because)
 
 
 def _is_ours(request: RollbackRequest, origin: Origin) -> bool:

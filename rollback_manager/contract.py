@@ -193,13 +193,17 @@ class RollbackRequest(Value):
 
 
 class AdoptRequest(Value):
-    """A look at what an ended rollback left of a service; or its giving back, as it stands."""
+    """A look at what an ended rollback left of a service; or its giving back, as it stands.
+
+    token: of the gateway, by which it may be given back where that is signed (authority/asks.py).
+    """
 
     env: str
     service: str
     give_back: bool = False
     by: str = "unknown"
     reason: str = ""
+    token: str = Field(default="", repr=False)
 
 
 class AbortMode(StrEnum):
@@ -254,6 +258,7 @@ class ReleaseHold(Value):
 
     by: str = "unknown"
     reason: str = ""
+    token: str = Field(default="", repr=False)
 
 
 class StepCommand(Value):
@@ -332,7 +337,8 @@ class ServiceRollback(Value):
 class RecordRelease(Value):
     """Freeze the restore point of what runs now and remember the release.
 
-    from_cluster: everything that returns with it must be readable, and is frozen anew.
+    from_cluster: everything that returns with it must be readable, and is frozen anew. token: of
+    the gateway, here and below, where that is signed (authority/asks.py).
     """
 
     verb: Literal["record"] = "record"
@@ -341,6 +347,7 @@ class RecordRelease(Value):
     version: str
     by: str
     from_cluster: bool = False
+    token: str = Field(default="", repr=False)
 
 
 class MarkRelease(Value):
@@ -354,6 +361,7 @@ class MarkRelease(Value):
     standing: Standing
     because: str = ""
     measure_s: float = 0
+    token: str = Field(default="", repr=False)
 
 
 class ListReleases(Value):

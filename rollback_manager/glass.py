@@ -55,13 +55,14 @@ class ListGlasses(Value):
 
 
 class ReviewGlass(Value):
-    """Somebody has looked at it. said: what came of it."""
+    """Somebody has looked at it. said: what came of it. token: what the gateway signed."""
 
     verb: Literal["done"] = "done"
     env: str
     rollback: str
     by: str
     said: str
+    token: str = Field(default="", repr=False)
 
 
 class GlassRequest(Value):

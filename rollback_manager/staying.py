@@ -35,6 +35,7 @@ def staying(
         minimum=service.desired,
         plan=plan.digest,
         place=service.place,
+        keys=plan.keys,
     )
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from rollback_manager.authority.keys import VerifyKey
 from rollback_manager.owners import NOBODY, Owner, Writer
 from rollback_manager.values import Seconds, Value
 
@@ -105,6 +106,8 @@ class Staying(Value):
     """Where alone its owners may be written to, as the plan has it."""
     told: dict[str, str] = Field(default_factory=dict)
     """Channels that hear of it, each with its reference to the rollback's message."""
+    keys: tuple[VerifyKey, ...] = ()
+    """As the plan pins them: they sign the word by which a person gives back what is held."""
 
 
 class Check(Value):

@@ -3,11 +3,12 @@
 import time
 import uuid
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rollback_manager.authority import start_token
+from rollback_manager.authority.asks import about, content, dec
 from rollback_manager.authority.token import (
     Claims,
     Dec,
@@ -21,16 +22,24 @@ from rollback_manager.client import Rollback
 from rollback_manager.contract import (
     AbortCommand,
     AbortMode,
+    AdoptRequest,
+    MarkRelease,
+    RecordRelease,
+    ReleaseHold,
     RollbackRequest,
     Vote,
     rollback_id,
+    stay_id,
 )
-from rollback_manager.progress import RollbackStatus
+from rollback_manager.glass import ReviewGlass
+from rollback_manager.incidents.incident_status import IncidentVerdict
+from rollback_manager.progress import RollbackStatus, State
 from tests.rig import Rig, catalogue
 from workers import wiring
 
 NOW, NEXT, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([n] * 32)) for n in (1, 2, 3))
 KEYS = {"now": NOW, "next": NEXT, "stranger": STRANGER}
+A = TypeVar("A", RecordRelease, MarkRelease, ReviewGlass, AdoptRequest)
 OWNERS = ("payments",)
 GROUPS = {
     "ana@example.com": ("payments",),
@@ -133,6 +142,40 @@ def vote(status: RollbackStatus, dec: Dec, sub: str, at: float, /, **changes: An
     """A vote as the gateway sends it."""
     words = token(status, dec, sub, at, **changes)
     return Vote(plan=status.digest, by=sub, method="web+mfa", token=words)
+
+
+def word(about: str, run: str, said: IncidentVerdict, /, **changes: Any) -> IncidentVerdict:
+    """A person's word on an incident as the gateway sends it. about: the incident's id."""
+    status = RollbackStatus(
+        rollback=about, env="test", state=State.RUNNING, first_run=run, digest=content(said)
+    )
+    at = changes.pop("at", time.time())
+    sub = changes.pop("sub", said.by)
+    words = token(status, Dec.VERDICT, sub, at, **({"nonce": ""} | changes))
+    return said.model_copy(update={"token": words})
+
+
+def hold(service: str, run: str, command: ReleaseHold) -> ReleaseHold:
+    """A word on what is held, as the gateway sends it. run: first one of what looks after it."""
+    status = RollbackStatus(
+        rollback=stay_id("test", service),
+        env="test",
+        state=State.RUNNING,
+        first_run=run,
+        digest=content(command),
+    )
+    words = token(status, Dec.RELEASE_HOLD, command.by, time.time(), nonce="")
+    return command.model_copy(update={"token": words})
+
+
+def signed_ask(ask: A, /, **changes: Any) -> A:
+    """What is asked of a worker as the gateway sends it."""
+    status = RollbackStatus(
+        rollback=about(ask), env=ask.env, state=State.RUNNING, digest=content(ask)
+    )
+    at, sub = changes.pop("at", time.time()), changes.pop("sub", ask.by)
+    words = token(status, changes.pop("dec", dec(ask)), sub, at, **({"nonce": ""} | changes))
+    return ask.model_copy(update={"token": words})
 
 
 async def stop(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 from temporalio.client import Client
 
+from activities.asks import Asks
 from activities.audit import AuditActivities, Chain
 from activities.budget import BudgetActivities
 from activities.claims import Claims, Holders
@@ -177,14 +178,21 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     planning = PlanningActivities(
         parts.catalogue, parts.records, parts.targets, holders, parts.audit
     )
-    glass = GlassActivities(parts.records, lambda env: parts.catalogue.environments[env].security)
+    asks = Asks(parts.catalogue, parts.audit)
+    glass = GlassActivities(
+        parts.records, lambda env: parts.catalogue.environments[env].security, asks
+    )
     traffic = TrafficActivities(parts.targets)
     workloads = WorkloadActivities(parts.targets)
     reverts = RevertActivities(parts.reverts, parts.records)
     stays = StayActivities(parts.targets, reverts)
     records = RecordActivities(parts.records, parts.records, parts.targets)
-    orphans = OrphanActivities(holders, parts.records, parts.targets)
+    orphans = OrphanActivities(holders, parts.records, parts.targets, asks)
     budget = BudgetActivities(parts.catalogue)
+    past = Past(parts.records, parts.records)
+    incidents = IncidentActivities(
+        parts.catalogue, parts.records, parts.records, past, parts.targets
+    )
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
@@ -211,21 +219,16 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         JudgementActivities().conclude_tree,
         budget.ask_budget,
         budget.judge_budget,
-        ReleaseActivities(parts.records, parts.targets).keep_releases,
+        ReleaseActivities(parts.records, parts.targets, asks).keep_releases,
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
         reverts.open_revert,
         AuditActivities(parts.audit).ask_audit,
         NotificationActivities(parts.channels, parts.page).tell_people,
-        DeployActivities(parts.catalogue, parts.records, temporal.runs).ask_deploys,
+        DeployActivities(parts.catalogue, parts.records, temporal.runs, asks).ask_deploys,
         glass.break_glass,
         glass.ask_glasses,
         DecisionActivities(parts.catalogue, parts.records, parts.records).ask_decisions,
-        IncidentActivities(
-            parts.catalogue,
-            parts.records,
-            parts.records,
-            Past(parts.records, parts.records),
-            parts.targets,
-        ).judge_incident,
+        incidents.judge_incident,
+        incidents.who_may_speak,
     )

@@ -13,11 +13,13 @@ from workflows.messages import readable
 from workflows.options import A_MINUTE
 from workflows.rollback import RollbackWorkflow
 from workflows.short import FAILED, short
+from workflows.words import Words
 
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
     from activities.incidents import AlarmsOf, IncidentActivities, Judged
+    from rollback_manager.authority.token import BadToken, Claims
     from rollback_manager.client.rollbacks import search_attributes
     from rollback_manager.contract import INCIDENT_WORKFLOW, Answered, rollback_id
     from rollback_manager.decision.engine import Decision
@@ -79,7 +81,8 @@ class IncidentWorkflow:
 
     @workflow.init
     def __init__(self, opening: IncidentOpening) -> None:
-        before = opening.so_far or IncidentCarried(status=opened(opening, workflow.now()))
+        so_far = opening.so_far if _goes_on_as_new() else None
+        before = so_far or IncidentCarried(status=opened(opening, workflow.now()))
         self._incident = before.status.incident
         self._decision: Decision | None = before.status.decision
         self._refused: tuple[Refused, ...] = before.status.refused
@@ -89,6 +92,7 @@ class IncidentWorkflow:
         self._left_to = before.left_to
         self._judgements, self._blocked = before.judgements, before.blocked
         self._verdict: IncidentVerdict | None = None
+        self._words = Words(before.keys, before.used, before.status.ignored)
         self._shown: Status | None = None
 
     @workflow.run
@@ -145,13 +149,26 @@ class IncidentWorkflow:
         except FAILED as error:
             if is_cancelled_exception(error):
                 raise
+            if not self._words.keys and workflow.patched("words are signed"):
+                await self._learn_keys()
             self._fails(f"it could not be judged: {error.cause or error}")
             return None
+        self._words.learn(judged.keys)
         self._incident, self._seen = judged.incident, judged.seen
         self._refused = (*self._refused, *judged.refused)[-MOST_REFUSALS:]
         if judged.decision is not None:
             self._decide(judged.decision)
         return judged
+
+    async def _learn_keys(self) -> None:
+        """Nothing was judged yet, and a person may still say what is to be done."""
+        known: Judged = await short(
+            IncidentActivities.who_may_speak,
+            self._incident,
+            patience=AN_HOUR,
+            summary="whose word counts?",
+        )
+        self._words.learn(known.keys)
 
     def _decide(self, decision: Decision) -> None:
         """Said in any case; what a person has settled stays settled."""
@@ -265,6 +282,8 @@ class IncidentWorkflow:
             left_to=self._left_to,
             judgements=self._judgements,
             blocked=self._blocked,
+            keys=self._words.keys,
+            used=tuple(self._words.used),
         )
         return opening.model_copy(update={"so_far": so_far})
 
@@ -291,6 +310,7 @@ class IncidentWorkflow:
             rollback=self._rollback,
             because=self._because,
             trace=self._seen.trace,
+            ignored=tuple(self._words.ignored),
         )
 
     @workflow.signal(description="The release is worse, or is so no more")
@@ -304,26 +324,48 @@ class IncidentWorkflow:
         """A person's word ends the review."""
         if (known := readable(verdict, IncidentVerdict)) is None:
             return
-        if because := self._unwanted(known):
-            workflow.logger.warning("a word was ignored", extra={"because": because})
-            return
-        self._verdict = known
+        try:
+            self._hear(known)
+        except BadToken as bad:
+            self._words.ignore(known, bad.what)
 
     @workflow.update(name="decide", description="A person decides: rollback, fix_forward, monitor")
     def decided(self, verdict: IncidentVerdict) -> Answered:
         """The signal's twin, which answers."""
-        self._verdict = verdict
+        try:
+            self._hear(verdict)
+        except BadToken as bad:  # a validator is not asked again on replay
+            raise ApplicationError(bad.what, type="AnswerIgnored", non_retryable=True) from None
         return Answered(applied=True, because=f"{verdict.action} by {verdict.by}")
 
     @decided.validator
     def _may_decide(self, verdict: IncidentVerdict) -> None:
-        if because := self._unwanted(verdict):
-            raise ApplicationError(because, type="AnswerIgnored", non_retryable=True)
+        try:
+            self._must_count(verdict)
+        except BadToken as bad:
+            raise ApplicationError(bad.what, type="AnswerIgnored", non_retryable=True) from None
 
-    def _unwanted(self, verdict: IncidentVerdict) -> str:
+    def _hear(self, verdict: IncidentVerdict) -> None:
+        self._words.use(self._must_count(verdict))
+        self._verdict = verdict
+
+    def _must_count(self, verdict: IncidentVerdict) -> Claims | None:
+        """What proves it; None where nothing must. Raises BadToken, whose words are for people."""
         if self._verdict is not None:
-            return f"{self._verdict.by} said {self._verdict.action} just now"
-        return unwanted(self._incident, verdict)
+            raise BadToken(f"{self._verdict.by} said {self._verdict.action} just now")
+        if because := unwanted(self._incident, verdict):
+            raise BadToken(because)
+        return self._words.proven(verdict, self._incident.env)
+
+
+def _goes_on_as_new() -> bool:
+    """Whether this workflow began this run itself, so that what it carries is its own.
+
+    Whoever starts one can write anything there; a cron or a retry of theirs would carry it on.
+    """
+    info = workflow.info()
+    repeats = info.cron_schedule is not None or info.retry_policy is not None
+    return info.continued_run_id is not None and not repeats
 
 
 def is_long() -> bool:

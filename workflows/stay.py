@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, VersioningBehavior
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.options import A_MINUTE, RETRY
 from workflows.short import FAILED, short
@@ -17,6 +17,10 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.revert import RevertActivities
     from activities.stays import LATER_S, LOOK_S, PATIENCE, Letting, StayActivities, StayQuestion
+    from rollback_manager.authority.asks import content
+    from rollback_manager.authority.keys import Aim, Seal
+    from rollback_manager.authority.proving import proven
+    from rollback_manager.authority.token import BadToken, Dec, audience
     from rollback_manager.contract import STAY_WORKFLOW, ReleaseHold
     from rollback_manager.owners import Owner, OwnerKind
     from rollback_manager.progress import State
@@ -68,6 +72,12 @@ class StayWorkflow:
     @workflow.run
     async def run(self, staying: Staying) -> StayStatus:
         """Ends when nothing is left to look after, or another rollback or release took over."""
+        if workflow.info().parent is None:  # else anybody would have what they name given back
+            raise ApplicationError(
+                "only a rollback has what it held looked after: nothing was given back",
+                type="Blocked",
+                non_retryable=True,
+            )
         self._telling.go_on(staying.env, staying.told)
         proposing = asyncio.create_task(self._propose()) if staying.checks_s else None
         if staying.checks_s:
@@ -276,5 +286,32 @@ class StayWorkflow:
     @workflow.signal(description="Give those back who were held, whatever they would do")
     def release_hold(self, command: ReleaseHold | None = None) -> None:
         """Give those back who were held, whatever they would do."""
-        if known := readable(command or ReleaseHold(by="signal"), ReleaseHold):
-            self._asked = known
+        if (known := readable(command or ReleaseHold(by="signal"), ReleaseHold)) is None:
+            return
+        try:
+            self._must_count(known)
+        except BadToken as bad:
+            said = f"not given back: the word of {known.by} does not count: {bad.what}"
+            self._notes = [*self._notes[-OFTEN:], said]
+            return
+        self._asked = known
+
+    def _must_count(self, command: ReleaseHold) -> None:
+        """Raise BadToken. Said twice it does no more: what is held again has another run."""
+        info = workflow.info()
+        seal = Seal(
+            keys=self._staying.keys,
+            aud=audience(self._staying.env),
+            aims=(Aim(rid=info.workflow_id, run=info.first_execution_run_id),),
+        )
+        claims = proven(
+            command,
+            seal,
+            Dec.RELEASE_HOLD,
+            workflow.now(),
+            (),
+            plan=content(command),
+            nonce="",
+        )
+        if claims is not None and claims.sub != command.by:
+            raise BadToken("it was signed for somebody else")

@@ -65,6 +65,17 @@ def hash_of(groups: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(sorted(set(groups))).encode()).hexdigest()
 
 
+def content(asked: Value, unsigned: set[str]) -> str:
+    """SHA-256 of the canonical JSON of what is asked for, but for these fields.
+
+    Without what has its default: a field that a later build adds must not break what an older
+    gateway signed, and one that says something must not pass for nothing.
+    """
+    words = asked.model_dump(mode="json", exclude=unsigned, exclude_defaults=True)
+    text = json.dumps(words, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def verify_key(private: Ed25519PrivateKey, kid: str) -> VerifyKey:
     """The public half, as it stands in the catalogue's `signing_keys`."""
     raw = private.public_key().public_bytes_raw()

@@ -39,6 +39,12 @@ class Dec(StrEnum):
     SKIP_STEP = "skip_step"
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
+    VERDICT = "verdict"
+    RECORD_RELEASE = "record_release"
+    MARK_RELEASE = "mark_release"
+    REVIEW = "review"
+    GIVE_BACK = "give_back"
+    RELEASE_HOLD = "release_hold"
 
     @property
     def lifetime(self) -> timedelta:

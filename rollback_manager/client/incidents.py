@@ -102,6 +102,16 @@ class Incidents:
             raise explained(error, "the incident") from error
         return known.status is WorkflowExecutionStatus.RUNNING
 
+    async def first_run(self, env: str, service: str, version: str) -> str:
+        """Id of the first run of the newest, to which words on it are signed. Needs no worker."""
+        handle = self._handle(env, service, version)
+        try:
+            known = await handle.describe(rpc_timeout=ANSWER_S)
+        except RPCError as error:
+            raise _explained(error, env, handle.id) from error
+        found: str = known.raw_description.workflow_execution_info.first_run_id
+        return found
+
     async def seen(self, env: str, service: str, version: str) -> SeenIncident:
         """How it stands; of several of one release the newest. NotFound where there is none."""
         handle = self._handle(env, service, version)

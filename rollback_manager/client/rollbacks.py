@@ -192,6 +192,10 @@ class RollbackClient:
         names = tuple(one.service for one in ended.services)
         return await stays.of(self.temporal, ended.rollback, ended.env, names)
 
+    async def hold_run(self, env: str, service: str) -> str:
+        """Id of the first run of what looks after a service. NotFound where nothing does."""
+        return await stays.first_run(self.temporal, env, service)
+
     async def release_hold(self, env: str, service: str, command: ReleaseHold) -> None:
         """Have those given back who are held for a service, whatever they would do."""
         await stays.release(self.temporal, env, service, command)

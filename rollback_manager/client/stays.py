@@ -43,6 +43,17 @@ async def release(client: Client, env: str, service: str, command: contract.Rele
         raise explained(error, handle.id) from error
 
 
+async def first_run(client: Client, env: str, service: str) -> str:
+    """Id of the first run of what looks after a service, to which words on it are signed."""
+    handle = client.get_workflow_handle(contract.stay_id(env, service))
+    try:
+        known = await handle.describe(rpc_timeout=ANSWER)
+    except RPCError as error:
+        raise explained(error, handle.id) from error
+    found: str = known.raw_description.workflow_execution_info.first_run_id
+    return found
+
+
 async def _asked(client: Client, workflow: str) -> StayStatus | None:
     handle = client.get_workflow_handle(workflow)
     try:

@@ -3,22 +3,30 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from pydantic import Field
+
+from rollback_manager.authority.keys import VerifyKey
 from rollback_manager.contract import RollbackRequest
 from rollback_manager.decision.engine import Decision
 from rollback_manager.decision.facts import Action
 from rollback_manager.fleet.budget import MANUAL
 from rollback_manager.incidents.alarms import Alarm, Refused, Sighting
 from rollback_manager.incidents.incident import Incident, Status, join
+from rollback_manager.progress import Ignored
 from rollback_manager.values import Count, Value
 from rollback_manager.watch.evidence_trace import EvidenceTrace
 
 
 class IncidentVerdict(Value):
-    """A person's word on an incident that asks for one."""
+    """A person's word on an incident that asks for one.
+
+    token: of the gateway, for just this; where its environment has signing keys, it alone counts.
+    """
 
     action: Action
     by: str
     reason: str = ""
+    token: str = Field(default="", repr=False)
 
 
 class IncidentStatus(Value):
@@ -26,6 +34,7 @@ class IncidentStatus(Value):
 
     refused: alarms that were not acted on, the newest last. rollback: id of the one that came of
     it, empty where none did. because: why it stands so, in words. trace: of the alarm that lit it.
+    ignored: words that did not count, at most MOST_IGNORED.
     """
 
     incident: Incident
@@ -34,13 +43,15 @@ class IncidentStatus(Value):
     rollback: str = ""
     because: str = ""
     trace: EvidenceTrace = EvidenceTrace()
+    ignored: tuple[Ignored, ...] = ()
 
 
 class IncidentCarried(Value):
     """What goes on when an incident's history has become long.
 
     seen: has the trace, which the status leaves out. alarms: not judged yet. left_to: why nothing
-    is done by itself any more; empty while it may be.
+    is done by itself any more; empty while it may be. keys: that sign people's words; used: the
+    tokens that counted.
     """
 
     status: IncidentStatus
@@ -49,6 +60,8 @@ class IncidentCarried(Value):
     left_to: str = ""
     judgements: Count = 0
     blocked: Count = 0
+    keys: tuple[VerifyKey, ...] = ()
+    used: tuple[str, ...] = ()
 
 
 class IncidentOpening(Value):

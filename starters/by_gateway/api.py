@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from rollback_manager.errors import (
     Blocked,
@@ -17,6 +17,7 @@ from rollback_manager.errors import (
     Unreachable,
 )
 from starters.by_gateway import signing_in, web
+from starters.refusals import UNCHANGED
 from starters.settings import Gateway
 
 OF_STATUS: Mapping[int, type[RollbackError]] = {
@@ -87,3 +88,12 @@ def new_id(verb: str) -> str:
 def of_another_build() -> PermanentError:
     """What is said where its answer cannot be read here."""
     return PermanentError("the gateway is of another build than this command")
+
+
+def must_not_be_asked() -> NoReturn:
+    """Refuse what the gateway does not offer."""
+    raise Blocked(
+        "this verb needs Temporal, and ROLLBACK_GATEWAY says to go by the gateway",
+        effect=UNCHANGED,
+        next_step="Ask where Temporal can be reached, without ROLLBACK_GATEWAY",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -11,11 +11,10 @@ from temporalio.client import Client
 
 from rollback_manager.claim import Left
 from rollback_manager.client import Rollback, RollbackClient
+from rollback_manager.client.incidents import Incidents
 from rollback_manager.contract import (
     AdoptRequest,
-    ListReleases,
     Planned,
-    RecordRelease,
     ReleaseRequest,
     Releases,
     RollbackRequest,
@@ -31,11 +30,14 @@ from rollback_manager.deploys import (
 from rollback_manager.errors import (
     Blocked,
 )
+from rollback_manager.glass import Glasses, GlassRequest, ListGlasses, ReviewGlass
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import RollbackStatus
 from rollback_manager.report import Report
 from rollback_manager.stays import StayStatus
-from starters.by_gateway.api import Api, new_id, of_another_build
+from starters.by_gateway import releases
+from starters.by_gateway.api import Api, must_not_be_asked, new_id, of_another_build
+from starters.by_gateway.incidents import GatewayIncidents
 from starters.by_gateway.rollback import GatewayRollback
 from starters.refusals import UNCHANGED
 from starters.settings import Gateway
@@ -55,7 +57,7 @@ class GatewayClient(RollbackClient):
     @property
     def temporal(self) -> Client:
         """Not there: Blocked says so, for verbs that the gateway does not offer."""
-        _must_not_be_asked()
+        must_not_be_asked()
 
     async def plan(self, request: RollbackRequest, *, timeout_s: float = 30) -> Planned:
         """What a rollback would do now. Touches nothing."""
@@ -88,15 +90,17 @@ class GatewayClient(RollbackClient):
         return {name: document.get(name, ()) for name in ("freezes", "lifted")}
 
     async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
-        """Record a release, or list them; whether one is good is not said by the gateway."""
-        ask = request.ask
-        if isinstance(ask, RecordRelease) and not ask.from_cluster:
-            body = ask.model_dump(include={"env", "service", "version"})
-            return Releases.model_validate(await self._api.ask("POST", "/ci/releases", body))
-        if isinstance(ask, ListReleases):
-            path = f"/environments/{ask.env}/services/{ask.service}/releases"
-            return Releases.model_validate(await self._api.ask("GET", path))
-        _must_not_be_asked()
+        """Record a release, mark or list them; to measure a baseline takes longer than a request."""
+        return Releases.model_validate(await releases.asked(self._api, request))
+
+    async def glasses(self, request: GlassRequest, *, timeout_s: float = 60) -> Glasses:
+        """What was done without approval; or note that somebody looked at it."""
+        match request.ask:
+            case ListGlasses(env=env):
+                document = await self._api.ask("GET", f"/environments/{env}/glasses")
+            case ReviewGlass(rollback=rollback, said=said):
+                document = await self._api.ask("POST", f"/{rollback}/review", {"reason": said})
+        return Glasses.model_validate(document)
 
     async def start(self, request: RollbackRequest) -> Rollback:
         """Start a rollback. The same key again is the same rollback, running or ended."""
@@ -112,15 +116,21 @@ class GatewayClient(RollbackClient):
         return self.rollback(str(started["rollback"]))
 
     async def left(self, request: AdoptRequest, *, timeout_s: float = 60) -> Left:
-        """What an ended rollback left of a service; giving it back does not go by the gateway."""
-        if request.give_back:
-            _must_not_be_asked()
+        """What an ended rollback left of a service; or its giving back, as it stands."""
         path = f"/environments/{request.env}/services/{request.service}/left"
+        if request.give_back:
+            body = {"reason": request.reason}
+            return Left.model_validate(await self._api.ask("POST", f"{path}/give-back", body))
         return Left.model_validate(await self._api.ask("GET", path))
 
     def rollback(self, rollback_id: str) -> Rollback:
         """A rollback by its id; the first question shows whether it exists."""
         return GatewayRollback(self._api, rollback_id)
+
+    @property
+    def incidents(self) -> Incidents:
+        """To look at one and to answer it; to report and to list needs Temporal."""
+        return GatewayIncidents(self._api)
 
     async def report(self, rollback_id: str) -> Report:
         """Of one rollback, as its history tells it."""
@@ -138,11 +148,3 @@ class GatewayClient(RollbackClient):
 def _wanted(request: RollbackRequest) -> dict[str, Any]:
     names = {"env", "services", "to_version", "reason", "incident", "adopts"}
     return request.model_dump(mode="json", include=names)
-
-
-def _must_not_be_asked() -> NoReturn:
-    raise Blocked(
-        "this verb needs Temporal, and ROLLBACK_GATEWAY says to go by the gateway",
-        effect=UNCHANGED,
-        next_step="Ask where Temporal can be reached, without ROLLBACK_GATEWAY",
-    )

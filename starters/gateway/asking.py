@@ -3,12 +3,14 @@
 import asyncio
 from contextlib import suppress
 
+from rollback_manager.authority.asks import content
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.authority.may import Channel, Facts, Verb, may, unbroken
 from rollback_manager.authority.people import Kind as Of
 from rollback_manager.authority.people import Person
+from rollback_manager.authority.token import Dec
 from rollback_manager.client import Rollback
-from rollback_manager.contract import Answered, RollbackRequest, rollback_id
+from rollback_manager.contract import Answered, RollbackRequest, incident_id, rollback_id
 from rollback_manager.decision.facts import Action
 from rollback_manager.errors import NotFound, PermanentError
 from rollback_manager.glass import GlassRequest, ListGlasses, overdue
@@ -175,8 +177,33 @@ async def decide_incident(
     if facts.level is SecurityLevel.SECURED:
         await demand(known, person, verb, about, tier, channel_of(person), facts)
     verdict = IncidentVerdict(action=word, by=person.subject, reason=reason)
-    await known.auditing.before(person, f"incident.{word}", about, id=request.key, rests_on=verdict)
-    answered = await known.rollbacks.incidents.decide(*release, verdict)
+    token = ""
+    if facts.level is SecurityLevel.SECURED:
+        token = await _word_signed(known, person, release, verdict, request.key)
+    await known.auditing.before(
+        person, f"incident.{word}", about, id=request.key, rests_on=verdict, jws=token
+    )
+    signed = verdict.model_copy(update={"token": token})
+    answered = await known.rollbacks.incidents.decide(*release, signed)
     if not answered.applied:
         await known.auditing.refused(person.subject, f"incident.{word}", about, answered.because)
     return answered
+
+
+async def _word_signed(
+    known: Doors,
+    person: Person,
+    release: tuple[str, str, str],
+    verdict: IncidentVerdict,
+    id: str,
+) -> str:
+    """For this incident from its first run on, and for just this word."""
+    signer, env = signing.required(known.signer, release[0]), release[0]
+    to = signing.About(
+        env=env,
+        rollback=incident_id(*release),
+        run=await known.rollbacks.incidents.first_run(*release),
+        plan=content(verdict),
+    )
+    make = signing.token  # in a thread: the key may be far away
+    return await asyncio.to_thread(make, signer, person, Dec.VERDICT, to, id, known.now())

@@ -1,10 +1,6 @@
 """Freezes are said and lifted: allowed? → signed, where decisions are → audited → sent."""
 
-import asyncio
-
-from rollback_manager.authority import freezing
-from rollback_manager.authority.freezing import Freezing
-from rollback_manager.authority.level import SecurityLevel
+from rollback_manager.authority.asks import Freezing, about, dec
 from rollback_manager.authority.may import Channel, Facts, Verb
 from rollback_manager.authority.people import Person
 from rollback_manager.contract import RollbackRequest
@@ -17,7 +13,7 @@ from rollback_manager.deploys import (
 )
 from rollback_manager.errors import PermanentError
 from rollback_manager.freezes import stops_rollbacks
-from starters.gateway import allowed, asking, signing
+from starters.gateway import allowed, asking, asks
 from starters.gateway.doors import Doors
 
 
@@ -56,7 +52,7 @@ async def _demand(
 ) -> None:
     _must_be_known(known, ask.env, ask.service)
     facts = _facts(known, person, ask).model_copy(update={"ends_stop": ends_stop})
-    await asking.demand(known, person, Verb.FREEZE, freezing.about(ask), None, channel, facts)
+    await asking.demand(known, person, Verb.FREEZE, about(ask), None, channel, facts)
 
 
 def _must_be_known(known: Doors, env: str, service: str) -> None:
@@ -73,22 +69,9 @@ def _facts(known: Doors, person: Person, ask: Freezing) -> Facts:
 
 
 async def _sent(known: Doors, person: Person, ask: Freezing, id: str) -> DeployAnswer:
-    about, token = freezing.about(ask), ""
-    if allowed.level_of(known.catalogue, ask.env) is SecurityLevel.SECURED:
-        token = await _signed(known, person, ask, id)
-    await known.auditing.before(person, ask.verb, about, id=id, rests_on=ask, jws=token)
-    signed = ask.model_copy(update={"token": token})
+    signed = ask.model_copy(update={"token": await asks.signed(known, person, ask, id)})
     try:
         return await known.rollbacks.deploys(DeployRequest(ask=signed))
     except PermanentError as error:
-        await known.auditing.refused(person.subject, ask.verb, about, error.what)
+        await known.auditing.refused(person.subject, dec(ask), about(ask), error.what)
         raise
-
-
-async def _signed(known: Doors, person: Person, ask: Freezing, id: str) -> str:
-    signer = signing.required(known.signer, ask.env)
-    about = signing.About(
-        env=ask.env, rollback=freezing.about(ask), run="", plan=freezing.content(ask)
-    )
-    dec, make = freezing.dec(ask), signing.token  # in a thread: the key may be far away
-    return await asyncio.to_thread(make, signer, person, dec, about, id, known.now())

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 from temporalio.testing import ActivityEnvironment
 
+from activities.asks import Asks
 from activities.claims import Holders
 from activities.configuration import ConfigurationActivities
 from activities.integrations.sql import SqlRecords, engine_for, upgrade
@@ -44,7 +45,8 @@ class Service:
         ask = RecordRelease(
             env=ENV, service=SERVICE, version=version, by="test", from_cluster=from_cluster
         )
-        keep = ReleaseActivities(self.records, lambda _env, _service: self.target)
+        asks = Asks(self.catalogue, None)
+        keep = ReleaseActivities(self.records, lambda _env, _service: self.target, asks)
         keep.keep_releases(ReleaseRequest(ask=ask))
         if verified:
             self.records.mark_release(ENV, SERVICE, version, Standing.VERIFIED, "tested", None)

@@ -235,6 +235,25 @@ async def test_the_glass_is_broken_by_the_gateway_and_nobody_is_asked_instead(
     assert glass.rollback == document["rollback"]
 
 
+async def test_a_person_marks_a_release_and_answers_an_incident_by_the_gateway(
+    reached: Reached,
+) -> None:
+    made, env = reached.rig, {"ROLLBACK_GATEWAY": reached.url, "ROLLBACK_ENV": "test"}
+    marked = ("releases", "mark", made.service, "v2")
+    code, document, talk = await typed(env, *marked, "verified", "--measure-s", "1")
+    assert (code, "not measured by the gateway" in talk) == (7, True), document
+    code, document, _ = await typed(env, *marked, "bad", "--because", "checkout answers 500")
+    assert (code, made.service) == (0, document["service"])
+    told = {one["version"]: one["because"] for one in document["releases"]}
+    assert told["v2"] == "checkout answers 500"
+    code, document, _ = await typed(env, "review", "list")
+    assert code == 0
+    assert made.service not in str(document)
+    decide = ("incident", "decide", made.service, "v2", "monitor", "--reason", "leave it")
+    code, document, _ = await typed(env, *decide)
+    assert (code, document["error"]) == (7, "NotFound"), document
+
+
 async def test_what_the_gateway_does_not_offer_is_never_asked_of_temporal() -> None:
     async with GatewayClient(Gateway("http://127.0.0.1:1")) as client:
         with pytest.raises(Blocked, match="needs Temporal"):

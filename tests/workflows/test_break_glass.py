@@ -11,7 +11,7 @@ from rollback_manager.glass import Glass, GlassRequest, ListGlasses, ReviewGlass
 from rollback_manager.progress import EndState, Result
 from rollback_manager.rendering import terminal_status, web_ui
 from tests.rig import Rig, rig
-from tests.secured import secured_rig
+from tests.secured import secured_rig, signed_ask
 
 ANA, BO = "ana@example.com", "bo@example.com"
 ASKED: dict[str, object] = {"required": True, "deadline_s": 60}
@@ -54,7 +54,8 @@ async def test_it_begins_without_anybody_opens_a_review_and_says_so_everywhere(
 
 
 def _review(rollback: str, by: str) -> GlassRequest:
-    return GlassRequest(ask=ReviewGlass(env="test", rollback=rollback, by=by, said="it was right"))
+    done = ReviewGlass(env="test", rollback=rollback, by=by, said="it was right")
+    return GlassRequest(ask=signed_ask(done))
 
 
 async def test_while_a_review_is_overdue_neither_that_person_nor_that_service_gets_the_next(

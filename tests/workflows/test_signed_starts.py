@@ -35,7 +35,7 @@ from rollback_manager.progress import Result, RollbackOutcome, State
 from tests.chains import KEY
 from tests.incident_rig import alarm, end_budget, give, rollbacks, until
 from tests.rig import Rig
-from tests.secured import SecuredRig, begun, secured_rig
+from tests.secured import SecuredRig, begun, secured_rig, word
 
 ANA, CY = "ana@example.com", "cy@example.com"
 
@@ -176,13 +176,15 @@ async def test_an_incidents_own_rollback_needs_no_signature_and_one_on_somebodys
             id=incident_id("test", made.service, "v2"),
             task_queue=made.settings.task_queue,
         )
-        # A limit's word alone: the incident asks a person, who says so unsigned.
+        # A limit's word alone: the incident asks a person.
         await give(
             made,
             alarm(made, trigger=TriggerKind.FEATURE_REGRESSION, source=Source.CLIENT, size=None),
         )
         await until(made, Status.DECISION_MADE)
-        await handle.signal("decide", IncidentVerdict(action=Action.ROLLBACK, by=CY))
+        run = handle.first_execution_run_id or ""
+        said = word(handle.id, run, IncidentVerdict(action=Action.ROLLBACK, by=CY))
+        await handle.signal("decide", said)
         async with asyncio.timeout(20):
             while not (names := await rollbacks(made)):
                 await asyncio.sleep(0.1)
@@ -222,7 +224,9 @@ async def test_an_incident_under_an_id_of_somebodys_own_begins_nothing(
                     await asyncio.sleep(0.1)
 
         await seen(begun=False)
-        await handle.signal("decide", IncidentVerdict(action=Action.ROLLBACK, by=CY))
+        run = handle.first_execution_run_id or ""
+        said = word(handle.id, run, IncidentVerdict(action=Action.ROLLBACK, by=CY))
+        await handle.signal("decide", said)
         forged = made.rollbacks.rollback((await seen(begun=True)).rollback)
         outcome = await forged.result()
         assert (outcome.result, made.world.ledger) == (Result.BLOCKED, [])

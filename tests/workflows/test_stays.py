@@ -6,9 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from rollback_manager.contract import AbortCommand, AbortMode, ReleaseHold, stay_id
+from rollback_manager.authority.token import Dec
+from rollback_manager.contract import (
+    STAY_WORKFLOW,
+    AbortCommand,
+    AbortMode,
+    Decision,
+    ReleaseHold,
+    stay_id,
+)
 from rollback_manager.progress import EndState, Result, State
 from rollback_manager.rendering import terminal_stays
 from rollback_manager.report import build
@@ -16,6 +24,7 @@ from rollback_manager.stays import StayStatus, Verdict
 from starters.history import entries
 from tests import rig
 from tests.rig import Rig, replayer
+from tests.secured import hold, secured_rig, vote
 from tests.workflows.holding import held_in
 from tests.workflows.owned import OWNER, StandInOwners, owned
 
@@ -89,6 +98,48 @@ async def test_the_hold_stays_until_a_person_lets_it_go(
         await replay(run)
     assert not owners.held
     assert any("anna asked for it: git is mended" in note for note in ended.notes)
+
+
+async def test_a_hold_is_let_go_by_a_signed_word_alone_where_words_are_signed(
+    unmanned: Rig,
+) -> None:
+    owners = owned(unmanned.world)
+    async with secured_rig(unmanned).at_work(**SHORT) as run:
+        rollback = await run.start(requested_by="cy@example.com")
+        asked = await run.until(rollback, State.WAITING_FOR_APPROVAL)
+        agreed = vote(asked, Dec.APPROVE, "ana@example.com", time.time())
+        await rollback.vote(Decision.APPROVE, agreed, vote_id="1")
+        assert (await rollback.result()).result is Result.VERIFIED
+        await until(run, lambda one: len(due(one)) == 3)
+        first = (await handle(run).describe()).raw_description.workflow_execution_info.first_run_id
+        command = ReleaseHold(by="bo@example.com", reason="git is mended")
+        await handle(run).signal("release_hold")
+        await handle(run).signal("release_hold", command)
+        await handle(run).signal("release_hold", hold(run.service, "another", command))
+        seen = await until(run, lambda one: sum("count" in note for note in one.notes) == 3)
+        assert owners.held, seen.notes
+        await handle(run).signal("release_hold", hold(run.service, first, command))
+        await until(run, lambda one: one.state == State.FINISHED)
+        await replay(run)
+    assert not owners.held
+
+
+async def test_nobody_has_what_they_name_given_back_without_a_rollback(unmanned: Rig) -> None:
+    owners = owned(unmanned.world)
+    async with unmanned.at_work(**SHORT) as run:
+        await verified(run, owners)
+        staying = (await until(run, lambda one: len(due(one)) == 3)).staying
+        await handle(run).terminate()
+        forged = staying.model_copy(update={"release_on_expiry": True, "hold_s": 0.0})
+        with pytest.raises(WorkflowFailureError) as refused:
+            await run.client.execute_workflow(
+                STAY_WORKFLOW,
+                forged,
+                id=stay_id("test", run.service),
+                task_queue=run.settings.task_queue,
+            )
+        assert "only a rollback" in str(refused.value.cause)
+        assert owners.held
 
 
 async def test_a_hold_that_is_too_old_is_said_loudly_and_stays(unmanned: Rig) -> None:

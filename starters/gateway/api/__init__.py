@@ -9,6 +9,7 @@ from starters.gateway.api import (
     freezes,
     incidents,
     plans,
+    recording,
     reports,
     rollbacks,
     services,
@@ -18,6 +19,7 @@ from starters.gateway.api import (
 def router() -> APIRouter:
     """All of it, under /api/v1."""
     whole = APIRouter(prefix="/api/v1", responses=dict(problems.RESPONSES))
-    for part in (services, plans, rollbacks, decisions, events, reports, incidents, freezes):
+    rolling = (services, plans, rollbacks, decisions, events, reports)
+    for part in (*rolling, incidents, freezes, recording):
         whole.include_router(part.router)
     return whole

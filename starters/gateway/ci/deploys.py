@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import StringConstraints
 
-from rollback_manager.authority.may import Verb
 from rollback_manager.authority.people import Kind
 from rollback_manager.contract import (
     RecordRelease,
-    ReleaseRequest,
     Releases,
-    RollbackRequest,
-    release_id,
 )
 from rollback_manager.deploys import DeployAnswer, DeployRequest, MayDeploy
-from starters.gateway import asking
+from starters.gateway import asking, recording
 from starters.gateway.api.names import Body, Name
 from starters.gateway.identity import Known, Who
 from starters.gateway.problems import Refused
@@ -59,17 +54,7 @@ async def record(went: WentOut, known: Known, person: Who) -> Releases:
             403,
             "not-allowed",
             "releases are recorded by the job that deploys",
-            next_step="Where Temporal can be reached: rollback-manager releases record",
+            next_step="By hand it is POST /api/v1/environments/ENV/services/SERVICE/releases",
         )
-    known.catalogue.placement(went.env, went.service)
-    about = RollbackRequest(
-        env=went.env, services=(went.service,), key=went.version, requested_by=person.subject
-    )
-    channel = asking.channel_of(person)
-    await asking.may_now(known, person, Verb.RECORD_RELEASE, about, channel)
-    where = release_id(went.env, went.service, went.version)
-    await known.auditing.before(
-        person, "record_release", where, id=secrets.token_hex(16), rests_on=went
-    )
     ask = RecordRelease(env=went.env, service=went.service, version=went.version, by=person.subject)
-    return await known.rollbacks.releases(ReleaseRequest(ask=ask))
+    return await recording.record(known, person, asking.channel_of(person), ask)

@@ -1,104 +1,29 @@
 """Freezes go by the gateway: allowed, signed where decisions are, audited, and not past it."""
 
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
 import pytest
-from fastapi import Response
-from temporalio.client import Client
 
-from activities.integrations.anchor_file import AnchorFile
-from activities.integrations.sql import SqlAudit, engine_for, upgrade
-from rollback_manager.authority.freezing import about, content, must_be_signed
+from rollback_manager.authority.asks import about, content, must_be_signed
 from rollback_manager.authority.people import Person
 from rollback_manager.authority.token import BadToken, Dec, verify_key
 from rollback_manager.deploys import DeployRequest, LiftFreezes, ListFreezes, SayFreeze
 from rollback_manager.errors import PermanentError, Unreachable
 from rollback_manager.gates import GateAnswer
 from starters.gateway.auditing import Auditing
-from starters.gateway.seal import Seal
-from starters.gateway.sign_in.flow import SignIn
-from starters.gateway.sign_in.provider import Provider
 from starters.gateway.signing import About, SigningKey, token
-from tests import rig
-from tests.chains import KEY
 from tests.commands import typed
-from tests.secured import GROUPS, NEXT, NOW, secured_rig
-from tests.starters.gateway.conftest import ORIGIN, Gate, opened
+from tests.secured import NEXT, NOW
+from tests.starters.gateway.conftest import ANA, BO, EVE, ORIGIN, SOON, Secured, opened
 
-ANA, BO, EVE = (f"{name}@example.com" for name in ("ana", "bo", "eve"))
-SOON = datetime.now(UTC) + timedelta(hours=1)
 PATH = "/api/v1/freezes"
 
 
-def cookie(sign_in: SignIn, subject: str) -> dict[str, str]:
-    """As a browser sends it whose person has just come back from the provider."""
-    answer = Response()
-    person = Person(subject=subject, groups=GROUPS[subject], method="web")
-    sign_in.sessions.begin(answer, person, None)
-    return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
-
-
-@dataclass
-class Frozen:
-    """A secured environment, its gateway, and the audit chain behind it."""
-
-    gate: Gate
-    chain: SqlAudit
-
-    @property
-    def service(self) -> str:
-        return self.gate.rig.service
-
-    def as_(self, subject: str) -> dict[str, str]:
-        assert self.gate.doors.sign_in is not None
-        return cookie(self.gate.doors.sign_in, subject)
-
-    async def ask(self, by: str, path: str = "", key: str = "", **body: Any) -> httpx.Response:
-        headers = self.as_(by) | ({"Idempotency-Key": key} if key else {})
-        return await self.gate.http.post(PATH + path, json={"env": "test", **body}, headers=headers)
-
-    async def freeze(self, by: str, key: str = "", **body: Any) -> httpx.Response:
-        words = {"until": SOON.isoformat(), "reason": "inventory"}
-        return await self.ask(by, "", key, **{"service": self.service, **words, **body})
-
-    async def get(self, path: str) -> httpx.Response:
-        return await self.gate.http.get(path, headers=self.as_(ANA))
-
-    async def ids(self) -> list[str]:
-        return [one["id"] for one in (await self.get(f"{PATH}?env=test")).json()["freezes"]]
-
-    def audited(self) -> list[tuple[str, str, str]]:
-        return [(e.subject, e.action, e.outcome[:20]) for e in self.chain.entries()]
-
-
-@pytest.fixture
-async def at(client: Client, tmp_path: Path) -> AsyncIterator[Frozen]:
-    engine = engine_for(f"sqlite:///{tmp_path}/audit.db")
-    upgrade(engine)
-    chain = SqlAudit(engine, lambda: KEY, AnchorFile(tmp_path / "anchor" / "audit.jsonl"))
-    async with rig.rig(client, tmp_path, cached=1000, manned=False) as bare:
-        made = secured_rig(bare)
-        sign_in = SignIn(cast(Provider, None), Seal(), ORIGIN, lambda: datetime.now(UTC))
-        async with (
-            made.worker(),
-            opened(
-                made,
-                auditing=Auditing(chain),
-                sign_in=sign_in,
-                signer=lambda: SigningKey("now", NOW),
-            ) as gate,
-        ):
-            yield Frozen(gate, chain)
-    engine.dispose()
-
-
-async def test_an_owner_freezes_its_service_it_is_shown_and_the_owner_ends_it(at: Frozen) -> None:
+async def test_an_owner_freezes_its_service_it_is_shown_and_the_owner_ends_it(at: Secured) -> None:
     said = await at.freeze(ANA, key=f"f-{at.service}")
     assert said.status_code == 201, said.text
     (one,) = said.json()["freezes"]
@@ -134,7 +59,7 @@ async def test_an_owner_freezes_its_service_it_is_shown_and_the_owner_ends_it(at
     ("who", "body"), [(EVE, {}), (ANA, {"service": None}), (EVE, {"service": None})]
 )
 async def test_who_may_not_freezes_nothing_and_that_is_kept(
-    at: Frozen, who: str, body: dict[str, None]
+    at: Secured, who: str, body: dict[str, None]
 ) -> None:
     """An owner of one service is none of the whole environment."""
     of: dict[str, Any] = {"service": at.service, **body}
@@ -147,13 +72,13 @@ async def test_who_may_not_freezes_nothing_and_that_is_kept(
     ]
 
 
-async def test_nobody_freezes_without_having_signed_in(at: Frozen) -> None:
+async def test_nobody_freezes_without_having_signed_in(at: Secured) -> None:
     body = {"env": "test", "until": SOON.isoformat(), "reason": "x"}
     assert (await at.gate.http.post(PATH, json=body)).status_code == 401
     assert (await at.gate.http.get(f"{PATH}?env=test")).status_code == 401
 
 
-async def test_it_is_said_and_ended_on_the_services_page_by_who_may(at: Frozen) -> None:
+async def test_it_is_said_and_ended_on_the_services_page_by_who_may(at: Secured) -> None:
     where = f"/services/test/{at.service}"
     soon = {"until": SOON.isoformat(), "reason": "by hand"}
 
@@ -185,7 +110,7 @@ async def test_it_is_said_and_ended_on_the_services_page_by_who_may(at: Frozen) 
     assert await at.ids() == []
 
 
-async def test_a_freeze_that_stops_rollbacks_is_ended_by_a_commander_alone(at: Frozen) -> None:
+async def test_a_freeze_that_stops_rollbacks_is_ended_by_a_commander_alone(at: Secured) -> None:
     said = await at.freeze(ANA, direction="rollbacks_too")
     assert said.status_code == 201, said.text
     refused = await at.ask(ANA, "/lift", service=at.service)
@@ -196,7 +121,7 @@ async def test_a_freeze_that_stops_rollbacks_is_ended_by_a_commander_alone(at: F
     assert len(lifted.json()["lifted"]) == 1, lifted.text
 
 
-async def test_a_key_is_one_freeze_and_a_lifted_one_does_not_come_back(at: Frozen) -> None:
+async def test_a_key_is_one_freeze_and_a_lifted_one_does_not_come_back(at: Secured) -> None:
     key = f"f-{at.service}"
     assert (await at.freeze(ANA, key=key)).status_code == 201
     other = await at.freeze(ANA, key=key, reason="another one")
@@ -220,7 +145,7 @@ async def test_a_key_is_one_freeze_and_a_lifted_one_does_not_come_back(at: Froze
         {"direction": "sideways"},
     ],
 )
-async def test_what_cannot_be_meant_freezes_nothing(at: Frozen, wrong: dict[str, str]) -> None:
+async def test_what_cannot_be_meant_freezes_nothing(at: Secured, wrong: dict[str, str]) -> None:
     answer = await at.freeze(BO, **wrong)
     assert answer.status_code in {409, 422}, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -228,7 +153,7 @@ async def test_what_cannot_be_meant_freezes_nothing(at: Frozen, wrong: dict[str,
     assert await at.ids() == []
 
 
-async def test_past_the_gateway_nothing_is_frozen_and_nothing_lifted(at: Frozen) -> None:
+async def test_past_the_gateway_nothing_is_frozen_and_nothing_lifted(at: Secured) -> None:
     words = ("--until", SOON.isoformat(), "--reason", "inventory", "--by", ANA)
     code, document, talk = await typed(at.gate.rig, "freeze", at.service, *words)
     assert (code, document["error"]) == (4, "NotPermitted"), talk
@@ -277,7 +202,7 @@ def test_a_signature_is_for_just_this(sent: LiftFreezes, dec: Dec, key: str, bec
         must_be_signed(asked, keys, now)
 
 
-async def test_a_gateway_that_cannot_keep_it_freezes_nothing(at: Frozen) -> None:
+async def test_a_gateway_that_cannot_keep_it_freezes_nothing(at: Secured) -> None:
     class Away:
         """A stand-in for records that do not answer."""
 
@@ -291,6 +216,6 @@ async def test_a_gateway_that_cannot_keep_it_freezes_nothing(at: Frozen) -> None
     assert await at.ids() == []
 
 
-def _otherwise(at: Frozen, auditing: Auditing) -> dict[str, Any]:
+def _otherwise(at: Secured, auditing: Auditing) -> dict[str, Any]:
     doors = at.gate.doors
     return {"auditing": auditing, "sign_in": doors.sign_in, "signer": doors.signer}
