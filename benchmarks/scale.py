@@ -10,11 +10,12 @@ import asyncio
 import json
 import math
 import os
+import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +29,7 @@ from proof.own_temporal import own_temporal
 from proof.stand_ins import StandInService
 from proof.temporal_server.programs import SERVER
 from proof.temporal_server.running import Place, running
+from rollback_manager.client import Rollback
 from rollback_manager.contract import service_id
 from rollback_manager.progress import Result, RollbackOutcome
 
@@ -53,8 +55,10 @@ class Answering(StandInService):
 class Row:
     """One size. events, kib: of the histories, parents' and children's; most_: of one of them.
 
-    worker_mib: of the process with the worker and the targets; worker_kib_each: what it grew by
-    since its first row, for each service. worker_cpu: cores that it kept busy.
+    part_seconds: from the start of each part to its end; empty: it went in one. worker_mib: of the
+    process with the worker and the targets; worker_kib_each: what that grew by since before the
+    first row. worker_cpu_ms_each: of that process; server_cpu_ms_each: of Temporal with its
+    database, from its start to its end. What others do on the machine is in neither.
     """
 
     services: int
@@ -67,7 +71,9 @@ class Row:
     most_kib: float
     worker_mib: float
     worker_kib_each: float
-    worker_cpu: float
+    worker_cpu_ms_each: float
+    server_cpu_ms_each: float = 0
+    part_seconds: tuple[float, ...] = ()
 
 
 def resident_mib() -> float:
@@ -90,7 +96,8 @@ async def measured(client: Client, folder: Path, services: int, before_mib: floa
             seconds, cpu_s = time.monotonic() - begun, time.process_time() - worked
             _must_be_whole(outcome, made)
             memory = resident_mib()
-        root, sizes = await _histories(made, rollback.id)
+        parts = await _parts(rollback)
+        root, sizes = await _histories(made, rollback.id, parts)
     events, kib = zip(*sizes, strict=True)
     return Row(
         services=services,
@@ -103,7 +110,8 @@ async def measured(client: Client, folder: Path, services: int, before_mib: floa
         most_kib=round(max(kib), 1),
         worker_mib=round(memory, 1),
         worker_kib_each=round((memory - before_mib) * KIB / services, 1),
-        worker_cpu=round(cpu_s / seconds, 2),
+        worker_cpu_ms_each=round(cpu_s * 1000 / services, 1),
+        part_seconds=tuple(parts.values()),
     )
 
 
@@ -114,7 +122,24 @@ def _must_be_whole(outcome: RollbackOutcome, made: Fleet) -> None:
         raise RuntimeError(f"not rolled back: {wrong[:10]}")
 
 
-async def _histories(made: Fleet, rollback: str) -> tuple[int, list[tuple[int, float]]]:
+async def _parts(rollback: Rollback) -> dict[str, float]:
+    """Seconds from start to end by the id of the part, from the history of the root."""
+    begun: dict[str, float] = {}
+    parts: dict[str, float] = {}
+    for event in (await rollback.history()).events:
+        at = event.event_time.ToNanoseconds() / 1e9
+        started = event.child_workflow_execution_started_event_attributes
+        ended = event.child_workflow_execution_completed_event_attributes
+        if (name := started.workflow_execution.workflow_id).startswith(f"{rollback.id}-p"):
+            begun[name] = at
+        if (name := ended.workflow_execution.workflow_id) in begun:
+            parts[name] = round(at - begun[name], 2)
+    return parts
+
+
+async def _histories(
+    made: Fleet, rollback: str, parts: Iterable[str]
+) -> tuple[int, list[tuple[int, float]]]:
     """Events of the root; (events, KiB) of every workflow of this environment."""
     query = f"RollbackEnv = '{made.env}'"
     free = asyncio.Semaphore(20)
@@ -126,21 +151,35 @@ async def _histories(made: Fleet, rollback: str) -> tuple[int, list[tuple[int, f
 
     await asyncio.sleep(2)  # visibility lags
     found = [run.id async for run in made.client.list_workflows(query)]
-    ids = {rollback, *(service_id(made.env, name) for name in made.worlds), *found}
+    ids = {rollback, *parts, *(service_id(made.env, name) for name in made.worlds), *found}
     rows = await asyncio.gather(
         *(size(made.client.get_workflow_handle(one)) for one in sorted(ids))
     )
     return (await size(made.client.get_workflow_handle(rollback)))[0], list(rows)
 
 
-def slope(rows: list[Row]) -> float | None:
-    """Of log wall over log n from 100 services on; None if there are not two such sizes."""
+def slope(rows: list[Row], what: Callable[[Row], float]) -> float | None:
+    """Of log of that over log n from 100 services on; None if there are not two such sizes."""
     large = [row for row in rows if row.services >= 100]
     if len(large) < 2:
         return None
     first, last = large[0], large[-1]
-    walls, sizes = last.seconds / first.seconds, last.services / first.services
-    return round(math.log(walls) / math.log(sizes), 3)
+    ratio, sizes = what(last) / what(first), last.services / first.services
+    return round(math.log(ratio) / math.log(sizes), 3)
+
+
+def _wall(row: Row) -> float:
+    return row.seconds
+
+
+def _cpu(row: Row) -> float:
+    return (row.worker_cpu_ms_each + row.server_cpu_ms_each) * row.services
+
+
+def _ended_cpu_s() -> float:
+    """Processor time of all processes that we started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @asynccontextmanager
@@ -172,14 +211,18 @@ async def scale(server: str, sizes: list[int]) -> dict[str, object]:
     rows: list[Row] = []
     before_mib = resident_mib()
     for services in sizes:
+        worked = _ended_cpu_s()
         with quick_looks():
             async with SERVERS[server]() as (client, folder):
-                rows.append(await measured(client, folder, services, before_mib))
+                row = await measured(client, folder, services, before_mib)
+        cpu_ms = (_ended_cpu_s() - worked) * 1000
+        rows.append(replace(row, server_cpu_ms_each=round(cpu_ms / services, 1)))
         progress(f"{rows[-1]}")
     return {
         "server": server,
         "rows": [asdict(row) for row in rows],
-        "slope": slope(rows),
+        "slope": slope(rows, _wall),
+        "slope_of_cpu": slope(rows, _cpu),
         "goal": 1.05,
         "suggested_to_continue_as_new": SUGGESTED,
         "target_latency_s": LATENCY_S,
