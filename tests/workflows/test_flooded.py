@@ -3,18 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from proof.in_process import Fleet, fleet
 from proof.own_temporal import own_temporal
+from proof.stand_ins import Gate
 from rollback_manager.client import Rollback
-from rollback_manager.contract import AbortCommand, AbortMode, Decision, PauseCommand, Vote
+from rollback_manager.contract import (
+    AbortCommand,
+    AbortMode,
+    Decision,
+    PauseCommand,
+    Vote,
+    service_id,
+)
 from rollback_manager.errors import SignalsUsedUp
 from rollback_manager.progress import Result, State
 from rollback_manager.rendering import words
-from tests.rig import PATIENCE_S
+from tests.rig import PATIENCE_S, replayer
 from workers import temporal_server
 
 ASKED = {"approval": {"required": True, "deadline_s": 60}}
@@ -79,3 +88,36 @@ async def test_a_vote_still_counts_and_a_hold_ends_it_untouched(
         again = await made.start(next(iter(made.worlds)))
         await until(again, State.WAITING_FOR_APPROVAL)
         await again.abort(AbortCommand(by="anna"))
+
+
+async def test_a_hold_reaches_a_service_that_takes_no_signal_any_more_either(
+    strict: Client, tmp_path: Path
+) -> None:
+    async with fleet(strict, tmp_path, services=1) as made, made.worker():
+        (name,) = made.worlds
+        gate = Gate("set_shares")
+        made.worlds[name].before_write = gate
+        rollback = await made.start(name)
+        async with asyncio.timeout(PATIENCE_S):
+            while not gate.reached.is_set():
+                await asyncio.sleep(0.05)
+        child = strict.get_workflow_handle(service_id(made.env, name))
+        for sent in range(1, MOST + 1):
+            await rollback.pause(PauseCommand(by="a loop"))
+            await heard(child, min(sent, MOST))
+        gate.open()
+        await until(rollback, State.PAUSED)
+        await rollback.abort(AbortCommand(by="anna"))
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await rollback.result()).result is Result.ABORTED
+        await replayer().replay_workflow(await rollback.history())
+
+
+async def heard(child: WorkflowHandle[Any, Any], signals: int) -> None:
+    """As many signals are in its history."""
+    async with asyncio.timeout(PATIENCE_S):
+        while signals > sum(
+            event.HasField("workflow_execution_signaled_event_attributes")
+            for event in (await child.fetch_history()).events
+        ):
+            await asyncio.sleep(0.05)
