@@ -70,7 +70,7 @@ bench-clicks: .venv/ready ## from a click in Slack to the workflow that has the 
 	$(BIN)/python -m benchmarks.clicks $(ARGS)
 bench-gateway: .venv/ready ## aborts in a flood, decisions, and a storm of alerts at the gateway; ARGS="--json --decisions N"
 	$(BIN)/python -m benchmarks.gateway $(ARGS)
-bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--json --sizes 1,10"
+bench-scale: .venv/ready ## one rollback of 1, 10, 100, 1,000 services; ARGS="--json --sizes 1,10 --server postgres"
 	$(BIN)/python -m benchmarks.scale $(ARGS)
 bench-recovery: .venv/ready ## the worker killed with 100 rollbacks in flight; ARGS="--json --rollbacks N"
 	$(BIN)/python -m benchmarks.recovery $(ARGS)

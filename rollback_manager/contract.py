@@ -275,6 +275,11 @@ def is_of_rollback(step: str) -> bool:
     return re.fullmatch(r"(wave|part)-[0-9]+", step) is not None
 
 
+def asked_of_rollback(waits_for: str) -> str:
+    """The wave or part that a rollback asks about, as it begins its own words; empty: none."""
+    return next(reversed(re.findall(r"(?:^|; )((?:wave|part)-[0-9]+): ", waits_for)), "")
+
+
 class Answered(Value):
     """What became of a command: applied, or ignored because."""
 

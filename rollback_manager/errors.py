@@ -56,6 +56,10 @@ class StaleWrite(PermanentError):
     """A newer operation owns this target (epoch or step is older than what it carries)."""
 
 
+class SignalsUsedUp(PermanentError):
+    """Temporal takes no further signal for this workflow; its cancel, a hold, it still takes."""
+
+
 class NotFound(PermanentError):
     """There is no rollback, release or service of that name."""
 

@@ -92,7 +92,7 @@ class FleetPolicy(Value):
     """Ten minutes: alerts of one cause come within the longest stage of the seed."""
     width: Annotated[int, Field(ge=1)] = 10
     """Services of one rollback that are under way at once (reliability R11)."""
-    tree_above: Annotated[int, Field(ge=1)] = 200
+    tree_above: Annotated[int, Field(ge=1)] = 100
     """Services that one rollback may have: its plan and its end must fit a message of Temporal."""
 
 

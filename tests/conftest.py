@@ -18,10 +18,11 @@ from xdist.scheduler import LoadFileScheduling
 
 from demo.kubernetes import argo_rollouts, binaries
 from demo.world import World
+from proof import postgres
 from proof.converting import data_converter
 from proof.own_temporal import own_temporal
-from tests import encrypted, postgres, rig
-from tests.claims.programs import SERVER, UI
+from proof.temporal_server.programs import SERVER, UI
+from tests import encrypted, rig
 from tests.patience import PatientQueries
 from tests.rig import Rig
 from workers.temporal_binary import find_binary

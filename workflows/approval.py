@@ -26,10 +26,11 @@ A_MOMENT = timedelta(milliseconds=1)
 
 
 class Approval:
-    """One plan's approval: pending, then approved, rejected or expired. The first terminal wins."""
+    """A plan's approval: pending, then approved, rejected or expired. The first terminal wins."""
 
     def __init__(self, proof: Proof, requesters: tuple[str, ...]) -> None:
         self._proof, self._requesters = proof, requesters
+        self._asked = 0
         self.ballot: Ballot | None = None
         self.records: list[DecisionRecord] = []
 
@@ -41,13 +42,14 @@ class Approval:
     def open(self, plan: RollbackPlan | Tree) -> None:
         """Votes count from now on, for this plan alone."""
         run = workflow.info().first_execution_run_id
+        self._asked += 1  # the same plan once more is another question: no vote counts for both
         self.ballot = Ballot(
             digest=plan.digest,
             opened_at=workflow.now(),
             policy=plan.approval,
             quorum=plan.quorum or ONE_VOTE,
             seal=self._proof.seal,
-            nonce=question(run, f"approval of {plan.digest}"),
+            nonce=question(run, f"approval of {plan.digest}", self._asked),
             requesters=self._requesters,
         )
 

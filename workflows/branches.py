@@ -1,7 +1,7 @@
 """A rollback of more services than one plan can hold: its parts, each a rollback, in order."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
@@ -23,14 +23,23 @@ with workflow.unsafe.imports_passed_through():
         RollbackRequest,
         rollback_id,
     )
-    from rollback_manager.fleet.tree import Tree, sealed
+    from rollback_manager.fleet.tree import Tree, again, joined, sealed
     from rollback_manager.plan import Part
     from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
     from rollback_manager.values import Value
 
 AGAIN = "a part is not tried again under a plan that is used up: start its services anew"
+"""What builds before `PLANNED_ANEW` answered; their rollbacks are replayed so."""
+PLANNED_ANEW = "a part that is tried again is planned anew"
+NO_WAY_BACK = (
+    "not tried again, what is not well is on the version that it was to go back to;"
+    " look at it, then skip_step or abort"
+)
 AT_ONCE = 4
 """Parts planned at once; each looks at many services."""
+
+Agreed = Callable[[Tree, str], Awaitable[Result | None]]
+"""Asks people about a tree, in words what it is about. None: they agreed, or need not be asked."""
 
 
 class Branches:
@@ -76,8 +85,11 @@ class Branches:
         )
         return planned
 
-    async def run(self, tree: Tree) -> list[RollbackOutcome]:
-        """Every part in its order; the first that is not well stops the next, and asks."""
+    async def run(self, tree: Tree, agreed: Agreed) -> list[RollbackOutcome]:
+        """Every part in its order; the first that is not well stops the next, and asks.
+
+        agreed: asks about the new plan of a part that is to be tried again.
+        """
         ended: list[RollbackOutcome] = []
         for number, part in enumerate(tree.parts, start=1):
             await self._control.until(lambda: True)  # so that a native cancel is seen
@@ -86,9 +98,9 @@ class Branches:
             name = rollback_id(self._request.env, part.key)
             self._say(f"part {number} of {len(tree.parts)}: {name}")
             outcome = await self._part(part, name)
-            ended.append(outcome)
             if outcome.result is not Result.VERIFIED and number < len(tree.parts):
-                await self._ask(number, outcome)
+                outcome = await self._ask(number, part, outcome, agreed)
+            ended.append(outcome)
         return ended
 
     async def _part(self, part: Part, name: str) -> RollbackOutcome:
@@ -122,14 +134,46 @@ class Branches:
                     raise
             await self._outbox.send(handle)
 
-    async def _ask(self, number: int, outcome: RollbackOutcome) -> None:
-        because = f"{outcome.result}: {outcome.because}"
-        while True:
+    async def _ask(
+        self, number: int, part: Part, outcome: RollbackOutcome, agreed: Agreed
+    ) -> RollbackOutcome:
+        """Until it is well, or a person goes on without it or aborts; how it ended then."""
+        because, attempt = f"{outcome.result}: {outcome.because}", 1
+        while outcome.result is not Result.VERIFIED:
             self._say(self._halted.ask(f"part-{number}", because))
             await self._control.until(self._halted.is_answered)
             if self._halted.close() != "retry_step":
-                return
+                break
             because = f"{AGAIN}; it ended {outcome.result}: {outcome.because}"
+            if workflow.patched(PLANNED_ANEW):
+                attempt += 1
+                made = again(part, outcome, attempt)
+                refused, outcome = await self._again(number, made, outcome, agreed)
+                because = f"{refused}{outcome.result}: {outcome.because}"
+        return outcome
+
+    async def _again(
+        self, number: int, part: Part, before: RollbackOutcome, agreed: Agreed
+    ) -> tuple[str, RollbackOutcome]:
+        """Once more those that are not back: looked at and planned anew, and agreed to.
+
+        In words why that was not done, empty where it was; and how the part stands now.
+        """
+        if not part.services:
+            return f"{NO_WAY_BACK}; before, it ended ", before
+        count = f"{len(part.services)} services" if len(part.services) > 1 else part.services[0]
+        self._say(f"part {number} again: planning {count} anew")
+        planned = await self._control.to_the_end(self._sealed(part))
+        if planned.approval is None:
+            return f"not tried again, {planned.blocked_because}; before, it ended ", before
+        tree = sealed([part.model_copy(update={"digest": planned.digest})], [planned])
+        refused = await agreed(tree, f"part-{number} again, {count} planned anew")
+        if refused is not None or self._control.abort is not None:
+            why = refused or Result.ABORTED
+            return f"not tried again, its new plan is {why}; before, it ended ", before
+        name = rollback_id(self._request.env, part.key)
+        self._say(f"part {number} again: {name}")
+        return "", joined(before, await self._part(tree.parts[0], name))
 
     def _of(self, part: Part) -> RollbackRequest:
         more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}

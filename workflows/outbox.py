@@ -14,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.values import Value
 
 PAUSES = ("pause", "resume")
+USED_UP = "SignalCountLimitExceeded"
+"""Type of the error where a child was sent as many signals as Temporal allows."""
 
 
 class Outbox:
@@ -54,10 +56,25 @@ class Outbox:
     async def signal(
         self, child: ChildWorkflowHandle[Any, Any], name: str, arguments: Sequence[Value | str]
     ) -> None:
-        """One signal at once; a child that has ended needs none."""
+        """One signal at once; a child that has ended needs none.
+
+        To one that was sent as many signals as Temporal allows, an abort goes as a cancel: a hold.
+        """
         if child.done():
             return
         try:
             await self._control.to_the_end(child.signal(name, args=arguments))
+        except ApplicationError as error:
+            if error.type != USED_UP:
+                workflow.logger.info("the child had ended already", extra={"signal": name})
+                return
+            workflow.logger.error("the child takes no further signal", extra={"signal": name})
+            if name == "abort" and workflow.patched("a hold by cancel"):
+                await self._cancel(child.id)
+
+    async def _cancel(self, child: str) -> None:
+        try:
+            cancelling = workflow.get_external_workflow_handle(child).cancel()
+            await self._control.to_the_end(cancelling)
         except ApplicationError:
-            workflow.logger.info("the child had ended already", extra={"signal": name})
+            workflow.logger.info("the child had ended already", extra={"signal": "cancel"})

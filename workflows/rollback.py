@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from rollback_manager.authority.origin import Origin
     from rollback_manager.calling import next_call
     from rollback_manager.contract import ROLLBACK_WORKFLOW, Decision, Planned, RollbackRequest
-    from rollback_manager.fleet.tree import light
+    from rollback_manager.fleet.tree import Tree, light
     from rollback_manager.glass import BreakGlass
     from rollback_manager.plan import RollbackPlan, ServicePlan, quotes
     from rollback_manager.plan import short as short_digest
@@ -94,16 +94,24 @@ class RollbackWorkflow(Steering):
         if expected is not None and not quotes(expected, tree.digest):
             stale = f"the plan is {short_digest(tree.digest)} now, not {short_digest(expected)}"
             return self._nothing_done(Result.STALE_PLAN, stale, "", "Look again, then start anew.")
-        refused = None
-        if tree.approval.required:
-            self._approval.open(tree)
-            refused = await self._ask(tree.approval)
-        self._move(State.RUNNING)
-        ended = [] if refused else await self._branches.run(tree)
+        refused = await self._agreed(tree)
+        ended = [] if refused else await self._branches.run(tree, self._agreed)
         self._approval.close("the rollback is over")
         if self._control.abort is not None and not refused:
             refused = Result.ABORTED
         return await concluded(tree, ended, refused, self._control)
+
+    async def _agreed(self, tree: Tree, about: str = "") -> Result | None:
+        """Ask people where they must be asked. about: in words, what of a whole that runs."""
+        refused = None
+        if about:
+            self._knows(tree)  # what is signed from now on quotes this plan
+            self._branches.tree = tree
+        if tree.approval.required:
+            self._approval.open(tree)
+            refused = await self._ask(tree.approval, about)
+        self._move(State.RUNNING)
+        return refused
 
     async def _make_plan(self) -> Planned:
         work = short(
@@ -186,9 +194,9 @@ class RollbackWorkflow(Steering):
             return self._nothing_done(Result.BLOCKED, because, "", f"By hand: {by_hand}")
         return None
 
-    async def _ask(self, policy: ApprovalPolicy) -> Result | None:
+    async def _ask(self, policy: ApprovalPolicy, about: str = "") -> Result | None:
         """None: approved, or there is nothing left to approve. Otherwise why nothing begins."""
-        self._move(State.WAITING_FOR_APPROVAL)
+        self._move(State.WAITING_FOR_APPROVAL, about)
         in_time = await self._approval.wait(self._control, self._fleet.any_done, self._show)
         decided = self._approval.decided
         if self._control.abort is not None:  # abort wins ties
@@ -331,7 +339,7 @@ class RollbackWorkflow(Steering):
             requested_by=self._request.requested_by,
             reason=self._request.reason,
             incident=self._request.incident,
-            waits_for="approve or reject" if waiting else self._waits_for,
+            waits_for=": ".join(filter(None, ["approve or reject" * waiting, self._waits_for])),
             deadline=ballot.deadline if ballot and waiting else None,
             services=tuple(self._told(plan, one) for one in plan.services) if plan else (),
             decisions=tuple(self._approval.records),

@@ -135,18 +135,18 @@ class Steering:
         if known := readable(command or PauseCommand(by="signal"), PauseCommand):
             self._said("resume", known)
 
-    @workflow.update(description="Try those of the wave that are not well once more")
+    @workflow.update(description="Try those of the wave or part that are not well once more")
     def retry_step(self, command: StepCommand) -> Answered:
-        """Try those services of the wave that waits once more that are not rolled back and well."""
+        """Try those of the wave or part that waits once more that are not rolled back and well."""
         return self._waves.halted.take("retry_step", command)
 
     @retry_step.validator
     def _may_retry(self, command: StepCommand) -> None:
         self._waves.halted.check("retry_step", command)
 
-    @workflow.update(description="Go on with the next wave")
+    @workflow.update(description="Go on with the next wave or part")
     def skip_step(self, command: StepCommand) -> Answered:
-        """Leave the wave that waits as it is, and go on with the next one."""
+        """Leave the wave or part that waits as it is, and go on with the next one."""
         return self._waves.halted.take("skip_step", command)
 
     @skip_step.validator

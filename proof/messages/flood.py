@@ -15,8 +15,8 @@ from proof.converting import data_converter
 from proof.in_process import fleet, quick_looks
 from proof.own_temporal import own_temporal
 from rollback_manager.client import Rollback
-from rollback_manager.contract import Decision, PauseCommand, Vote
-from rollback_manager.errors import RollbackError
+from rollback_manager.contract import AbortCommand, Decision, PauseCommand, Vote
+from rollback_manager.errors import RollbackError, SignalsUsedUp
 from rollback_manager.progress import State
 from rollback_manager.values import Value
 from workers.process import end
@@ -32,7 +32,10 @@ NOISE: dict[str, Value] = {
 
 
 class Flooded(Value):
-    """What the server took, what a person was told, and how the rollback ended."""
+    """What the server took, what a person was told, and how the rollback ended.
+
+    events, kib: of its history at the end. way_out: what whoever types `resume` is told.
+    """
 
     signal: str
     sent: int
@@ -40,8 +43,10 @@ class Flooded(Value):
     refusal: str
     sending_s: float
     events: int
+    kib: int
     status_s: float
     answered: str
+    way_out: str
     result: str
 
 
@@ -97,29 +102,42 @@ async def _answers_after(rollback: Rollback) -> float:
     return round(time.monotonic() - begun, 2)
 
 
+async def _way_out(rollback: Rollback) -> str:
+    """Resume it; where Temporal takes no signal any more, what a person is told to do, done."""
+    try:
+        await rollback.resume(PauseCommand(by="anna"))
+    except SignalsUsedUp as used_up:
+        await rollback.abort(AbortCommand(by="anna"))
+        return used_up.next_step
+    return ""
+
+
 async def _after(
     rollback: Rollback, digest: str, signal: str, refusals: list[str], signals: int, took: float
 ) -> Flooded:
-    answered, result, status_s = "", "", await _answers_after(rollback)
+    answered, result, way_out, status_s = "", "", "", await _answers_after(rollback)
     try:
         vote = Vote(plan=digest, by="anna")
         answer = await rollback.vote(Decision.APPROVE, vote, vote_id="1")
         answered = f"applied={answer.applied}: {answer.because}"
         if signal == "pause":
-            await rollback.resume(PauseCommand(by="anna"))
+            way_out = await _way_out(rollback)
         async with asyncio.timeout(120):
             result = (await rollback.result()).result.value
     except (RollbackError, TimeoutError) as error:
         result = f"{type(error).__name__}: {error}"
+    events = (await rollback.history()).events
     return Flooded(
         signal=signal,
         sent=signals - len(refusals),
         refused=len(refusals),
         refusal=refusals[0] if refusals else "",
         sending_s=took,
-        events=len((await rollback.history()).events),
+        events=len(events),
+        kib=sum(event.ByteSize() for event in events) // 1024,
         status_s=status_s,
         answered=answered,
+        way_out=way_out,
         result=result,
     )
 
@@ -131,7 +149,7 @@ async def _main(signal: str, signals: int) -> Flooded:
 
 
 def main() -> None:
-    """0 when the rollback came to its verified end all the same."""
+    """0 when it came to its end all the same: verified, or held where it could not be resumed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--signals", type=int, default=10_500)
@@ -146,7 +164,7 @@ def main() -> None:
     flooded = asyncio.run(_main(options.signal, options.signals))
     figures = flooded.model_dump()
     print(json.dumps(figures, indent=None if options.json else 2), flush=True)
-    end(0 if flooded.result == "verified" else 1)
+    end(0 if flooded.result == ("aborted" if flooded.way_out else "verified") else 1)
 
 
 if __name__ == "__main__":

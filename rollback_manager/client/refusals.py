@@ -9,8 +9,12 @@ from rollback_manager.errors import (
     NotPermitted,
     PermanentError,
     RollbackError,
+    SignalsUsedUp,
     Unreachable,
 )
+
+NO_MORE_SIGNALS = "limit for signal events"
+"""Of the words by which Temporal's server refuses; its status is that of any bad argument."""
 
 
 def explained(error: RPCError, id: str = "") -> RollbackError:
@@ -32,8 +36,20 @@ def explained(error: RPCError, id: str = "") -> RollbackError:
                 effect="What was started stays as it is and goes on when a worker is back.",
                 next_step="Start one: rollback-manager worker (or serve)",
             )
+        case RPCStatusCode.INVALID_ARGUMENT if NO_MORE_SIGNALS in error.message:
+            return _signals_used_up(id)
         case _:
             return PermanentError(f"Temporal refused: {error.message}")
+
+
+def _signals_used_up(id: str) -> SignalsUsedUp:
+    return SignalsUsedUp(
+        f"Temporal takes no further signal for {id}: as many as it allows (10,000) were sent to it",
+        effect="It stands as before: if it is paused it stays so, and it cannot put back what was"
+        " there. Votes, retry-step, skip-step and a hold still reach it.",
+        next_step=f"Hold it: rollback-manager abort {id} (without --restore). Once it has ended,"
+        " start its services anew: rollback-manager start SERVICE …",
+    )
 
 
 def no_temporal(where: str) -> Unreachable:

@@ -21,6 +21,7 @@ from rollback_manager import contract
 from rollback_manager.client.refusals import explained, from_failure, reason
 from rollback_manager.contract import (
     AbortCommand,
+    AbortMode,
     Answered,
     Decision,
     PauseCommand,
@@ -28,7 +29,7 @@ from rollback_manager.contract import (
     StepCommand,
     Vote,
 )
-from rollback_manager.errors import NotFound, PermanentError
+from rollback_manager.errors import NotFound, PermanentError, SignalsUsedUp
 from rollback_manager.progress import RollbackOutcome, RollbackStatus, ServiceStatus, State
 from rollback_manager.values import Value
 
@@ -136,8 +137,17 @@ class Rollback:
         return answer
 
     async def abort(self, command: AbortCommand) -> None:
-        """Stop at the next safe point; durable even while no worker runs."""
-        await self._signal("abort", command)
+        """Stop at the next safe point; durable even while no worker runs.
+
+        Where Temporal takes no further signal, a hold goes to it as a cancel, which means the same
+        and which nobody can sign. Raises SignalsUsedUp where it should have put back what was.
+        """
+        try:
+            await self._signal("abort", command)
+        except SignalsUsedUp:
+            if command.mode is not AbortMode.HOLD:
+                raise
+            await self._cancel(f"for {command.by}: {command.reason}")
 
     async def pause(self, command: PauseCommand) -> None:
         """Finish the step under way, then wait."""
@@ -189,6 +199,12 @@ class Rollback:
         """The events as Temporal keeps them: the evidence."""
         try:
             return await self._handle.fetch_history()
+        except RPCError as error:
+            raise explained(error, self.id) from error
+
+    async def _cancel(self, reason: str) -> None:
+        try:
+            await self._handle.cancel(reason=reason, rpc_timeout=ANSWER_S)
         except RPCError as error:
             raise explained(error, self.id) from error
 

@@ -19,7 +19,9 @@ from rollback_manager.tier import Tier
 from rollback_manager.values import Value
 
 KEY_ROOM = 56
-"""Of the 63 characters of a key; the rest is for the part's number."""
+"""Of the 63 characters of a key; the rest is for the part's number and that of its attempt."""
+UNMOVED = frozenset({EndState.UNTOUCHED, EndState.RESTORED})
+"""Production is as it was before."""
 
 
 class Tree(Value):
@@ -44,6 +46,35 @@ def cut(waves: Sequence[Sequence[str]], most: int, key: str) -> tuple[Part, ...]
         Part(key=f"{key[:KEY_ROOM]}-p{place}", wave=wave, services=services)
         for place, (wave, services) in enumerate(cuts, start=1)
     )
+
+
+def again(part: Part, ended: RollbackOutcome, attempt: int) -> Part:
+    """Those of a part that can be planned anew, as a part of their own without a plan.
+
+    What is on the version that it was to go back to has no way back any more, proven well or not.
+    """
+    back = {one.service for one in ended.services if one.end is EndState.ROLLED_BACK}
+    left = tuple(one for one in part.services if one not in {*ended.well, *back})
+    return Part(key=f"{part.key}-{attempt}", wave=part.wave, services=left)
+
+
+def joined(before: RollbackOutcome, after: RollbackOutcome) -> RollbackOutcome:
+    """How a part ended some of whose services were tried again.
+
+    A service that the later attempt left alone, or put back, is as the earlier one left it.
+    """
+    later = {one.service: one for one in after.services}
+
+    def last(was: ServiceOutcome) -> ServiceOutcome:
+        one = later.get(was.service, was)
+        return was if one.end in UNMOVED and was.end not in UNMOVED else one
+
+    others = tuple(last(one) for one in before.services if one.service not in after.well)
+    told = after.model_copy(update={"well": (*before.well, *after.well), "services": others})
+    if after.result is not Result.VERIFIED or not others:
+        return told
+    not_tried = some((f"{one.service} {one.end}: {one.because}" for one in others), "; ")
+    return told.model_copy(update={"result": Result.NOT_VERIFIED, "because": not_tried})
 
 
 def sealed(parts: Sequence[Part], made: Sequence[Planned]) -> Tree:
@@ -117,7 +148,7 @@ def _counted(
 
 
 def _effect(well: Sequence[str], others: Sequence[ServiceOutcome], untouched: Sequence[str]) -> str:
-    moved = [s for s in others if s.end not in {EndState.UNTOUCHED, EndState.RESTORED}]
+    moved = [s for s in others if s.end not in UNMOVED]
     if not others and not untouched:
         return "Production is on the known-good releases."
     if not well and not moved:

@@ -56,7 +56,13 @@ def _skipping(service: ServiceStatus, step: str) -> Iterator[str]:
 
 
 def retrying_all(step: str) -> tuple[str, ...]:
-    """The same for a wave."""
+    """The same for a wave or a part."""
+    if step.startswith("part-"):
+        return (
+            f"Blast radius: the services of {step} that are not on the version before.",
+            "They are looked at and planned anew. Where the whole had to be approved, so must this"
+            f" new plan be; then they begin. {ASKS_AGAIN}",
+        )
     return (
         f"Blast radius: the services of {step} that are not well, each by its own plan.",
         f"They begin once more. {ASKS_AGAIN}",

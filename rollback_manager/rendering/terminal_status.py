@@ -1,9 +1,9 @@
 """How a rollback stands, on a terminal and in a log: what is live, what is next, how to stop."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from rollback_manager.contract import asked_of_rollback
 from rollback_manager.plan import short
 from rollback_manager.progress import (
     RollbackStatus,
@@ -19,7 +19,6 @@ from rollback_manager.tier import Tier
 Fact = tuple[str, ...]
 
 BAR = 20
-WAVE = re.compile(r"wave-[0-9]+(?=: )")
 AT_REST = {StepState.DONE, StepState.SKIPPED, StepState.UNDONE}
 
 
@@ -152,9 +151,9 @@ def _retry(now_is: RollbackStatus) -> tuple[str, str]:
 
 
 def _halted(now_is: RollbackStatus) -> str:
-    """The step that waits, with its service where there are several; or the wave."""
-    if wave := WAVE.match(now_is.waits_for):
-        return wave[0]
+    """The step that waits, with its service where there are several; or the wave or part."""
+    if asked := asked_of_rollback(now_is.waits_for):
+        return asked
     stuck = {StepState.INCONCLUSIVE, StepState.FAILED, StepState.STOPPED}
     waiting = (one for one in now_is.services if one.state is State.NEEDS_HUMAN)
     for service in waiting if _several(now_is) else now_is.services:

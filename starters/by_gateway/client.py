@@ -90,7 +90,7 @@ class GatewayClient(RollbackClient):
         return {name: document.get(name, ()) for name in ("freezes", "lifted")}
 
     async def releases(self, request: ReleaseRequest, *, timeout_s: float = 120) -> Releases:
-        """Record a release, mark or list them; to measure a baseline takes longer than a request."""
+        """Record a release, mark or list them; no baseline is measured in a request."""
         return Releases.model_validate(await releases.asked(self._api, request))
 
     async def glasses(self, request: GlassRequest, *, timeout_s: float = 60) -> Glasses:

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from proof.temporal_server.programs import SERVER
 from tests.claims import temporal
-from tests.claims.programs import SERVER
 from tests.claims.temporal import Guarded
 
 

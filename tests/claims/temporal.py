@@ -6,35 +6,24 @@ those of deploy/docker-compose.secured.yml, read from there.
 
 import asyncio
 import json
-import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from google.protobuf.duration_pb2 import Duration
 from ruamel.yaml import YAML
-from sqlalchemy import URL, make_url
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import TLSConfig
 
-from demo.ports import PortBlock
-from demo.processes import Children
-from rollback_manager.contract import SEARCH_ATTRIBUTES
-from tests import postgres
+from proof.temporal_server.running import NAMESPACE, Place, running
 from tests.claims import certificates
 
-NAMESPACE = "default"
 READ, WRITE, WORKER, ADMIN = (
     f"{NAMESPACE}:{role}" for role in ("read", "write", "worker", "admin")
 )
@@ -44,15 +33,6 @@ SECURED: dict[str, Any] = YAML(typ="safe").load(
 )
 SOONER = {"TEMPORAL_JWT_KEY_REFRESH": "1s"}
 """Public keys are looked at each minute; no test waits so long."""
-READY_S = 60.0
-PARTS = ("FRONTEND", "INTERNAL_FRONTEND", "MATCHING", "HISTORY", "WORKER")
-PORTS_OF = (
-    *(f"{part}_GRPC_PORT" for part in PARTS),
-    *(f"{part}_MEMBERSHIP_PORT" for part in PARTS),
-    "FRONTEND_HTTP_PORT",
-    "INTERNAL_FRONTEND_HTTP_PORT",
-)
-DATABASES = {"temporal": "temporal", "temporal_visibility": "visibility"}
 
 
 def documented(service: str, secrets: Path) -> dict[str, str]:
@@ -131,9 +111,13 @@ class Served:
 class Guarded:
     """A server that asks for tokens, ready to be used."""
 
-    first: int
+    place: Place
     issuer: Issuer
-    log: Path
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.place.log
 
     @property
     def secrets(self) -> Path:
@@ -148,17 +132,17 @@ class Guarded:
     @property
     def address(self) -> str:
         """Of the frontend, which asks for tokens."""
-        return f"127.0.0.1:{self.first}"
+        return self.place.address
 
     @property
     def inner(self) -> str:
         """Of the frontend for the server's own parts."""
-        return f"127.0.0.1:{self.first + PORTS_OF.index('INTERNAL_FRONTEND_GRPC_PORT')}"
+        return f"127.0.0.1:{self.place.port('INTERNAL_FRONTEND_GRPC_PORT')}"
 
     @property
     def http(self) -> str:
         """The frontend's own HTTP API."""
-        return f"https://127.0.0.1:{self.first + PORTS_OF.index('FRONTEND_HTTP_PORT')}"
+        return f"https://127.0.0.1:{self.place.port('FRONTEND_HTTP_PORT')}"
 
     async def client(self, *permissions: str, **more: Any) -> Client:
         """Of somebody who may that; without permissions: with no token at all."""
@@ -175,111 +159,13 @@ async def guarded(programs: Path, folder: Path) -> AsyncIterator[Guarded]:
     """Up in the block, with the namespace and the search attributes of the product."""
     issuer = Issuer()
     issuer.add("one")
-    block = PortBlock()
-    with closing(block), postgres.server(block.take()) as url, Served(issuer):
-        at = make_url(url)
-        _schemas(programs, at)
-        first = block.take(len(PORTS_OF))
-        children = Children(folder)
+    with Served(issuer):
         certificates.write(folder)
         keys = {"TEMPORAL_JWT_KEY_SOURCE1": issuer.url, **SOONER}
-        settings = {**_plain(at, first, folder), **documented("temporal", folder), **keys}
-        words = [f"{name}={value}" for name, value in settings.items()]
-        command = ["env", "-i", *words, str(programs / "temporal-server"), "start"]
-        children.start("temporal-server", command)
-        try:
-            one = Guarded(first, issuer, children.log("temporal-server"))
-            await _prepare(one, children)
-            yield one
-        finally:
-            children.end(5, lambda: None)
+        settings = {**documented("temporal", folder), **keys}
 
+        async def everything(place: Place) -> Client:
+            return await Guarded(place, issuer).client(f"{SYSTEM}:admin")
 
-def _plain(at: URL, first: int, folder: Path) -> dict[str, str]:
-    """As docker-compose.yml has it, on one machine: each part at a port of its own."""
-    dynamic = folder / "dynamic.yaml"
-    dynamic.write_text("limit.maxIDLength:\n  - value: 255\n")
-    ports = {name: str(first + number) for number, name in enumerate(PORTS_OF)}
-    return {
-        "DB": "postgres12",
-        "DB_PORT": str(at.port),
-        "POSTGRES_SEEDS": str(at.host),
-        "POSTGRES_USER": str(at.username),
-        "POSTGRES_PWD": at.password or "",
-        "BIND_ON_IP": "127.0.0.1",
-        "NUM_HISTORY_SHARDS": "4",
-        "DYNAMIC_CONFIG_FILE_PATH": str(dynamic),
-        **ports,
-    }
-
-
-def _schemas(programs: Path, at: URL) -> None:
-    """As docker-compose.yml makes them."""
-    reach = {"SQL_PLUGIN": "postgres12", "SQL_HOST": str(at.host), "SQL_PORT": str(at.port)}
-    reach |= {"SQL_USER": str(at.username), "SQL_PASSWORD": at.password or ""}
-    for database, name in DATABASES.items():
-        schema = ["--schema-name", f"postgresql/v12/{name}"]
-        for words in (
-            ["create-database"], ["setup-schema", "--version", "0.0"], ["update-schema", *schema]
-        ):  # fmt: skip
-            subprocess.run(
-                [programs / "temporal-sql-tool", "--database", database, *words],
-                env=reach, check=True, capture_output=True,
-            )  # fmt: skip
-
-
-async def _prepare(one: Guarded, children: Children) -> None:
-    """The namespace and the search attributes, by somebody who may do everything."""
-    client = await _reached(one, children)
-    month = Duration(seconds=30 * 86_400)
-    with suppress(RPCError):  # a try before may have been answered late
-        await client.workflow_service.register_namespace(
-            RegisterNamespaceRequest(
-                namespace=NAMESPACE, workflow_execution_retention_period=month
-            ),
-            retry=True,
-        )
-    kinds: Mapping[str, Any] = {
-        "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-        "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-    }
-    asked = AddSearchAttributesRequest(
-        namespace=NAMESPACE,
-        search_attributes={name: kinds[kind] for name, kind in SEARCH_ATTRIBUTES.items()},
-    )
-    await _again(lambda: client.operator_service.add_search_attributes(asked))
-    await _again(lambda: _listed(client))
-
-
-async def _listed(client: Client) -> None:
-    async for _ in client.list_workflows("RollbackEnv = 'x'", page_size=1):
-        pass
-
-
-async def _reached(one: Guarded, children: Children) -> Client:
-    deadline = time.monotonic() + READY_S
-    while True:
-        children.check()
-        try:
-            client = await one.client(f"{SYSTEM}:admin")
-            await client.service_client.check_health(timeout=timedelta(seconds=2))
-        except (RuntimeError, RPCError):
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.1)
-        else:
-            return client
-
-
-async def _again(ask: Any) -> None:
-    """A new namespace is known everywhere after a while."""
-    deadline = time.monotonic() + READY_S
-    while True:
-        try:
-            await ask()
-        except RPCError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.2)
-        else:
-            return
+        async with running(programs, folder, everything, settings=settings) as place:
+            yield Guarded(place, issuer)

@@ -34,7 +34,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from tests.claims.temporal import ADMIN, NAMESPACE, READ, SYSTEM, WORKER, WRITE, Guarded
+from proof.temporal_server.running import NAMESPACE
+from tests.claims.temporal import ADMIN, READ, SYSTEM, WORKER, WRITE, Guarded
 
 pytestmark = pytest.mark.claims
 

@@ -13,8 +13,9 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from demo.ports import PortBlock
 from demo.processes import Children
-from tests.claims.programs import UI
-from tests.claims.temporal import NAMESPACE, READ, SYSTEM, WRITE, Guarded, documented
+from proof.temporal_server.programs import UI
+from proof.temporal_server.running import NAMESPACE
+from tests.claims.temporal import READ, SYSTEM, WRITE, Guarded, documented
 
 pytestmark = pytest.mark.claims
 

@@ -26,6 +26,7 @@ from tests.secured import SecuredRig, begun, secured, secured_rig, stop, token, 
 ANA, BO, CY, EVE, FAY = (f"{name}@example.com" for name in ("ana", "bo", "cy", "eve", "fay"))
 ROLLING = "rolling_update"
 ASKED = {"approval": {"required": True, "deadline_s": 60}}
+WAITS = State.WAITING_FOR_APPROVAL
 IN_TIME: dict[str, object] = {"required": True, "deadline_s": 60}
 REFUSED = PermanentError("the program is not known to supervisord")
 
@@ -294,6 +295,42 @@ async def test_a_signed_abort_of_the_whole_reaches_the_service_of_the_part_that_
         assert outcome.untouched == made.names("a")
         ignored = (await part.result()).ignored
         assert [(one.command, one.by) for one in ignored] == [("abort_hold", EVE)]
+        await made.replay(rollback)
+
+
+async def test_a_part_is_tried_again_by_a_signed_word_and_a_signed_vote_for_its_new_plan(
+    client: Client, tmp_path: Path
+) -> None:
+    tied: dict[str, dict[str, tuple[str, ...]]] = {
+        "a": {},
+        "m": {"deploys_after": ("a",)},
+        "z": {"deploys_after": ("m",)},
+    }
+    fleet = {"tree_above": 1}
+    async with fleet_rig(
+        client, tmp_path, tied, fleet=fleet, policy=ASKED, changed=secured
+    ) as made:
+        gate = Gate("set_shares")
+        made.worlds["z"].before_write = gate
+        rollback = await made.rollbacks.start(begun(made.request(*"amz", requested_by=CY)))
+        first = vote(await made.until(rollback, WAITS), Dec.APPROVE, ANA, time.time())
+        await said(rollback, first)
+        await made.seen(gate.reached.is_set)
+        made.worlds["m"].running["v2"] = 4  # its plan is stale at its turn
+        gate.open()
+        halted = await made.until(rollback, State.NEEDS_HUMAN)
+        words = token(halted, Dec.RETRY_STEP, ANA, time.time())
+        unsigned = await rollback.step("retry_step", "", StepCommand(step="part-2", by=EVE))
+        assert "not signed" in unsigned.because
+        command = StepCommand(step="part-2", by=ANA, token=words)
+        assert (await rollback.step("retry_step", "", command)).applied
+        anew = await made.until(rollback, WAITS)
+        assert (await said(rollback, first)).startswith("False")
+        assert (await said(rollback, Vote(plan=anew.digest, by=EVE))).startswith("False")
+        assert "m" not in made.order
+        answer = await said(rollback, vote(anew, Dec.APPROVE, BO, time.time()))
+        assert answer.startswith("True"), answer
+        assert (await rollback.result()).result is Result.VERIFIED
         await made.replay(rollback)
 
 

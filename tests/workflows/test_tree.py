@@ -1,14 +1,17 @@
 """More services than one plan can hold: agreed to once, carried out in parts, one after another."""
 
+import json
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 
 from proof.stand_ins import Gate
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, AbortMode, Decision, StepCommand, Vote
-from rollback_manager.progress import EndState, Result, State, exit_code
+from rollback_manager.progress import EndState, Result, RollbackStatus, State, exit_code
 from tests.fleet_rig import FleetRig, fleet_rig
+from tests.rig import replayer
+from workflows.branches import NO_WAY_BACK
 
 SERVICES: dict[str, dict[str, tuple[str, ...]]] = {
     **{name: {"deploys_after": ("z",)} for name in "abc"},
@@ -16,6 +19,8 @@ SERVICES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Back: a, b and c, in two parts, then z."""
 ASKED = {"approval": {"required": True, "deadline_s": 60}}
+USED_UP = Path(__file__).parents[1] / "data/parts/used_up.rollback.json"
+"""Left by a build that answered `retry_step` on a part with no, and then `skip_step`."""
 IN_TWOS = {"tree_above": 2}
 
 
@@ -66,16 +71,30 @@ async def test_a_large_rollback_that_nobody_agrees_to_touches_nothing(
         assert not made.order
 
 
-async def first_part_ended(made: FleetRig) -> Rollback:
+async def first_part_ended(made: FleetRig, mode: AbortMode = AbortMode.HOLD) -> Rollback:
     """Its b is not well and was aborted; its a is."""
     made.worlds["b"].journeys_fail = True
     rollback = await made.start(*"abcz")
+    await aborted_in_b(made, rollback, mode)
+    return rollback
+
+
+async def aborted_in_b(made: FleetRig, rollback: Rollback, mode: AbortMode) -> None:
     first = made.rollbacks.rollback(parts(rollback.id, 1)[0])
     await made.seen(lambda: {"a", "b"} <= set(made.order))
     await made.outcome("a")
     await made.until(first, State.NEEDS_HUMAN)
-    await first.abort(AbortCommand(by="anna"))
-    return rollback
+    await first.abort(AbortCommand(mode=mode, by="anna"))
+
+
+async def agreed_first_part_ended(made: FleetRig) -> tuple[Rollback, RollbackStatus]:
+    """The same after an approval, with what it showed before."""
+    made.worlds["b"].journeys_fail = True
+    rollback = await made.start(*"abcz")
+    asked = await made.until(rollback, State.WAITING_FOR_APPROVAL)
+    await rollback.vote(Decision.APPROVE, Vote(plan=asked.digest, by="anna"), vote_id="v1")
+    await aborted_in_b(made, rollback, AbortMode.RESTORE)
+    return rollback, asked
 
 
 async def test_a_part_that_is_not_well_stops_the_next_and_names_the_untouched(
@@ -108,6 +127,168 @@ async def test_after_a_part_that_is_not_well_a_person_may_go_on(
         outcome = await rollback.result()
     assert outcome.result is Result.ABORTED
     assert outcome.well == made.names("a", "c", "z")
+
+
+def mended(made: FleetRig) -> None:
+    made.worlds["b"].journeys_fail = False
+
+
+async def again(made: FleetRig, rollback: Rollback) -> RollbackStatus:
+    """The root once more waits for a person, after its first part."""
+    await made.until(rollback, State.NEEDS_HUMAN)
+    mended(made)
+    assert await made.answer(rollback, "retry_step", "part-1")
+    return await made.until(rollback, State.WAITING_FOR_APPROVAL)
+
+
+async def test_a_part_is_tried_again_by_a_new_plan_of_those_that_are_not_well(
+    client: Client, tmp_path: Path, cached: int
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS, cached=cached) as made:
+        rollback = await first_part_ended(made, AbortMode.RESTORE)
+        await made.until(rollback, State.NEEDS_HUMAN)
+        mended(made)
+        before = made.order.count("a")
+        assert await made.answer(rollback, "retry_step", "part-1")
+        outcome = await rollback.result()
+        assert outcome.result is Result.VERIFIED, outcome
+        assert outcome.well == made.names("a", "b", "c", "z")
+        assert made.order.count("a") == before, "what is well is left alone"
+        second = await made.rollbacks.rollback(f"{rollback.id}-p1-2").result()
+        assert (second.result, second.well) == (Result.VERIFIED, made.names("b"))
+        await made.replay(rollback)
+
+
+async def test_a_part_that_is_not_well_the_second_time_asks_again(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        rollback = await first_part_ended(made, AbortMode.RESTORE)
+        await made.until(rollback, State.NEEDS_HUMAN)
+        assert await made.answer(rollback, "retry_step", "part-1")
+        second = made.rollbacks.rollback(f"{rollback.id}-p1-2")
+        await made.until(rollback, lambda now: now.waits_for == f"part 1 again: {second.id}")
+        await made.until(second, State.NEEDS_HUMAN)
+        await second.abort(AbortCommand(mode=AbortMode.RESTORE, by="anna"))
+        await made.until(rollback, State.NEEDS_HUMAN)
+        mended(made)
+        assert await made.answer(rollback, "retry_step", "part-1")
+        outcome = await rollback.result()
+        assert outcome.result is Result.VERIFIED, outcome
+        await made.replay(rollback)
+
+
+async def test_a_rollback_whose_part_an_older_build_did_not_try_again_is_replayed() -> None:
+    events = json.loads(USED_UP.read_text(encoding="utf-8"))
+    started = events["events"][0]["workflowExecutionStartedEventAttributes"]
+    await replayer().replay_workflow(WorkflowHistory.from_json(started["workflowId"], events))
+
+
+async def test_what_is_back_and_not_well_has_no_way_back_and_is_told_so(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        rollback = await first_part_ended(made)
+        await made.until(rollback, State.NEEDS_HUMAN)
+        assert await made.answer(rollback, "retry_step", "part-1")
+        status = await made.until(rollback, lambda now: NO_WAY_BACK in now.waits_for)
+        assert status.state is State.NEEDS_HUMAN
+        assert await made.answer(rollback, "skip_step", "part-1")
+        outcome = await rollback.result()
+        assert outcome.well == made.names("a", "c", "z")
+        await made.replay(rollback)
+
+
+async def test_a_part_that_was_stale_at_its_turn_is_tried_again_as_it_is_now(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        gate = Gate("set_shares")
+        made.worlds["a"].before_write = gate
+        rollback = await made.start(*"abcz")
+        await made.seen(gate.reached.is_set)
+        made.worlds["c"].running["v2"] = 4
+        gate.open()
+        status = await made.until(rollback, State.NEEDS_HUMAN)
+        assert "part-2: stale_plan" in status.waits_for
+        assert "c" not in made.order
+        assert await made.answer(rollback, "retry_step", "part-2")
+        outcome = await rollback.result()
+        assert (outcome.result, outcome.well) == (Result.VERIFIED, made.names(*"abcz"))
+        assert made.in_waves("ab", "c", "z"), made.order
+        await made.replay(rollback)
+
+
+async def test_the_new_plan_of_a_part_is_agreed_to_by_its_own_digest(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS, policy=ASKED) as made:
+        rollback, first = await agreed_first_part_ended(made)
+        status = await again(made, rollback)
+        assert status.digest != first.digest
+        assert status.nonce != first.nonce
+        assert status.waits_for == f"approve or reject: part-1 again, {made.name('b')} planned anew"
+        old = Vote(plan=first.digest, by="anna")
+        assert not (await rollback.vote(Decision.APPROVE, old, vote_id="v2")).applied
+        written = len(made.order)
+        await rollback.vote(Decision.APPROVE, Vote(plan=status.digest, by="anna"), vote_id="v3")
+        outcome = await rollback.result()
+        assert (outcome.result, outcome.digest) == (Result.VERIFIED, first.digest)
+        assert len(made.order) > written
+        await made.replay(rollback)
+
+
+async def test_a_part_whose_new_plan_is_rejected_stays_as_it_is_and_asks(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS, policy=ASKED) as made:
+        rollback, _ = await agreed_first_part_ended(made)
+        rejected = await again(made, rollback)
+        written = list(made.order)
+        await rollback.vote(Decision.REJECT, Vote(plan=rejected.digest, by="anna"), vote_id="v2")
+        status = await made.until(rollback, State.NEEDS_HUMAN)
+        assert "part-1: not tried again, its new plan is rejected; before, it ended aborted" in (
+            status.waits_for
+        )
+        assert made.order == written
+        once_more = await again(made, rollback)
+        assert once_more.digest == rejected.digest
+        assert once_more.nonce != rejected.nonce, "no vote counts for two questions"
+        await rollback.abort(AbortCommand(by="anna"))
+        outcome = await rollback.result()
+        assert (outcome.result, outcome.well) == (Result.ABORTED, made.names("a"))
+        assert outcome.untouched == made.names("c", "z")
+
+
+async def test_a_part_that_cannot_be_planned_anew_says_why_and_asks(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        rollback = await first_part_ended(made, AbortMode.RESTORE)
+        await made.until(rollback, State.NEEDS_HUMAN)
+        other = await made.start("b")
+        await made.until(other, State.NEEDS_HUMAN)
+        assert await made.answer(rollback, "retry_step", "part-1")
+        status = await made.until(rollback, lambda now: "not tried again" in now.waits_for)
+        assert status.state is State.NEEDS_HUMAN
+        assert other.id in status.waits_for
+        await other.abort(AbortCommand(by="anna"))
+        await rollback.abort(AbortCommand(by="anna"))
+        assert (await rollback.result()).result is Result.ABORTED
+
+
+async def test_an_abort_while_a_part_is_asked_about_again_leaves_it_as_it_is(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS, policy=ASKED) as made:
+        rollback, _ = await agreed_first_part_ended(made)
+        await again(made, rollback)
+        written = list(made.order)
+        await rollback.abort(AbortCommand(by="anna"))
+        outcome = await rollback.result()
+        assert (outcome.result, outcome.well) == (Result.ABORTED, made.names("a"))
+        assert made.order == written
+        await made.replay(rollback)
 
 
 async def test_an_abort_reaches_the_part_that_runs_and_nothing_begins_after_it(

@@ -3,16 +3,14 @@
 A way that this person may not go is there without its button, with the reason.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rollback_manager.authority.may import Verb
+from rollback_manager.contract import asked_of_rollback
 from rollback_manager.progress import RollbackStatus, ServiceStatus, State, StepState
 from rollback_manager.rendering import steering_words as told
 
-OF_ROLLBACK = re.compile(r"(?:^|; )((?:wave|part)-[0-9]+): ")
-"""What of the rollback itself waits, as it begins its own words."""
 STUCK = frozenset({StepState.FAILED, StepState.INCONCLUSIVE, StepState.STOPPED})
 
 MayNot = Callable[[Verb], str]
@@ -73,9 +71,8 @@ def _of_steps(now_is: RollbackStatus, may_not: MayNot) -> Iterator[Way]:
 
 def _of_all(now_is: RollbackStatus, step: str, may_not: MayNot) -> Iterator[Way]:
     ask = ("", step, now_is.nonce)
-    if step.startswith("wave-"):  # a part is not tried again: its plan is used up
-        does, but = told.retrying_all(step), may_not(Verb.RETRY_STEP)
-        yield Way("retry-step", f"If {step} is tried again", does, f"Retry {step}", but, *ask)
+    does, but = told.retrying_all(step), may_not(Verb.RETRY_STEP)
+    yield Way("retry-step", f"If {step} is tried again", does, f"Retry {step}", but, *ask)
     does, but = told.skipping_all(step), may_not(Verb.SKIP_STEP)
     yield Way("skip-step", f"If {step} is skipped", does, f"Skip {step}", but, *ask, True)
 
@@ -93,7 +90,7 @@ def _of_rollback(now_is: RollbackStatus) -> str:
     """The wave or part that waits; empty: none does."""
     if now_is.state is not State.NEEDS_HUMAN or not now_is.nonce:
         return ""
-    return next(reversed(OF_ROLLBACK.findall(now_is.waits_for)), "")
+    return asked_of_rollback(now_is.waits_for)
 
 
 def halted(one: ServiceStatus) -> str:

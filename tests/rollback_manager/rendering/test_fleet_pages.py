@@ -1,5 +1,7 @@
 """Thirty services on a page: every one is there, and a person still reads it."""
 
+import pytest
+
 from rollback_manager.contract import Planned
 from rollback_manager.plan import RollbackPlan
 from rollback_manager.progress import (
@@ -95,12 +97,20 @@ def test_a_status_tells_in_full_who_is_under_way_and_names_all_others() -> None:
     assert len(text.splitlines()) < 40
 
 
-def test_a_wave_that_waits_names_the_command_that_tries_it_again() -> None:
-    words = "wave-2: service-05 ended mixed: x; service-20 untouched. Send retry_step"
-    now_is = status({}, state=State.NEEDS_HUMAN, waits_for=words)
-    assert f"rollback-manager retry-step {b.PARENT} wave-2" in terminal_status.status(
-        now_is, b.at(9)
-    )
+@pytest.mark.parametrize(
+    ("words", "step"),
+    [
+        ("wave-2: service-05 ended mixed: x; service-20 untouched", "wave-2"),
+        ("service-05 was not tried again; wave-1: service-05 ended mixed", "wave-1"),
+        ("part-3: stale_plan: the plan is another one now", "part-3"),
+    ],
+)
+def test_a_wave_or_part_that_waits_names_the_command_that_tries_it_again(
+    words: str, step: str
+) -> None:
+    now_is = status({}, state=State.NEEDS_HUMAN, waits_for=f"{words}. Send retry_step")
+    told = terminal_status.status(now_is, b.at(9))
+    assert f"rollback-manager retry-step {b.PARENT} {step}" in told
 
 
 def test_a_step_that_waits_is_named_with_its_service() -> None:

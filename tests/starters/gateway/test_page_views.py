@@ -308,7 +308,7 @@ def test_each_step_that_waits_has_its_own_question() -> None:
     [
         ("wave-2: b ended mixed; c untouched.", "wave-2", ["retry-step", "skip-step"]),
         ("a was not tried again; wave-1: b ended.", "wave-1", ["retry-step", "skip-step"]),
-        ("part-3: not_verified: users are not well.", "part-3", ["skip-step"]),
+        ("part-3: not_verified: users are not well.", "part-3", ["retry-step", "skip-step"]),
     ],
 )
 def test_a_wave_or_a_part_that_waits_has_the_question_of_the_rollback(

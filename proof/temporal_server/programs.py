@@ -39,13 +39,16 @@ class Programs:
 
     @property
     def made(self) -> tuple[str, ...]:
+        """The names of all files that the build leaves."""
         return (*self.copied, *self.packages)
 
     @property
     def sources(self) -> Path:
+        """The folder with our go.mod and go.sum."""
         return Path(__file__).parent / self.name
 
     def commands(self) -> tuple[str, ...]:
+        """What is typed to build them, in a copy of that folder."""
         built = (
             f"CGO_ENABLED=0 nice go build -p 1 -trimpath -ldflags '-s -w' -o {name} {package}"
             for name, package in self.packages.items()

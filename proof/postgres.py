@@ -1,4 +1,4 @@
-"""A PostgreSQL for one test run: the one that is named, else the one that is installed."""
+"""A PostgreSQL for one run: the one that is named, else the one that is installed."""
 
 import os
 import pwd
@@ -25,10 +25,11 @@ START_S = 20
 
 
 @contextmanager
-def server(port: int = 0) -> Iterator[str]:
+def server(port: int = 0, *, durable: bool = False) -> Iterator[str]:
     """URL of a server in which databases may be created; ours ends with the block, or with us.
 
     port: of this machine, for programs that know no socket in a folder; 0: none is opened.
+    durable: each commit is on the disk, as users have it; without, a test is sooner at its end.
     """
     if named := os.environ.get(NAMED):
         yield named
@@ -47,7 +48,7 @@ def server(port: int = 0) -> Iterator[str]:
         )
         listen = ["-p", str(port)] if port else []
         where = f"listen_addresses={'127.0.0.1' if port else ''}"
-        options = ["-k", name, *listen, "-c", where, "-c", "fsync=off"]
+        options = ["-k", name, *listen, "-c", where, "-c", f"fsync={'on' if durable else 'off'}"]
         with (folder / "log").open("wb") as log:
             child = subprocess.Popen(
                 [*unprivileged, *_with_us(), str(programs / "postgres"), "-D", cluster, *options],
@@ -74,7 +75,7 @@ def _programs() -> Path:
         if initdb.with_name("postgres").exists():
             return initdb.parent
     raise RuntimeError(
-        f"these tests need PostgreSQL: apt-get install postgresql (or brew install postgresql@17),"
+        f"this needs PostgreSQL: apt-get install postgresql (or brew install postgresql@17),"
         f" or name a server in {NAMED}=postgresql://USER:PASSWORD@HOST/DATABASE"
     )
 
