@@ -39,6 +39,7 @@ from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
 from activities.secrets import Secrets
 from activities.slices import SliceActivities
+from activities.sources import CounterSource, SourceActivities
 from activities.stays import StayActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
@@ -53,7 +54,7 @@ from rollback_manager.client.connection import codec_keys
 from rollback_manager.errors import Blocked, CatalogueError, PermanentError, Unreachable
 from workers.channels import channels, no_channels
 from workers.settings import Settings
-from workers.targets import access, kubernetes_secrets, reverts, targets
+from workers.targets import access, counter_sources, kubernetes_secrets, reverts, targets
 
 TIMEOUTS = httpx.Timeout(5.0, connect=2.0)
 """Below every heartbeat (reliability R16); Temporal retries, the client does not."""
@@ -97,6 +98,8 @@ class Parts:
     targets: Targets
     access: Mapping[str, Access] = field(default_factory=dict)
     """By the name of the cluster."""
+    counter_sources: Mapping[str, Sequence[CounterSource]] = field(default_factory=dict)
+    """Environment → who counts for its services, beside its proxies."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
     audit: Chain | None = None
@@ -139,6 +142,7 @@ def parts(settings: Settings) -> Parts:
         records,
         targets(catalogue, client, records),
         access=access(catalogue),
+        counter_sources=counter_sources(catalogue, client),
         reverts=reverts(catalogue, client),
         audit=audit(settings, engine, secrets),
         secrets=secrets,
@@ -248,6 +252,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     records = RecordActivities(parts.records, parts.records, parts.targets)
     orphans = OrphanActivities(holders, parts.records, parts.targets)
     budget = BudgetActivities(parts.catalogue)
+    sources = SourceActivities(parts.catalogue, parts.targets, parts.counter_sources)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
@@ -277,6 +282,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         ReleaseActivities(parts.records, parts.targets).keep_releases,
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
+        sources.check_sources,
         reverts.open_revert,
         AuditActivities(parts.audit).ask_audit,
         NotificationActivities(parts.channels, parts.page).tell_people,
