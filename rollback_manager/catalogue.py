@@ -250,7 +250,7 @@ def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iter
             try:
                 found = senseless(catalogue.policy(env, service))
             except ValidationError as mistakes:
-                yield from written.mistakes(mistakes, tree, name, place)
+                yield from written.mistakes(mistakes, Policy, tree, name, place)
                 continue
             for field, said in found:
                 if (field, said) not in known:
