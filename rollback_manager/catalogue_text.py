@@ -11,6 +11,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.errors import CatalogueError
 from rollback_manager.fleet import waves
 from rollback_manager.incidents.alert_names import nameless
+from rollback_manager.policy import Policy
 from rollback_manager.policy_sense import senseless, senseless_decisions
 from rollback_manager.strategies import all_strategies
 
@@ -58,7 +59,7 @@ def _wrong_policies(catalogue: Catalogue, tree: CommentedMap, name: str) -> Iter
             try:
                 found = senseless(catalogue.policy(env, service))
             except ValidationError as mistakes:
-                yield from written.mistakes(mistakes, tree, name, place)
+                yield from written.mistakes(mistakes, Policy, tree, name, place)
                 continue
             for field, said in found:
                 if (field, said) not in known:

@@ -1,6 +1,8 @@
 """What a person wrote in YAML or JSON: read strictly, each mistake with its line."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from functools import cache
 from io import StringIO
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from rollback_manager.mistake_words import in_words
 from rollback_manager.values import Value
 
 T = TypeVar("T", bound=Value)
@@ -35,7 +38,7 @@ def read(kind: type[T], tree: CommentedMap, name: str) -> T:
     try:
         value = kind.model_validate(_plain(tree), extra="forbid")
     except ValidationError as error:
-        raise Mistaken([*wrong, *mistakes(error, tree, name, besides=drafted)]) from None
+        raise Mistaken([*wrong, *mistakes(error, kind, tree, name, besides=drafted)]) from None
     if wrong:
         raise Mistaken(wrong)
     return value
@@ -48,36 +51,43 @@ def at(tree: CommentedMap, path: Where) -> str:
 
 def mistakes(
     error: ValidationError,
+    kind: type[Value],
     tree: CommentedMap,
     name: str,
     place: tuple[str, ...] = (),
     besides: Collection[Where] = (),
 ) -> list[str]:
-    """Each mistake as `name:line: field: what`.
+    """Each mistake as `name:line: field: what`. kind: what should have been written.
 
     place: where in the file the value stands. besides: what is left out, for it was named already.
     """
     found = error.errors()
-    places = [one["loc"] for one in found]
-    paths = [
-        ((*place, *one["loc"]), one["msg"] + _as_share(one))
-        for one in found
-        if one["type"] != "too_short" or not _is_deeper(one["loc"], places)
-    ]
+    places, schema = [one["loc"] for one in found], _schema(kind)
+    by_path: dict[Where, list[ErrorDetails]] = defaultdict(list)
+    for one in found:
+        if one["type"] != "too_short" or not _is_deeper(one["loc"], places):
+            by_path[_written(tree, place, one)].append(one)
     return [
-        f"{name}:{at(tree, path)}: {said}"
-        for path, said in paths
+        f"{name}:{at(tree, path)}: {in_words(said, schema)}"
+        for path, said in by_path.items()
         if _reached(tree, path) not in besides
     ]
 
 
-def _as_share(mistake: ErrorDetails) -> str:
-    """What was meant, where a percentage was written for a share."""
-    is_share = mistake["type"] == "less_than_equal" and mistake["ctx"]["le"] == 1
-    said = mistake["input"]
-    if not is_share or not isinstance(said, int | float) or not 1 < said <= 100:
-        return ""
-    return f"; a share: {said:g} % is {said / 100:g}"
+@cache
+def _schema(kind: type[Value]) -> dict[str, Any]:
+    return kind.model_json_schema()
+
+
+def _written(tree: CommentedMap, place: tuple[str, ...], mistake: ErrorDetails) -> Where:
+    """Where a person looks for it: without the kinds that pydantic has in its paths."""
+    path = _reached(tree, (*place, *mistake["loc"]))
+    match mistake["type"]:
+        case "missing":
+            return (*path, mistake["loc"][-1])
+        case "union_tag_invalid" | "union_tag_not_found":
+            return (*path, str(mistake["ctx"]["discriminator"]).strip("'"))
+    return path
 
 
 def _is_deeper(path: Where, others: Collection[Where]) -> bool:
@@ -176,7 +186,11 @@ def _reached(tree: CommentedMap, path: Where) -> Where:
     """The part of `path` that stands in the file; names of kinds in it are pydantic's own."""
     node: Any = tree
     reached: list[int | str] = []
+    chosen: Any = None
     for part in path:
+        if node is not chosen and isinstance(node, CommentedMap) and node.get("kind") == part:
+            chosen = node  # pydantic names the kind before the field, which may be called alike
+            continue
         known = isinstance(node, CommentedMap) and part in node
         if known or (isinstance(node, CommentedSeq) and part in range(len(node))):
             reached.append(part)

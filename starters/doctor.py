@@ -14,6 +14,7 @@ from rollback_manager.errors import RollbackError
 from starters import console, settings
 from starters.checkup import Finding, Level
 from starters.console import Answer
+from starters.doctor_sources import of_sources
 from starters.options import Json
 from starters.refusals import BLOCKED
 
@@ -51,6 +52,7 @@ def doctor(
     async def verb() -> Answer:
         found = _read(catalogue or settings.read().catalogue)
         findings = [*_here(found), *await _temporal()]
+        findings += await of_sources(findings, found)
         if kubernetes:
             findings += await _clusters()
         findings += _security(found)

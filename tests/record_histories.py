@@ -35,9 +35,10 @@ from rollback_manager.contract import (
 )
 from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident import Status
-from rollback_manager.incidents.triggers import TriggerKind
+from rollback_manager.incidents.triggers import Finding, TriggerKind
 from rollback_manager.progress import State
 from rollback_manager.release import Standing
+from rollback_manager.statistics.unknown import TEST as UNKNOWN
 from tests import rig
 from tests.incident_rig import (
     BY_ITSELF,
@@ -255,11 +256,30 @@ async def _late_alarms(made: Rig) -> list[Handle]:
     return [incident(made)]
 
 
+async def _unknown(made: Rig) -> list[Handle]:
+    """Nothing can be told of it for too long: it holds and asks; somebody takes it back."""
+    silent = alarm(
+        made,
+        trigger=TriggerKind.PERFORMANCE_REGRESSION,
+        finding=Finding.CANNOT_TELL,
+        test=UNKNOWN,
+        words="nothing is known of it for 120 s: it answers nothing",
+        size=None,
+        nats=0.0,
+    )
+    await give(made, silent)
+    await until(made, Status.DECISION_MADE)
+    await decide(made, Action.ROLLBACK)
+    await ended(made)
+    return [incident(made)]
+
+
 INCIDENTS: Mapping[str, IncidentCourse] = {
     "noticed": _undone_by_itself,
     "settled_by_person": _left_to_people,
     "refused_alarm": _refused,
     "late_alarms": _late_alarms,
+    "unknown": _unknown,
 }
 """The same, of what watches releases and of the incidents that come of it."""
 

@@ -23,6 +23,7 @@ from workflows.plan import PlanWorkflow
 from workflows.release import ReleaseWorkflow
 from workflows.rollback import RollbackWorkflow
 from workflows.service_rollback import ServiceRollbackWorkflow
+from workflows.sources import SourcesWorkflow
 from workflows.stay import StayWorkflow
 from workflows.watch import WatchWorkflow
 from workflows.watchdog import WatchdogWorkflow
@@ -39,6 +40,7 @@ WORKFLOWS: Sequence[type] = (
     IncidentWorkflow,
     DecisionsWorkflow,
     CheckupWorkflow,
+    SourcesWorkflow,
     AuditWorkflow,
     StayWorkflow,
     DeploysWorkflow,

@@ -1,7 +1,7 @@
 """What the catalogue names of each service → objects that reach it, made when first asked for."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import assert_never
@@ -36,6 +36,7 @@ from activities.integrations.kubernetes import (
 )
 from activities.integrations.prometheus import (
     Prometheus,
+    PrometheusCheckup,
     PrometheusCounters,
     Rounds,
     together,
@@ -117,6 +118,16 @@ def kubernetes_secrets(catalogue: Catalogue) -> KubernetesSecrets:
     return KubernetesSecrets({name: Api(name, one) for name, one in catalogue.clusters.items()})
 
 
+def counter_sources(
+    catalogue: Catalogue, client: httpx.Client
+) -> dict[str, list[PrometheusCheckup]]:
+    """Environment → what `doctor` has asked of those who count for its services."""
+    return {
+        env: [PrometheusCheckup(one) for one in _declared(catalogue, env, client)]
+        for env in catalogue.environments
+    }
+
+
 def reverts(catalogue: Catalogue, client: httpx.Client) -> Callable[[str, str], Reverts | None]:
     """Environment and service → the repository that the catalogue names for it, if it does."""
 
@@ -131,16 +142,20 @@ def _counters(catalogue: Catalogue, client: httpx.Client) -> dict[tuple[str, str
     """Those that the catalogue names; services of one source share its questions."""
     found: dict[tuple[str, str], Counters] = {}
     for env in catalogue.environments:
-        sources = {
-            name: placement.metrics
-            for name, service in catalogue.services.items()
-            if (placement := service.environments.get(env)) and placement.metrics
-        }
-        for group in together(sources):
-            rounds = Rounds(Prometheus(group, client))
-            for name, source in group.items():
+        for prometheus in _declared(catalogue, env, client):
+            rounds = Rounds(prometheus)
+            for name, source in prometheus.sources.items():
                 found[env, name] = PrometheusCounters(rounds, name, source)
     return found
+
+
+def _declared(catalogue: Catalogue, env: str, client: httpx.Client) -> Iterator[Prometheus]:
+    sources = {
+        name: placement.metrics
+        for name, service in catalogue.services.items()
+        if (placement := service.environments.get(env)) and placement.metrics
+    }
+    return (Prometheus(group, client) for group in together(sources))
 
 
 @dataclass(frozen=True)

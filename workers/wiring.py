@@ -36,6 +36,7 @@ from activities.releases import ReleaseActivities
 from activities.revert import RevertActivities, Reverts
 from activities.secrets import Secrets
 from activities.slices import SliceActivities
+from activities.sources import CounterSource, SourceActivities
 from activities.stays import StayActivities
 from activities.targets import Targets
 from activities.traffic import TrafficActivities
@@ -50,7 +51,7 @@ from rollback_manager.errors import Blocked, Unreachable
 from workers import materials
 from workers.channels import channels, no_channels
 from workers.settings import Settings
-from workers.targets import access, reverts, targets
+from workers.targets import access, counter_sources, reverts, targets
 
 
 class Levels(Protocol):
@@ -89,6 +90,8 @@ class Parts:
     targets: Targets
     access: Mapping[str, Access] = field(default_factory=dict)
     """By the name of the cluster."""
+    counter_sources: Mapping[str, Sequence[CounterSource]] = field(default_factory=dict)
+    """Environment → who counts for its services, beside its proxies."""
     reverts: Callable[[str, str], Reverts | None] = lambda env, service: None
     """Environment and service → its repository, if the catalogue names one."""
     audit: Chain | None = None
@@ -124,6 +127,7 @@ def parts(settings: Settings) -> Parts:
         records,
         targets(catalogue, client, records),
         access=access(catalogue),
+        counter_sources=counter_sources(catalogue, client),
         reverts=reverts(catalogue, client),
         audit=materials.audit(settings, engine, secrets),
         secrets=secrets,
@@ -193,6 +197,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
     incidents = IncidentActivities(
         parts.catalogue, parts.records, parts.records, past, parts.targets
     )
+    sources = SourceActivities(parts.catalogue, parts.targets, parts.counter_sources)
     watching = WatchActivities(parts.catalogue, parts.records, parts.targets, temporal.incidents)
     return (
         planning.plan_rollback,
@@ -222,6 +227,7 @@ def activities(parts: Parts, temporal: OfTemporal) -> Sequence[Callable[..., Any
         ReleaseActivities(parts.records, parts.targets, asks).keep_releases,
         watching.watch_releases,
         ClusterActivities(parts.catalogue, parts.access).check_clusters,
+        sources.check_sources,
         reverts.open_revert,
         AuditActivities(parts.audit).ask_audit,
         NotificationActivities(parts.channels, parts.page).tell_people,

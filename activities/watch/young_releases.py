@@ -1,16 +1,21 @@
 """The releases of one environment that may be watched, read for all its services at once."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 
 from activities.records import Records
 from activities.step import now
-from rollback_manager.errors import RollbackError
+from rollback_manager.errors import PermanentError, RollbackError, Unreachable
 from rollback_manager.release import Release
 
 EVERY_S = 5.0
 """How long a new release may go unnoticed."""
+LONGEST = 500
+"""Of an error that is not ours."""
+
+log = logging.getLogger(__name__)
 
 
 class YoungReleases:
@@ -38,12 +43,15 @@ class YoungReleases:
             self.away = None
         except RollbackError as error:
             self.away = error
+        except Exception as error:  # a mistake of ours must not look like "no release is young"
+            log.exception("releases cannot be read", extra={"env": self._env})
+            self.away = PermanentError(
+                f"releases cannot be read: {type(error).__name__}: {error}"[:LONGEST]
+            )
         self._read_at = monotonic()
 
     def of(self, service: str) -> Sequence[Release]:
         """The service's, newest first; none where none is young. Raises what kept them away."""
         if self._known is None:
-            if self.away is not None:
-                raise self.away
-            return ()
+            raise self.away or Unreachable("the records have not said which releases there are")
         return self._known.get(service, ())

@@ -40,6 +40,7 @@ from rollback_manager.decision.asked import Decisions, DecisionsRequest
 from rollback_manager.deploys import DeployAnswer, DeployRequest
 from rollback_manager.errors import PermanentError
 from rollback_manager.glass import Glasses, GlassRequest
+from rollback_manager.metrics.source_checks import SourcesAsked, SourcesChecked
 from rollback_manager.progress import RollbackStatus, State
 from rollback_manager.stays import StayStatus
 from rollback_manager.values import Value
@@ -146,6 +147,16 @@ class RollbackClient:
         asked_as = contract.checkup_id(asked.env)
         return await self._ask(
             contract.CHECKUP_WORKFLOW, asked, asked_as, ClustersChecked, timeout_s
+        )
+
+    async def sources(self, *, timeout_s: float = 30) -> SourcesChecked:
+        """Whether the worker can read what the catalogue declares: metrics, business numbers."""
+        return await self._ask(
+            contract.SOURCES_WORKFLOW,
+            SourcesAsked(),
+            contract.SOURCES_ID,
+            SourcesChecked,
+            timeout_s,
         )
 
     async def start(self, request: RollbackRequest) -> Rollback:

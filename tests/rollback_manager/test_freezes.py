@@ -96,7 +96,7 @@ def test_the_catalogue_declares_windows_by_absolute_times() -> None:
 @pytest.mark.parametrize(
     ("begins", "said"),
     [
-        ("2026-12-24T12:00:00", "should have timezone"),
+        ("2026-12-24T12:00:00", "with its time zone"),
         ("2026-12-24", "write day, time and zone"),
         ("1766577600", "write day, time and zone"),
         ("2026-12-28T00:00:00Z", "until is not after from"),

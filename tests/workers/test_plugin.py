@@ -39,6 +39,7 @@ def test_the_workflows_have_the_names_by_which_they_are_started() -> None:
         contract.INCIDENT_WORKFLOW,
         contract.DECISIONS_WORKFLOW,
         contract.CHECKUP_WORKFLOW,
+        contract.SOURCES_WORKFLOW,
         contract.AUDIT_WORKFLOW,
         contract.STAY_WORKFLOW,
         contract.DEPLOYS_WORKFLOW,

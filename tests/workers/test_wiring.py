@@ -101,6 +101,7 @@ def test_every_activity_is_registered_under_its_name_for_good(settings: Settings
         "break_glass",
         "check_clusters",
         "check_slice",
+        "check_sources",
         "check_stays",
         "claim",
         "clean_up",

@@ -5,7 +5,15 @@ answer, `rounds` asks it once for everybody.
 """
 
 from activities.integrations.prometheus.asking import Answered, Prometheus, together
+from activities.integrations.prometheus.checkup import PrometheusCheckup
 from activities.integrations.prometheus.counters import PrometheusCounters
 from activities.integrations.prometheus.rounds import Rounds
 
-__all__ = ["Answered", "Prometheus", "PrometheusCounters", "Rounds", "together"]
+__all__ = [
+    "Answered",
+    "Prometheus",
+    "PrometheusCheckup",
+    "PrometheusCounters",
+    "Rounds",
+    "together",
+]

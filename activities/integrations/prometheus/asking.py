@@ -8,7 +8,12 @@ from typing import NamedTuple
 import httpx
 
 from activities.integrations.prometheus.api import Api
-from activities.integrations.prometheus.query import LOOK_AHEAD_S, selector, value_of
+from activities.integrations.prometheus.query import (
+    LOOK_AHEAD_S,
+    selector,
+    services_there,
+    value_of,
+)
 from rollback_manager.metrics.increments import Series
 from rollback_manager.metrics.sources import PrometheusSource
 
@@ -63,3 +68,9 @@ class Prometheus:
             by_value[one.labels.get(label, "")].append(one)
         series = {name: by_value.get(value_of(name, one), []) for name, one in asked.items()}
         return Answered(dict(series), answer.at, answer.warnings)
+
+    def there(self, service: str) -> tuple[str, ...]:
+        """What the service's label says where its requests are counted; "" of those without it."""
+        source = self.sources[service]
+        answer = self._api.query(services_there(source), datetime.now(UTC))
+        return tuple(one.labels.get(source.service_label, "") for one in answer.series)

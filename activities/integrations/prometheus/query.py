@@ -32,6 +32,16 @@ def selector(sources: Mapping[str, PrometheusSource]) -> str:
     return f"{{{','.join(matchers)}}}[{round(range_s * 1000)}ms]"
 
 
+def services_there(source: PrometheusSource) -> str:
+    """For whom else `requests` is counted: one empty sample per value of the service's label.
+
+    A subquery, for raw samples of all services may be many.
+    """
+    matchers = (f"{label}={_quoted(value)}" for label, value in sorted(source.where.items()))
+    named = ",".join((f"__name__={_quoted(source.requests)}", *matchers))
+    return f"group by ({source.service_label}) ({{{named}}})[1s:1s]"
+
+
 def _metrics(source: PrometheusSource) -> Iterable[str]:
     yield source.requests
     if isinstance(source.errors, ErrorsMetric):

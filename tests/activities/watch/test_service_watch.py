@@ -429,6 +429,23 @@ def test_a_mistake_with_one_service_leaves_the_others_judged(
     assert not well.watch.trouble
 
 
+@pytest.mark.parametrize("reads", [True, False], ids=["a mistake of ours", "no answer yet"])
+def test_releases_that_cannot_be_read_are_told_and_never_taken_for_none(
+    make: Make, monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    one = make(V2, V1)
+
+    def young(_env: str, _since: object) -> None:
+        raise ValueError("a release that an unknown build wrote")
+
+    monkeypatch.setattr(one.records, "young", young)
+    if reads:
+        one.young.read()
+    one.watch.look()
+    wanted = "ValueError: a release that an unknown build wrote" if reads else "have not said"
+    assert wanted in one.watch.trouble
+
+
 def replace_interval(due: Due) -> Due:
     return due._replace(interval=None)  # type: ignore[arg-type] # a mistake of ours
 

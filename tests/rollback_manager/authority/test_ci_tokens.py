@@ -155,11 +155,11 @@ def test_no_refusal_repeats_what_was_sent() -> None:
 @pytest.mark.parametrize(
     ("ci", "said"),
     [
-        ("[{github: {repository_id: 1}}]", "repository_owner_id: Field required"),
+        ("[{github: {repository_id: 1}}]", "repository_owner_id: is missing"),
         ("[{}]", "write one of github and gitlab"),
         ("[{gitlab: {project_id: 42, environment: prod, pipeline_source: [push]}}]", ""),
         ("[{gitlab: {project_id: 42, environment: stage}}]", "shop does not run in stage"),
-        ("[{gitlab: {project_id: 'a*', environment: prod}}]", "should match pattern"),
+        ("[{gitlab: {project_id: 'a*', environment: prod}}]", "expected an id in digits"),
         (
             "[{gitlab: {project_id: 4, environment: x, pipeline_source: [merge_request_event]}}]",
             "runs what somebody proposed",

@@ -68,7 +68,7 @@ def test_a_mistake_in_a_judge_is_named_with_its_line(old: str, new: str, line: s
     ("old", "new", "said"),
     [
         ("result >= 0.95", "result[0] > up", "cannot read the condition 'result[0] > up'"),
-        (METRICS, "metrics: []", "Tuple should have at least 1 item"),
+        (METRICS, "metrics: []", "needs at least one entry"),
     ],
 )
 def test_one_mistake_in_a_judge_is_one_line(old: str, new: str, said: str) -> None:
