@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.contract import incident_id
-from rollback_manager.errors import TemporaryError
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.incidents.alert_names import AlertSource
 from rollback_manager.incidents.alerts import Told, Unknown, alarm, meant
@@ -66,27 +65,29 @@ class Taking:
     async def _taken_of_sns(self, request: Request) -> AlertsTaken:
         """What SNS signed for a topic of the catalogue; what cannot be given it sends again."""
         source = AlertSource.CLOUDWATCH
-        message = await self._signed_by_sns(await request.body())
+        message = await self._signed_by_sns(request, await request.body())
         key = f"alert/sns/{message.MessageId}"
-        await self._first_time(key, REPLAYS_S)
-        try:
-            if message.Type is sns.Kind.NOTIFICATION:
-                body, kind = message.Message.encode(), kind_of(message)
-                return await self._all(source, payloads.read(source, body, kind))
+        await self._not_before(key)
+        taken = AlertsTaken(alerts=())
+        if message.Type is sns.Kind.NOTIFICATION:
+            body, kind = message.Message.encode(), kind_of(message)
+            taken = await self._all(source, payloads.read(source, body, kind))
+        else:
             await self._subscribed(message)
-        except (TemporaryError, asyncio.CancelledError):
-            await asyncio.shield(asyncio.to_thread(self._forget, key))
-            raise
-        return AlertsTaken(alerts=())
+        # Only now: SNS sends again what a process took that died before it had given it, and what
+        # it sends twice at once is told apart by its alert.
+        await self._once(key, REPLAYS_S)
+        return taken
 
-    async def _signed_by_sns(self, body: bytes) -> sns.Envelope:
+    async def _signed_by_sns(self, request: Request, body: bytes) -> sns.Envelope:
         names = self._known.catalogue.alerts.sources.get(AlertSource.CLOUDWATCH)
         now, door = self._known.now(), self._known.sns
         message = sns.read(body, names.topics if names else (), now)
         url = sns.certificate_url(message) if message else None
         if message is None or url is None or door is None:
             raise _unproven(AlertSource.CLOUDWATCH)
-        if not sns.is_signed(message, await door.certificate(url), now):
+        sender = request.client.host if request.client else ""
+        if not sns.is_signed(message, await door.certificate(url, sender), now):
             raise _unproven(AlertSource.CLOUDWATCH)
         return message
 
@@ -100,10 +101,6 @@ class Taking:
         if message.Type is sns.Kind.SUBSCRIPTION and self._known.sns is not None:
             await self._known.sns.confirm(message)
 
-    def _forget(self, key: str) -> None:
-        if self._known.replays is not None:
-            self._known.replays.forget(key)
-
     async def _proven(self, source: AlertSource, request: Request, body: bytes) -> None:
         secrets = await asyncio.to_thread(self._known.alert_secrets[source])  # may be far away
         if source in BY_BEARER:
@@ -115,17 +112,18 @@ class Taking:
         unique = proofs.signed_by(name, signature, body, secrets, now_s)
         if unique is None:
             raise _unproven(source)
-        await self._first_time(f"alert/{source}/{unique}")
+        if not await self._once(f"alert/{source}/{unique}", proofs.REPLAYS_S):
+            raise _replayed()
 
-    async def _first_time(self, key: str, for_s: int = proofs.REPLAYS_S) -> None:
+    async def _once(self, key: str, for_s: int) -> bool:
+        """Whether it is the first; without a memory nothing is."""
         replays = self._known.replays
-        if replays is None or not await asyncio.to_thread(replays.first_time, key, for_s):
-            raise Refused(
-                409,
-                "replayed",
-                "this very request was taken before",
-                next_step="Sign each attempt anew, with the time of now.",
-            )
+        return replays is not None and await asyncio.to_thread(replays.first_time, key, for_s)
+
+    async def _not_before(self, key: str) -> None:
+        replays = self._known.replays
+        if replays is None or await asyncio.to_thread(replays.is_known, key):
+            raise _replayed()
 
     async def _taken(self, source: AlertSource, told: Told) -> Taken:
         names = self._known.catalogue.alerts.sources[source]
@@ -162,6 +160,15 @@ def _only(request: Request, name: str) -> str:
     """A header that is there once; twice it is not the one that was proven."""
     values = request.headers.getlist(name)
     return values[0] if len(values) == 1 else ""
+
+
+def _replayed() -> Refused:
+    return Refused(
+        409,
+        "replayed",
+        "this very request was taken before",
+        next_step="Sign each attempt anew, with the time of now.",
+    )
 
 
 def _unproven(source: AlertSource) -> Refused:

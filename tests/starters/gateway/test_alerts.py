@@ -34,8 +34,8 @@ class InProcess:
         self.seen.add(key)
         return is_first
 
-    def forget(self, key: str) -> None:
-        self.seen.discard(key)
+    def is_known(self, key: str) -> bool:
+        return key in self.seen
 
 
 @pytest.fixture
