@@ -15,6 +15,7 @@ from starters.gateway.lanes import DECISIONS, lane_of
 from starters.gateway.problems import Refused
 
 log = logging.getLogger(__name__)
+SIGN_IN = "Sign in on the gateway's own page: /sign-in"
 OF_ROLLBACK = re.compile(
     r"/api/v1/(rollback/[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,199})(?:/.*)?"
 )
