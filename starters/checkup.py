@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rollback_manager.veil import VEIL
+
 if TYPE_CHECKING:
     from temporalio.client import Client
 
@@ -44,8 +46,8 @@ class Finding:
         return {
             "check": self.check.strip(),
             "level": str(self.level),
-            "told": self.told,
-            "next_step": self.next_step,
+            "told": VEIL.over(self.told),
+            "next_step": VEIL.over(self.next_step),
         }
 
 

@@ -11,6 +11,7 @@ import typer
 
 from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.errors import RollbackError
+from rollback_manager.veil import VEIL
 from starters import console, settings
 from starters.checkup import Finding, Level
 from starters.console import Answer
@@ -58,7 +59,7 @@ def doctor(
         findings += _security(found)
         code = BLOCKED if any(one.level is Level.FAIL for one in findings) else 0
         document = {"checks": [one.as_document() for one in findings]}
-        return Answer(_text(findings), document, code)
+        return Answer(VEIL.over(_text(findings)), document, code)
 
     console.run(verb, as_json=as_json)
 

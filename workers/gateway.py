@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -133,6 +134,12 @@ async def served(
         await serving
 
 
+def settle() -> None:
+    """What is there now stays: the collector of garbage need not look through it in a storm."""
+    gc.collect()
+    gc.freeze()
+
+
 async def _served(server: uvicorn.Server) -> None:
     with contextlib.suppress(SystemExit):  # how uvicorn says that it cannot listen
         await server.serve()
@@ -160,6 +167,7 @@ async def gateway(settings: Settings) -> None:
     issuer = SignInSettings().issuer
     chain = materials.audit(settings, gateway_parts.engine(settings, secrets), secrets)
     async with opened(client, settings) as at, anchoring(chain):
+        settle()
         say(f"security: people sign in at {issuer}" if issuer else SECURITY_LINE)
         say(f"gateway: {at.origin}")
         await stop.wait()

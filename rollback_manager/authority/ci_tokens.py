@@ -32,6 +32,8 @@ ALGORITHM = "RS256"
 """What both issuers sign with. Nothing that a token says about itself chooses how it is read."""
 SLACK_S = 60
 """By how much clocks may differ (security §5.3)."""
+CLOCKS_S = 15 * 60
+"""By how much a clock may be wrong that nobody keeps; more than that is no matter of clocks."""
 LONGEST_TOKEN = 8 * 1024
 """Characters: GitHub's and GitLab's have about 2,000."""
 LONGEST_LIFE_S = 24 * 3600
@@ -169,11 +171,19 @@ def _must_be_of_now(claims: Claims, now: datetime) -> None:
     at = now.timestamp()
     expires, begins, issued = (_time(claims, name) for name in ("exp", "nbf", "iat"))
     if expires <= at - SLACK_S:
-        raise BadCiToken("it has expired")
+        raise BadCiToken(f"it has expired{_off(expires, at)}")
     if begins > at + SLACK_S or issued > at + SLACK_S:
-        raise BadCiToken("it is of the future")
+        raise BadCiToken(f"it is of the future{_off(max(begins, issued), at)}")
     if not issued < expires <= issued + LONGEST_LIFE_S:
         raise BadCiToken("it lives too long")
+
+
+def _off(time: int, at: float) -> str:
+    """A hint where it may be the clocks; only whom the issuer signed for comes so far."""
+    if not at - CLOCKS_S <= time <= at + CLOCKS_S:  # compared first: a time may be any number
+        return ""
+    which = "ahead of here" if time > at else "ago"
+    return f", {abs(time - at):.0f} s {which}: {SLACK_S} s are allowed; compare the clocks"
 
 
 def _time(claims: Claims, name: str) -> int:

@@ -157,7 +157,9 @@ def _halted(now_is: RollbackStatus) -> str:
     stuck = {StepState.INCONCLUSIVE, StepState.FAILED, StepState.STOPPED}
     waiting = (one for one in now_is.services if one.state is State.NEEDS_HUMAN)
     for service in waiting if _several(now_is) else now_is.services:
-        step = next((step.name for step in reversed(service.steps) if step.state in stuck), None)
+        names = [step for step in reversed(service.steps) if step.state in stuck]
+        waits = (s.name for s in names if f"{s.name} {s.state}: " in service.waits_for)
+        step = next(waits, names[0].name if names else None)  # one put back may be stuck as well
         if step is not None:
             return f"{step} --service {service.service}" if _several(now_is) else step
     return "STEP"

@@ -49,7 +49,9 @@ async def start(
         await demand(known, person, verb, name, tier, by, facts)
     asked = request.unsigned
     token = await _signed(known, person, asked) if facts.level is SecurityLevel.SECURED else ""
-    await known.auditing.before(person, verb, name, id="start", rests_on=asked, jws=token)
+    # A job run again by somebody else may find what was audited and never reached Temporal.
+    once = " ".join(("start", *request.behind))
+    await known.auditing.before(person, verb, name, id=once, rests_on=asked, jws=token)
     return await known.rollbacks.start(asked.model_copy(update={"token": token}))
 
 

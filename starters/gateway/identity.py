@@ -1,6 +1,7 @@
 """Who is asking, and whether a browser elsewhere made them ask."""
 
 import logging
+import re
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +16,10 @@ from starters.gateway.problems import Refused
 
 log = logging.getLogger(__name__)
 SIGN_IN = "Sign in on the gateway's own page: /sign-in"
+OF_ROLLBACK = re.compile(
+    r"/api/v1/(rollback/[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,199})(?:/.*)?"
+)
+"""What of an address may be said again: names of ours alone."""
 GO_THERE = "Open the gateway by the address that it prints when it starts."
 
 
@@ -40,9 +45,21 @@ async def _known(request: Request, known: Doors) -> Person:
     if known.sign_in is not None:
         found = known.sign_in.signed_in(request)
         if found is None:
-            raise Refused(401, "not-signed-in", "nobody is signed in", next_step=SIGN_IN)
+            raise Refused(
+                401, "not-signed-in", "nobody is signed in", next_step=_sign_in(request, known)
+            )
         return _by_the_catalogue(known, found.person_at(known.now()))
     return local_operator(known)
+
+
+def _sign_in(request: Request, known: Doors) -> str:
+    """A person first: they have a browser, and no credential for anything else."""
+    found = OF_ROLLBACK.fullmatch(request.scope["path"])
+    page = f"{known.binding.origin}/{found[1] if found else ''}"
+    return (
+        f"Open {page} in a browser: you sign in there, and decide on that page."
+        " A CI job sends its credential instead: docs/ci.md"
+    )
 
 
 def _by_the_catalogue(known: Doors, person: Person) -> Person:

@@ -12,8 +12,8 @@ class Replays(Protocol):
         Of two that ask at once one is the first. Raises Unreachable while the records are down.
         """
 
-    def forget(self, key: str) -> None:
-        """It was not taken after all: whoever sends the same again is the first.
+    def is_known(self, key: str) -> bool:
+        """Whether `key` was seen; nothing is remembered by this question.
 
         Raises Unreachable while the records are down.
         """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
 
 from demo.scenarios import SCENARIOS
 from rollback_manager import errors
@@ -17,10 +18,12 @@ from rollback_manager.catalogue import json_schema
 from rollback_manager.client.connection import is_loopback
 from rollback_manager.contract import Planned
 from rollback_manager.decision.facts import Action
+from rollback_manager.errors import Unreachable
 from rollback_manager.incidents.triggers import TriggerKind
 from rollback_manager.rendering.layout import width
+from rollback_manager.veil import VEIL
 from rollback_manager.verbs import VERBS
-from starters import naming, refusals
+from starters import doctor, naming, refusals
 from starters.console import SECURITY_LINE
 from tests import builders as b
 from tests.rollback_manager.authority.test_catalogue_people import SECURED
@@ -253,6 +256,24 @@ def test_doctor_is_useful_without_anything() -> None:
     assert checks["Temporal"]["level"] == "fail"
     assert "rollback-manager serve" in checks["Temporal"]["next_step"]
     assert checks["sign-in"]["told"].startswith("off: ")
+
+
+def test_doctor_tells_no_secret_that_an_error_repeats(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = VEIL.remember("planted-secret-of-this-test")
+
+    async def refused() -> None:
+        raise Unreachable(f"Temporal says: no such key {secret}", next_step=f"Look at {secret}")
+
+    monkeypatch.setattr("rollback_manager.client.connect", refused)
+    for as_json in (False, True):
+        with pytest.raises(typer.Exit):
+            doctor.doctor(catalogue=None, kubernetes=False, as_json=as_json)
+        told = "".join(capsys.readouterr())
+        assert secret not in told
+        assert "no such key ***" in told
+    VEIL.forget(secret)
 
 
 def test_doctor_tells_the_level_of_each_environment(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, select
 
 from activities.integrations.sql.engine import answered
 from activities.integrations.sql.statements import insert
@@ -31,7 +31,9 @@ class SqlReplays:
             )  # a row count is not told by all
             return kept.first() is not None
 
-    def forget(self, key: str) -> None:
-        """It was not taken after all: whoever sends the same again is the first."""
-        with answered(self._engine), self._writing.begin() as connection:
-            connection.execute(delete(replays).where(replays.c.key == key))
+    def is_known(self, key: str) -> bool:
+        """Whether `key` was seen and has not expired."""
+        now = datetime.now(UTC)
+        seen = select(replays.c.key).where(replays.c.key == key, replays.c.expires_at >= now)
+        with answered(self._engine), self._engine.begin() as connection:
+            return connection.execute(seen).first() is not None

@@ -7,13 +7,16 @@
 from fastapi import APIRouter
 
 from starters.gateway import problems
-from starters.gateway.alerts.taking import BY_BEARER, Taking, route
+from starters.gateway.alerts.taking import BY_BEARER, AlertRoute, Taking, route
 from starters.gateway.doors import Doors
 
 
 def router(known: Doors) -> APIRouter:
     """A route for each source that has a secret; the others are not there at all (404)."""
-    whole = APIRouter(prefix="/alerts", tags=["alerts"], responses=dict(problems.RESPONSES))
+    responses = dict(problems.RESPONSES)
+    whole = APIRouter(
+        prefix="/alerts", tags=["alerts"], responses=responses, route_class=AlertRoute
+    )
     taking = Taking(known)
     for source in known.alert_secrets:
         if source in BY_BEARER or known.replays is not None:

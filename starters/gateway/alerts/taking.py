@@ -1,13 +1,14 @@
 """`POST /alerts/SOURCE`: prove, read, look up, give; 202 once Temporal has it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
 from rollback_manager.authority.people import Kind, Person
 from rollback_manager.contract import incident_id
-from rollback_manager.errors import TemporaryError
 from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.incidents.alert_names import AlertSource
 from rollback_manager.incidents.alerts import Told, Unknown, alarm, meant
@@ -17,7 +18,8 @@ from starters.gateway.alerts.alarm_messages import kind_of
 from starters.gateway.alerts.giving import Giving, Taken
 from starters.gateway.alerts.open import Open
 from starters.gateway.alerts.releases import Newest
-from starters.gateway.doors import Doors
+from starters.gateway.doors import Doors, doors
+from starters.gateway.identity import from_here
 from starters.gateway.problems import Refused
 from starters.gateway.sns import message as sns
 from starters.gateway.sns.door import REPLAYS_S
@@ -66,27 +68,29 @@ class Taking:
     async def _taken_of_sns(self, request: Request) -> AlertsTaken:
         """What SNS signed for a topic of the catalogue; what cannot be given it sends again."""
         source = AlertSource.CLOUDWATCH
-        message = await self._signed_by_sns(await request.body())
+        message = await self._signed_by_sns(request, await request.body())
         key = f"alert/sns/{message.MessageId}"
-        await self._first_time(key, REPLAYS_S)
-        try:
-            if message.Type is sns.Kind.NOTIFICATION:
-                body, kind = message.Message.encode(), kind_of(message)
-                return await self._all(source, payloads.read(source, body, kind))
+        await self._not_before(key)
+        taken = AlertsTaken(alerts=())
+        if message.Type is sns.Kind.NOTIFICATION:
+            body, kind = message.Message.encode(), kind_of(message)
+            taken = await self._all(source, payloads.read(source, body, kind))
+        else:
             await self._subscribed(message)
-        except (TemporaryError, asyncio.CancelledError):
-            await asyncio.shield(asyncio.to_thread(self._forget, key))
-            raise
-        return AlertsTaken(alerts=())
+        # Only now: SNS sends again what a process took that died before it had given it, and what
+        # it sends twice at once is told apart by its alert.
+        await self._once(key, REPLAYS_S)
+        return taken
 
-    async def _signed_by_sns(self, body: bytes) -> sns.Envelope:
+    async def _signed_by_sns(self, request: Request, body: bytes) -> sns.Envelope:
         names = self._known.catalogue.alerts.sources.get(AlertSource.CLOUDWATCH)
         now, door = self._known.now(), self._known.sns
         message = sns.read(body, names.topics if names else (), now)
         url = sns.certificate_url(message) if message else None
         if message is None or url is None or door is None:
             raise _unproven(AlertSource.CLOUDWATCH)
-        if not sns.is_signed(message, await door.certificate(url), now):
+        sender = request.client.host if request.client else ""
+        if not sns.is_signed(message, await door.certificate(url, sender), now):
             raise _unproven(AlertSource.CLOUDWATCH)
         return message
 
@@ -100,10 +104,6 @@ class Taking:
         if message.Type is sns.Kind.SUBSCRIPTION and self._known.sns is not None:
             await self._known.sns.confirm(message)
 
-    def _forget(self, key: str) -> None:
-        if self._known.replays is not None:
-            self._known.replays.forget(key)
-
     async def _proven(self, source: AlertSource, request: Request, body: bytes) -> None:
         secrets = await asyncio.to_thread(self._known.alert_secrets[source])  # may be far away
         if source in BY_BEARER:
@@ -115,17 +115,18 @@ class Taking:
         unique = proofs.signed_by(name, signature, body, secrets, now_s)
         if unique is None:
             raise _unproven(source)
-        await self._first_time(f"alert/{source}/{unique}")
+        if not await self._once(f"alert/{source}/{unique}", proofs.REPLAYS_S):
+            raise _replayed()
 
-    async def _first_time(self, key: str, for_s: int = proofs.REPLAYS_S) -> None:
+    async def _once(self, key: str, for_s: int) -> bool:
+        """Whether it is the first; without a memory nothing is."""
         replays = self._known.replays
-        if replays is None or not await asyncio.to_thread(replays.first_time, key, for_s):
-            raise Refused(
-                409,
-                "replayed",
-                "this very request was taken before",
-                next_step="Sign each attempt anew, with the time of now.",
-            )
+        return replays is not None and await asyncio.to_thread(replays.first_time, key, for_s)
+
+    async def _not_before(self, key: str) -> None:
+        replays = self._known.replays
+        if replays is None or await asyncio.to_thread(replays.is_known, key):
+            raise _replayed()
 
     async def _taken(self, source: AlertSource, told: Told) -> Taken:
         names = self._known.catalogue.alerts.sources[source]
@@ -164,6 +165,15 @@ def _only(request: Request, name: str) -> str:
     return values[0] if len(values) == 1 else ""
 
 
+def _replayed() -> Refused:
+    return Refused(
+        409,
+        "replayed",
+        "this very request was taken before",
+        next_step="Sign each attempt anew, with the time of now.",
+    )
+
+
 def _unproven(source: AlertSource) -> Refused:
     how = "Authorization: Bearer SECRET" if source in BY_BEARER else "Rollback-Signature: t=…,v1=…"
     return Refused(
@@ -173,6 +183,23 @@ def _unproven(source: AlertSource) -> Refused:
         next_step=f"Send JSON with {how}, by the secret that the catalogue names.",
         headers={"WWW-Authenticate": "Bearer" if source in BY_BEARER else "Rollback-Signature"},
     )
+
+
+class AlertRoute(APIRoute):
+    """Without FastAPI's own reading of a request, which a storm need not pay for.
+
+    It asks what every door asks, whence the request comes, and nothing else is declared here.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Guard, take, and answer with what was taken."""
+
+        async def handled(request: Request) -> Response:
+            await from_here(request, doors(request))
+            taken: AlertsTaken = await self.endpoint(request)
+            return Response(taken.model_dump_json(), 202, media_type=JSON)
+
+        return handled
 
 
 def route(router: APIRouter, taking: Taking, source: AlertSource) -> None:

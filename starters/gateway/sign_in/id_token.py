@@ -16,6 +16,8 @@ from rollback_manager.values import Value
 
 SKEW = timedelta(seconds=60)
 """Of two clocks (security T38)."""
+CLOCKS = timedelta(minutes=15)
+"""By how much a clock may be wrong that nobody keeps; more than that is no matter of clocks."""
 OLDEST = timedelta(minutes=10)
 """A word older than this was not said for the sign-in at hand."""
 LONGEST = 32_000
@@ -134,15 +136,26 @@ def _new(claims: Mapping[str, Any], sent: Sent, now: datetime) -> None:
         raise NotSignedIn("one of its times is no time")
     skew = SKEW.total_seconds()
     if not moment < claims["exp"] + skew:
-        raise NotSignedIn("it has expired")
+        raise NotSignedIn(f"it has expired{_off(claims['exp'], moment)}")
     if claims["iat"] > moment + skew or (times["nbf"] or 0) > moment + skew:
-        raise NotSignedIn("it is not valid yet")
+        begins = max(claims["iat"], times["nbf"] or 0)
+        raise NotSignedIn(f"it is not valid yet{_off(begins, moment)}")
     if claims["iat"] < moment - OLDEST.total_seconds() - skew:
         raise NotSignedIn("it is too old")
     if sent.fresh_since is not None:
         proven_at = times["auth_time"]
         if proven_at is None or proven_at < sent.fresh_since.timestamp() - skew:
             raise NotSignedIn("the provider did not ask for a new proof")
+
+
+def _off(time: float, moment: float) -> str:
+    """A hint where it may be the clocks; only what the provider signed comes so far."""
+    most = CLOCKS.total_seconds()
+    if not moment - most <= time <= moment + most:  # compared first: a time may be any number
+        return ""
+    which = "ahead of here" if time > moment else "ago"
+    allowed = f"{SKEW.total_seconds():.0f} s are allowed; compare the clocks"
+    return f", {abs(time - moment):.0f} s {which}: {allowed}"
 
 
 def _equal(came: object, wanted: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rollback_manager.errors import Unreachable
+from starters.gateway.buckets import Buckets, Rate
 from starters.gateway.sns import message as messages
 from starters.gateway.sns.message import Envelope
 
@@ -14,7 +15,10 @@ LARGEST = 16 * 1024
 """Bytes of a certificate, or of the answer to a confirmation; SNS's have 2 KiB."""
 MOST_KEPT = 8
 ASK_EVERY_S = 5.0
-"""A certificate that is not known is asked for so often at most: made-up ones are cheap."""
+"""So often may what one address sends have a certificate asked for that is not known: made-up ones
+are cheap, and a flood of them must not keep out what SNS sends from an address of its own."""
+AT_ONCE = 4
+"""Certificates asked for at a time: each has a thread."""
 REPLAYS_S = int((messages.OLDEST + 2 * messages.AHEAD).total_seconds())
 
 
@@ -29,28 +33,38 @@ class SnsDoor:
     """What is asked of SNS. In threads: nothing of it may hold up a decision."""
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
-        self._fetch, self._clock = fetch, clock
+        self._fetch = fetch
         self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._asked_at = float("-inf")
-        self._one_at_a_time = asyncio.Lock()
+        self._asking: dict[str, asyncio.Task[bytes]] = {}
+        self._senders = Buckets(Rate(1 / ASK_EVERY_S, 1), clock)
 
-    async def certificate(self, url: str) -> bytes:
-        """The one at that address, where it never changes. Unreachable: nobody can tell."""
-        async with self._one_at_a_time:
-            if url not in self._kept:
-                self._kept[url] = await self._asked(url)
-                while len(self._kept) > MOST_KEPT:
-                    self._kept.popitem(last=False)
+    async def certificate(self, url: str, sender: str) -> bytes:
+        """The one at that url, where it never changes. sender: the address that wants it asked for.
+
+        Unreachable: nobody can tell.
+        """
+        if url in self._kept:
             return self._kept[url]
+        # Who leaves does not spoil it for those who wait for the same one.
+        return await asyncio.shield(self._asking.get(url) or self._begun(url, sender))
+
+    def _begun(self, url: str, sender: str) -> "asyncio.Task[bytes]":
+        if len(self._asking) >= AT_ONCE or self._senders.take(sender):
+            raise _silent("it was asked just now")
+        self._asking[url] = asyncio.create_task(self._asked(url))
+        self._asking[url].add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._asking[url]
 
     async def _asked(self, url: str) -> bytes:
-        if self._clock() - self._asked_at < ASK_EVERY_S:
-            raise _silent("it was asked just now")
-        self._asked_at = self._clock()
         try:
-            return await asyncio.to_thread(self._fetch, url, LARGEST)
+            found = self._kept[url] = await asyncio.to_thread(self._fetch, url, LARGEST)
         except Unreachable as error:
             raise _silent(error.what) from error
+        finally:
+            del self._asking[url]
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return found
 
     async def confirm(self, message: Envelope) -> None:
         """Tell SNS that we want what this topic sends."""

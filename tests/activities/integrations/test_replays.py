@@ -39,9 +39,9 @@ def test_what_has_expired_is_forgotten(replays: SqlReplays) -> None:
     assert not replays.first_time("slack/v0=4", 600)
 
 
-def test_what_was_not_taken_after_all_is_forgotten_and_nothing_else(replays: SqlReplays) -> None:
+def test_a_question_remembers_nothing(replays: SqlReplays) -> None:
+    assert not replays.is_known("one")
     assert replays.first_time("one", 60)
-    assert replays.first_time("two", 60)
-    replays.forget("one")
-    assert replays.first_time("one", 60)
-    assert not replays.first_time("two", 60)
+    assert replays.is_known("one")
+    assert replays.first_time("two", -1)
+    assert not replays.is_known("two")

@@ -1,5 +1,6 @@
 """A CI token counts for what its issuer signed, for this gateway, now, by ids and by no name."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
@@ -137,6 +138,22 @@ def test_and_by_no_more(skew_s: int) -> None:
     token = provider(Source.GITHUB).token()
     with pytest.raises(BadCiToken):
         judged(Source.GITHUB, token, NOW + timedelta(seconds=skew_s))
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "says"),
+    [
+        (-90, r"of the future, \d+ s ahead of here: 60 s are allowed"),
+        (420, r"has expired, 120 s ago: 60 s are allowed"),
+        (-7200, "of the future$"),
+        (7200, "has expired$"),
+    ],
+)
+def test_a_token_that_the_clocks_refuse_says_by_how_much(skew_s: int, says: str) -> None:
+    token = provider(Source.GITHUB).token()
+    with pytest.raises(BadCiToken) as refused:
+        judged(Source.GITHUB, token, NOW + timedelta(seconds=skew_s))
+    assert re.search(says, refused.value.because)
 
 
 def test_a_key_that_is_too_short_signs_nothing() -> None:

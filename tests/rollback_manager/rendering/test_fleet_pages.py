@@ -119,6 +119,22 @@ def test_a_step_that_waits_is_named_with_its_service() -> None:
     assert f"retry-step {b.PARENT} verify --service {NAMES[4]}" in text
 
 
+def test_a_step_that_was_put_back_and_is_stuck_as_well_is_not_the_one_that_waits() -> None:
+    stuck = [
+        StepStatus(name=name, target="", state=StepState.FAILED) for name in ("drain", "capacity")
+    ]
+    now_is = status({NAMES[4]: State.NEEDS_HUMAN}, state=State.NEEDS_HUMAN)
+    told = [
+        one.model_copy(update={"steps": tuple(stuck), "waits_for": "drain failed: 3 are left"})
+        if one.service == NAMES[4]
+        else one
+        for one in now_is.services
+    ]
+    now_is = now_is.model_copy(update={"services": tuple(told)})
+    text = " ".join(terminal_status.status(now_is, b.at(9)).replace("\\", " ").split())
+    assert f"retry-step {b.PARENT} drain --service {NAMES[4]}" in text
+
+
 def test_the_outcome_names_every_service_and_tells_a_mixed_one_in_full() -> None:
     text = terminal.outcome(outcome())
     assert f"ROLLED BACK, verified: {NAMES[0]}." in text

@@ -1,5 +1,6 @@
 """Amazon SNS at the door: signed by itself, for a topic of ours, of now, and each message once."""
 
+import asyncio
 import base64
 import json
 import uuid
@@ -21,11 +22,13 @@ from pydantic import ValidationError
 from temporalio.client import Client
 
 from rollback_manager.errors import Unreachable
+from rollback_manager.incidents.alarms import Alarm
 from rollback_manager.incidents.alert_names import AlertNames, Alerts, AlertSource
 from rollback_manager.incidents.triggers import TriggerKind
+from starters.gateway.alerts.open import Open
 from starters.gateway.sns.door import SnsDoor
 from tests import rig
-from tests.starters.gateway.conftest import Gate, opened
+from tests.starters.gateway.conftest import ORIGIN, Gate, opened
 from tests.starters.gateway.test_alerts import InProcess
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
@@ -97,8 +100,8 @@ class At:
     sns: StandInSns
     replays: InProcess
 
-    async def send(self, message: dict[str, Any]) -> httpx.Response:
-        return await self.gate.http.post(
+    async def send(self, message: dict[str, Any], http: Any = None) -> httpx.Response:
+        return await (http or self.gate.http).post(
             "/alerts/cloudwatch",
             content=json.dumps(message),
             headers={
@@ -245,6 +248,41 @@ async def test_made_up_certificates_are_not_asked_for_all_the_time(at: At) -> No
     assert (await at.send(at.sns.message(at.event()))).status_code == 202
     at.sns.is_down = True
     assert (await at.send(at.sns.message(at.alarm()))).status_code == 202  # known before
+
+
+async def test_a_flood_of_made_up_certificates_does_not_keep_out_the_real_one(at: At) -> None:
+    for number in range(20):
+        url = f"{HOST}/SimpleNotificationService-{number:032x}.pem"
+        at.sns.held[url] = b""
+        await at.send(at.sns.message(at.event(), SigningCertURL=url))
+    app = at.gate.http._transport.app  # type: ignore[attr-defined] # reached from elsewhere
+    transport = httpx.ASGITransport(app, client=("198.51.100.7", 443))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        assert (await at.send(at.sns.message(at.event()), http)).status_code == 202
+
+
+async def test_many_who_wait_for_one_certificate_have_it_asked_for_once(at: At) -> None:
+    messages = [at.sns.message(at.event()) for _ in range(5)]
+    answers = await asyncio.gather(*map(at.send, messages))
+    assert {answer.status_code for answer in answers} == {202}
+    assert at.sns.asked == [CERTIFICATE]
+
+
+async def test_what_was_taken_by_a_process_that_died_then_is_taken_again(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it must not be known as taken while it is on its way to Temporal."""
+    on_its_way = list[set[str]]()
+    real = Open.has
+
+    async def looked_at(self: Open, alarm: Alarm) -> bool:
+        on_its_way.append(set(at.replays.seen))
+        return await real(self, alarm)
+
+    monkeypatch.setattr(Open, "has", looked_at)
+    assert (await at.send(at.sns.message(at.event()))).status_code == 202
+    assert on_its_way == [set()]
+    assert len(at.replays.seen) == 1
 
 
 async def test_a_subscription_is_confirmed_for_a_topic_of_the_catalogue_alone(at: At) -> None:

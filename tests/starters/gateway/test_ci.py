@@ -45,8 +45,8 @@ class Seen:
         self._keys.add(key)
         return not known
 
-    def forget(self, key: str) -> None:
-        self._keys.discard(key)
+    def is_known(self, key: str) -> bool:
+        return key in self._keys
 
 
 @dataclass
@@ -209,6 +209,27 @@ async def test_the_person_behind_a_job_has_asked_for_what_it_starts(job: Job) ->
     assert refused.status_code == 422
     await job.start(f"k-2-{job.rig.service}")
     request = await job.rig.rollbacks.rollback(f"rollback/test/k-2-{job.rig.service}").request()
+    assert request.behind == ("ci:github/user/99",)
+
+
+async def test_a_start_that_was_audited_and_never_sent_begins_when_another_runs_the_job_again(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"k-1-{job.rig.service}"
+
+    async def away(*_: object) -> None:
+        raise Unreachable("Temporal does not answer")
+
+    job.provider.__dict__["claims"] = claims_of(job.provider, actor_id="98")
+    await job.sign_in()
+    with monkeypatch.context() as patched:
+        patched.setattr("rollback_manager.client.RollbackClient.start", away)
+        assert (await job.start(key)).status_code == 503
+    job.provider.__dict__["claims"] = claims_of(job.provider, actor_id="99")
+    await job.sign_in()
+    started = await job.start(key)
+    assert started.status_code == 202, started.text
+    request = await job.rig.rollbacks.rollback(started.json()["rollback"]).request()
     assert request.behind == ("ci:github/user/99",)
 
 

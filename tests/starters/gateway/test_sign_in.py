@@ -15,13 +15,15 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic import SecretStr
 
 from rollback_manager.authority.people import Accounts, Person
+from starters.gateway import identity
 from starters.gateway.app import make_app
 from starters.gateway.doors import Binding, Doors
 from starters.gateway.identity import Who
+from starters.gateway.problems import Refused
 from starters.gateway.seal import Seal
 from starters.gateway.sign_in import id_token
 from starters.gateway.sign_in.id_token import Issuer, NotSignedIn, Sent
@@ -147,6 +149,20 @@ async def test_a_page_leads_to_the_provider_and_back_to_itself(door: Door) -> No
     assert sent.headers["location"] == "/sign-in?then=%2Fservices%2Ftest%2Fshop"
     elsewhere = await door.come_in(then="//evil.example/x")
     assert elsewhere.headers["location"] == "/"
+
+
+async def test_who_has_no_credential_is_told_first_which_page_to_open(door: Door) -> None:
+    for path, page in (
+        ("/api/v1/rollback/prod/inc-4711", f"{ORIGIN}/rollback/prod/inc-4711"),
+        ("/api/v1/rollback/prod/inc-4711/decisions", f"{ORIGIN}/rollback/prod/inc-4711"),
+        ("/api/v1/rollback/prod/<script>", f"{ORIGIN}/"),
+        ("/api/v1/plans", f"{ORIGIN}/"),
+    ):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+        with pytest.raises(Refused) as refused:
+            await identity.who(Request(scope), door.app.state.doors)
+        assert refused.value.next_step.startswith(f"Open {page} in a browser"), path
+        assert "docs/ci.md" in refused.value.next_step
 
 
 async def test_cookies_are_for_this_host_alone_and_no_script(standing: StandInProvider) -> None:

@@ -240,8 +240,8 @@ async def test_without_its_records_the_door_decides_nothing_and_says_so(chat: Ch
         def first_time(self, key: str, ttl_s: int) -> bool:
             raise Unreachable("the records do not answer")
 
-        def forget(self, key: str) -> None:
-            raise AssertionError("nothing was taken")
+        def is_known(self, key: str) -> bool:
+            raise Unreachable("the records do not answer")
 
     rollback = await chat.waiting()
     app = make_app(replace(chat.doors, replays=Down()))
