@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rollback_manager.catalogue import Catalogue, read_catalogue
+from rollback_manager.catalogue import Catalogue
+from rollback_manager.catalogue_text import read_catalogue
 from rollback_manager.errors import CatalogueError
 from rollback_manager.mistake_words import FORMS
 
