@@ -24,7 +24,7 @@ from starters.refusals import NOT_PERMITTED
 from tests import rig
 from tests.claims.gateway import Gateway, gateway
 from tests.claims.temporal import READ, WRITE, Guarded, documented
-from tests.secured import SecuredRig, secured_rig
+from tests.secured import SecuredRig, begun, secured_rig
 from workers.worker import LEAVE_AFTER_S
 
 pytestmark = pytest.mark.claims
@@ -61,7 +61,7 @@ class Scene:
 
     async def asked(self) -> Rollback:
         """A T3 rollback that waits for two people."""
-        rollback = await self.rollbacks.start(self.rig.request(requested_by=CY))
+        rollback = await self.rollbacks.start(begun(self.rig.request(requested_by=CY)))
         await self.until(rollback, State.WAITING_FOR_APPROVAL)
         return rollback
 
