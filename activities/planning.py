@@ -68,6 +68,7 @@ class PlanningActivities:
             tier=plan.tier,
             quorum=plan.quorum,
             keys=plan.keys,
+            from_versions={one.service: one.from_version for one in plan.services},
         )
 
     def _plan(self, request: RollbackRequest) -> Planned:

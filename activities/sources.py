@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Protocol
 
 from temporalio import activity
@@ -26,6 +27,8 @@ from rollback_manager.veil import VEIL
 
 WITHIN_S = 12.0
 """Two questions of 5 s each, and to spare; whoever is slower is told as that."""
+TRAFFIC_WITHIN_S = 4.0
+"""Then a source is judged without: a proxy that is silent must not be told as a slow source."""
 AT_ONCE = 32
 SLOW = "Is that server overloaded, or is one of its names slow to resolve?"
 
@@ -61,17 +64,27 @@ class SourceActivities:
         """All at once, in bounded time: one that hangs keeps no other from answering."""
         envs = self._catalogue.environments
         threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sources")
-        begun = [(one, threads.submit(one.ask)) for env in envs for one in self._questions(env)]
+        readers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="traffic")
+        carrying = _Carrying(self._targets, readers, self._counted_places())
+        begun = [
+            (one, threads.submit(one.ask)) for env in envs for one in self._questions(env, carrying)
+        ]
         wait([answer for _, answer in begun], timeout=WITHIN_S)
-        threads.shutdown(wait=False, cancel_futures=True)
+        for pool in (threads, readers):
+            pool.shutdown(wait=False, cancel_futures=True)
         return SourcesChecked(
             checks=tuple(_veiled(told) for one, answer in begun for told in one.told(answer))
         )
 
-    def _questions(self, env: str) -> Iterator["_Question"]:
+    def _counted_places(self) -> Iterator[tuple[str, str]]:
+        for env in self._catalogue.environments:
+            for source in self._counters.get(env, ()):
+                yield from ((env, service) for service in source.services)
+
+    def _questions(self, env: str, carrying: "_Carrying") -> Iterator["_Question"]:
         for source in self._counters.get(env, ()):
             places = tuple(Place(env=env, service=name) for name in source.services)
-            yield _Question(METRICS, places, partial(self._counted, env, source))
+            yield _Question(METRICS, places, partial(source.check, env, partial(carrying.of, env)))
         for name, service in self._catalogue.services.items():
             placement = service.environments.get(env)
             place = Place(env=env, service=name)
@@ -79,20 +92,31 @@ class SourceActivities:
                 ask = partial(self._number, place, number, declared)
                 yield _Question(BUSINESS, (place,), ask)
 
-    def _counted(self, env: str, source: CounterSource) -> Sequence[Checked]:
-        return source.check(env, partial(self._carrying, env))
-
-    def _carrying(self, env: str, service: str) -> Collection[str]:
-        """None where that cannot be read: that is said by other checks."""
-        try:
-            shares = self._targets(env, service).traffic.split()
-        except RollbackError:
-            return ()
-        return [version for version, share in shares.items() if share]
-
     def _number(self, place: Place, number: int, source: BusinessSource) -> Sequence[Checked]:
         reads = self._targets(place.env, place.service).business[number]
         return (number_checked(place, source, reads.read()),)
+
+
+class _Carrying:
+    """Which versions have traffic: read of all services at once, beside the questions."""
+
+    def __init__(
+        self, targets: Targets, readers: ThreadPoolExecutor, places: Iterator[tuple[str, str]]
+    ) -> None:
+        self._targets = targets
+        self._until = monotonic() + TRAFFIC_WITHIN_S
+        self._read = {place: readers.submit(self._look, *place) for place in places}
+
+    def _look(self, env: str, service: str) -> Collection[str]:
+        shares = self._targets(env, service).traffic.split()
+        return [version for version, share in shares.items() if share]
+
+    def of(self, env: str, service: str) -> Collection[str]:
+        """None where that cannot be read, or not in time: that is said by other checks."""
+        try:
+            return self._read[env, service].result(max(0.0, self._until - monotonic()))
+        except (TimeoutError, CancelledError, RollbackError):
+            return ()
 
 
 @dataclass(frozen=True)

@@ -313,10 +313,12 @@ class Planned(Value):
     """Instead of a plan, where there are more services than one may have."""
     digest: str = ""
     approval: ApprovalPolicy | None = None
-    """Of a part's plan, which itself stays with the part; so are tier, quorum and keys."""
+    """Of a part's plan, which itself stays with the part; so are those up to from_versions."""
     tier: Tier | None = None
     quorum: Quorum | None = None
     keys: tuple[VerifyKey, ...] = ()
+    from_versions: dict[str, str] = Field(default_factory=dict)
+    """Service → the version that is undone."""
     width: int = 10
     blocked_because: str = ""
     effect: str = ""

@@ -124,7 +124,7 @@ def _sentence(mistake: ErrorDetails, schema: Schema) -> str:
     bounds = [(word, ctx[key]) for key, word in BOUNDS.items() if key in ctx]
     if bounds and isinstance(mistake["input"], int | float):
         (word, bound), *_ = bounds
-        return f"must be {word} {bound:g}, not {mistake['input']:g}{_as_share(mistake)}"
+        return f"must be {word} {bound:g}, not {_figure(mistake['input'])}{_as_share(mistake)}"
     return mistake["msg"].replace("Input should", "should", 1)
 
 
@@ -157,8 +157,15 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return f"{value:g}"
+        return _figure(value)
     return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _figure(value: float) -> str:
+    try:
+        return f"{value:g}"
+    except OverflowError:  # a whole number may have any number of digits
+        return "a number of hundreds of digits"
 
 
 def _quotes(mistakes: Sequence[ErrorDetails]) -> str:

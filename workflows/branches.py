@@ -12,7 +12,7 @@ from workflows.control import Control
 from workflows.halt import Halt
 from workflows.options import A_MINUTE
 from workflows.outbox import Outbox
-from workflows.short import short
+from workflows.short import FAILED, short
 
 with workflow.unsafe.imports_passed_through():
     from activities.judgement import JudgementActivities, TreeConclusion
@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
         RollbackRequest,
         rollback_id,
     )
-    from rollback_manager.fleet.tree import Tree, again, joined, sealed
+    from rollback_manager.fleet.tree import Tree, again, joined, no_less, other_releases, sealed
     from rollback_manager.plan import Part
     from rollback_manager.progress import EndState, Result, RollbackOutcome, ServiceOutcome
     from rollback_manager.values import Value
@@ -51,6 +51,7 @@ class Branches:
         self._request, self._control, self._halted, self._say = request, control, halted, tell
         self._outbox = Outbox(control)
         self.tree: Tree | None = None
+        self._called_bad: dict[str, str] = {}
 
     def tell(self, name: str, command: Value) -> None:
         """Keep a signal for the part that runs, or for the next one."""
@@ -72,6 +73,8 @@ class Branches:
             return refused[0]
         whole = [part.model_copy(update={"digest": planned.digest}) for part, planned in made]
         self.tree = sealed(whole, [planned for _, planned in made])
+        for _, planned in made:
+            self._called_bad |= planned.from_versions
         if self.tree.keys:
             self._outbox.word = str(workflow.uuid4())
         return None
@@ -163,9 +166,9 @@ class Branches:
             return f"{NO_WAY_BACK}; before, it ended ", before
         count = f"{len(part.services)} services" if len(part.services) > 1 else part.services[0]
         self._say(f"part {number} again: planning {count} anew")
-        planned = await self._control.to_the_end(self._sealed(part))
-        if planned.approval is None:
-            return f"not tried again, {planned.blocked_because}; before, it ended ", before
+        planned, why = await self._anew(part)
+        if planned is None:
+            return f"not tried again, {why}; before, it ended ", before
         tree = sealed([part.model_copy(update={"digest": planned.digest})], [planned])
         refused = await agreed(tree, f"part-{number} again, {count} planned anew")
         if refused is not None or self._control.abort is not None:
@@ -174,6 +177,21 @@ class Branches:
         name = rollback_id(self._request.env, part.key)
         self._say(f"part {number} again: {name}")
         return "", joined(before, await self._part(tree.parts[0], name))
+
+    async def _anew(self, part: Part) -> tuple[Planned | None, str]:
+        """The part's new plan; None, and why, where there is none that may be asked about.
+
+        Until people answer again the rollback goes on: it does not end by a plan that fails.
+        """
+        try:
+            planned = await self._control.to_the_end(self._sealed(part))
+        except FAILED as error:
+            return None, f"it could not be planned: {error.cause or error}"
+        if planned.approval is None or self.tree is None:
+            return None, planned.blocked_because
+        if others := other_releases(part.services, self._called_bad, planned.from_versions):
+            return None, others
+        return no_less(planned, self.tree), ""
 
     def _of(self, part: Part) -> RollbackRequest:
         more = {"services": part.services, "key": part.key, "expect_plan": part.digest or None}

@@ -6,7 +6,7 @@ to all of them, and a part whose plan has changed by its turn does not begin.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rollback_manager.authority.keys import VerifyKey
 from rollback_manager.authority.quorum import Quorum, strictest
@@ -56,6 +56,40 @@ def again(part: Part, ended: RollbackOutcome, attempt: int) -> Part:
     back = {one.service for one in ended.services if one.end is EndState.ROLLED_BACK}
     left = tuple(one for one in part.services if one not in {*ended.well, *back})
     return Part(key=f"{part.key}-{attempt}", wave=part.wave, services=left)
+
+
+def other_releases(services: Sequence[str], was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which of them would be taken back from another version than before, in words; empty: none.
+
+    It may be the one to which it was to go back, or one that mends it: nobody called that bad.
+    was, now: service → the version that is undone; what is not known is no match.
+    """
+    moved = (
+        f"{one} would go back from {now.get(one, 'an unknown version')}, and not from"
+        f" {was.get(one, 'one that is known')}, which was called bad"
+        for one in services
+        if one not in was or was[one] != now.get(one)
+    )
+    return some(moved, "; ")
+
+
+def no_less(planned: Planned, tree: Tree) -> Planned:
+    """A part's new plan, which asks of people at least what the tree asked of them."""
+    approval, quorum = planned.approval, planned.quorum
+    if approval is not None and tree.approval.required:
+        approval = approval.model_copy(update={"required": True})
+    if quorum is not None and tree.quorum is not None:
+        stricter = max(quorum, tree.quorum, key=lambda one: one.votes)
+        least = {
+            "votes": stricter.votes,
+            "because": stricter.because,
+            "not_requester": quorum.not_requester or tree.quorum.not_requester,
+            "of_owners": quorum.of_owners or tree.quorum.of_owners,
+            "of_commanders": quorum.of_commanders or tree.quorum.of_commanders,
+        }
+        quorum = quorum.model_copy(update=least)
+    tier = max((one for one in (planned.tier, tree.tier) if one is not None), default=None)
+    return planned.model_copy(update={"approval": approval, "quorum": quorum, "tier": tier})
 
 
 def joined(before: RollbackOutcome, after: RollbackOutcome) -> RollbackOutcome:

@@ -20,7 +20,7 @@ from rollback_manager.catalogue import Catalogue
 from rollback_manager.metrics.source_checks import SourcesAsked
 from tests import prometheus, rig
 from tests.activities.counted_shop import Instance, shown
-from tests.activities.watch.traffic_world import Traffic
+from tests.activities.watch.traffic_world import Traffic, _Traffic
 from tests.prometheus import Exporter, Server
 from workers.targets import counter_sources
 
@@ -262,6 +262,21 @@ def test_one_that_hangs_keeps_no_other_from_being_told(
     assert (slow.level, number.level) == ("fail", "ok")
     assert "no answer within 1 s" in slow.told
     assert number.told == "shop in test: orders: 41.5 orders per minute"
+
+
+def test_a_proxy_that_is_silent_is_not_told_as_a_slow_source(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: object) -> dict[str, int]:
+        time.sleep(3)
+        return {"v1": 100}
+
+    monkeypatch.setattr(sources, "TRAFFIC_WITHIN_S", 0.2)
+    monkeypatch.setattr(sources, "WITHIN_S", 1.5)
+    monkeypatch.setattr(_Traffic, "split", silent)
+    one = only(checked(declared(counted(server.url))))
+    assert one.level == "ok", one
+    assert "shop in test: answers: v1 " in one.told
 
 
 def test_a_number_that_is_not_there_or_beyond_its_floor_is_told(other: str) -> None:

@@ -403,3 +403,8 @@ def test_every_pattern_of_the_catalogue_is_told_in_words() -> None:
 def test_a_text_that_may_be_a_password_is_not_repeated() -> None:
     assert "hunter2" not in said(f"{HERE}.metrics.latency_unit", "p4ss!hunter2")[0]
     assert "abcdef" not in said(f"{HERE}.metrics.token", "abcdef")[0]
+
+
+@pytest.mark.parametrize("path", [f"{ENV}.fleet.width", "services.shop.owners"])
+def test_a_number_of_hundreds_of_digits_is_a_mistake_like_others(path: str) -> None:
+    assert said(path, -(10**400))[0].endswith("not a number of hundreds of digits")

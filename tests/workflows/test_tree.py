@@ -3,14 +3,17 @@
 import json
 from pathlib import Path
 
+import pytest
 from temporalio.client import Client, WorkflowHistory
+from temporalio.exceptions import ApplicationError
 
 from proof.stand_ins import Gate
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, AbortMode, Decision, StepCommand, Vote
 from rollback_manager.progress import EndState, Result, RollbackStatus, State, exit_code
+from rollback_manager.release import Standing
 from tests.fleet_rig import FleetRig, fleet_rig
-from tests.rig import replayer
+from tests.rig import release, replayer
 from workflows.branches import NO_WAY_BACK
 
 SERVICES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -216,6 +219,52 @@ async def test_a_part_that_was_stale_at_its_turn_is_tried_again_as_it_is_now(
         outcome = await rollback.result()
         assert (outcome.result, outcome.well) == (Result.VERIFIED, made.names(*"abcz"))
         assert made.in_waves("ab", "c", "z"), made.order
+        await made.replay(rollback)
+
+
+async def test_a_part_whose_service_was_mended_meanwhile_is_not_taken_back_from_what_mends_it(
+    client: Client, tmp_path: Path
+) -> None:
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        gate = Gate("set_shares")
+        made.worlds["a"].before_write = gate
+        rollback = await made.start(*"abcz")
+        await made.seen(gate.reached.is_set)
+        made.records.save_release("test", made.name("c"), release("v3", Standing.CANDIDATE, 1))
+        made.worlds["c"].running["v3"] = 3
+        made.worlds["c"].shares_now = {"v3": 100}
+        gate.open()
+        status = await made.until(rollback, State.NEEDS_HUMAN)
+        assert "part-2: stale_plan" in status.waits_for
+        assert await made.answer(rollback, "retry_step", "part-2")
+        status = await made.until(rollback, lambda now: "not tried again" in now.waits_for)
+        told = f"{made.name('c')} would go back from v3, and not from v2, which was called bad"
+        assert told in status.waits_for
+        assert await made.answer(rollback, "skip_step", "part-2")
+        outcome = await rollback.result()
+        assert outcome.well == made.names("a", "b", "z")
+        assert made.worlds["c"].shares_now == {"v3": 100}
+        await made.replay(rollback)
+
+
+async def test_a_rollback_outlives_a_new_plan_of_its_part_that_fails(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ApplicationError("the disk is full", non_retryable=True)
+
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        rollback = await first_part_ended(made, AbortMode.RESTORE)
+        await made.until(rollback, State.NEEDS_HUMAN)
+        mended(made)
+        with monkeypatch.context() as patched:
+            patched.setattr(made.records, "past", broken)
+            assert await made.answer(rollback, "retry_step", "part-1")
+            status = await made.until(rollback, lambda now: "not tried again" in now.waits_for)
+        assert "it could not be planned: the disk is full" in status.waits_for
+        assert await made.answer(rollback, "retry_step", "part-1")
+        outcome = await rollback.result()
+        assert outcome.result is Result.VERIFIED, outcome
         await made.replay(rollback)
 
 
