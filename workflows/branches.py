@@ -5,14 +5,18 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from workflows.control import Control
 from workflows.halt import Halt
 from workflows.options import A_MINUTE
 from workflows.outbox import Outbox
-from workflows.short import short
+from workflows.short import FAILED, short
 
 with workflow.unsafe.imports_passed_through():
     from activities.judgement import JudgementActivities, TreeConclusion
@@ -163,7 +167,13 @@ class Branches:
             return f"{NO_WAY_BACK}; before, it ended ", before
         count = f"{len(part.services)} services" if len(part.services) > 1 else part.services[0]
         self._say(f"part {number} again: planning {count} anew")
-        planned = await self._control.to_the_end(self._sealed(part))
+        try:
+            planned = await self._control.to_the_end(self._sealed(part))
+        except FAILED as error:  # of a whole that runs: it must not end with its parts half done
+            if is_cancelled_exception(error):
+                raise
+            because = f"it could not be planned: {error.cause or error}"
+            return f"not tried again, {because}; before, it ended ", before
         if planned.approval is None:
             return f"not tried again, {planned.blocked_because}; before, it ended ", before
         tree = sealed([part.model_copy(update={"digest": planned.digest})], [planned])
