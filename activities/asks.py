@@ -88,9 +88,16 @@ def _refused(ask: Ask, bad: BadToken) -> NotPermitted:
     return NotPermitted(
         f"{ask.env} is secured: {what} by the gateway ({bad.what})",
         effect=effect,
-        next_step=f"Sign in there, and POST /api/v1/{path};"
+        next_step=f"Sign in there, and {_page(ask)}POST /api/v1/{path};"
         f" or by it: ROLLBACK_GATEWAY=https://… rollback-manager {verb}",
     )
+
+
+def _page(ask: Ask) -> str:
+    """Freezes of one service have a form; a browser is at hand where no program may sign in."""
+    if isinstance(ask, Freezing) and ask.service:
+        return f"do it on the page /services/{ask.env}/{ask.service}; or "
+    return ""
 
 
 def _words(ask: Ask) -> tuple[str, str, str, str]:

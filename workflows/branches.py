@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
@@ -186,6 +187,8 @@ class Branches:
         try:
             planned = await self._control.to_the_end(self._sealed(part))
         except FAILED as error:
+            if is_cancelled_exception(error):
+                raise
             return None, f"it could not be planned: {error.cause or error}"
         if planned.approval is None or self.tree is None:
             return None, planned.blocked_because

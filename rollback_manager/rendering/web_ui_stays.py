@@ -12,8 +12,16 @@ def what_to_do(staying: Staying, held: tuple[Owner, ...]) -> str:
     if not held:
         return again
     lines = "; ".join(one.by_hand for one in held if one.by_hand)
+    return f"{again}. Let go: {_let_go(staying)}; or {lines}"
+
+
+def _let_go(staying: Staying) -> str:
+    """Where words are signed, a signal of one's own would be sent and not count."""
+    if staying.keys:
+        at = f"/api/v1/environments/{staying.env}/services/{staying.service}/hold/release"
+        return f"signed in at the gateway, POST {at} (an incident commander)"
     name = stay_id(staying.env, staying.service)
-    return f"{again}. Let go: temporal workflow signal -w {name} --name release_hold; or {lines}"
+    return f"temporal workflow signal -w {name} --name release_hold"
 
 
 def details(status: StayStatus) -> str:

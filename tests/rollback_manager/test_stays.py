@@ -3,13 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rollback_manager.actions import hold
+from rollback_manager.authority.jws import verify_key
 from rollback_manager.conclusion import service_outcome as concluded
 from rollback_manager.contract import AbortCommand
 from rollback_manager.owners import Owner, OwnerKind, Writer, said, to_hold
 from rollback_manager.plan import ActionKind, OwnersHeld, Phase
 from rollback_manager.progress import EndState, Found, StepRecord, StepState, end_state
+from rollback_manager.rendering.web_ui_stays import what_to_do
 from rollback_manager.staying import held
 from rollback_manager.stays import (
     OFTEN,
@@ -51,6 +54,14 @@ def kept(version: str = "v1", **more: object) -> Kept:
 def look(*controllers: Kept, shares: dict[str, int] | None = None, ready: int = 4) -> Stayed:
     live = Live(kept=controllers, traffic_by=PIPELINE, epoch=7)
     return judge(STAYING, live, shares or {"v1": 100}, {"v1": ready})
+
+
+def test_where_words_are_signed_nobody_is_told_to_send_one_that_is_not() -> None:
+    assert "--name release_hold" in what_to_do(STAYING, (HELD,))
+    key = verify_key(Ed25519PrivateKey.generate(), "now")
+    told = what_to_do(STAYING.model_copy(update={"keys": (key,)}), (HELD,))
+    assert "temporal workflow signal" not in told
+    assert "POST /api/v1/environments/prod/services/shop/hold/release" in told
 
 
 def test_the_good_version_with_all_traffic_stays() -> None:

@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import Client, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
+from activities.targets import VersionState
 from proof.stand_ins import Gate
 from rollback_manager.client import Rollback
 from rollback_manager.contract import AbortCommand, AbortMode, Decision, StepCommand, Vote
@@ -324,6 +325,28 @@ async def test_a_part_that_cannot_be_planned_anew_says_why_and_asks(
         await other.abort(AbortCommand(by="anna"))
         await rollback.abort(AbortCommand(by="anna"))
         assert (await rollback.result()).result is Result.ABORTED
+
+
+async def test_a_part_whose_planning_fails_leaves_the_whole_running_and_asks(
+    client: Client, tmp_path: Path
+) -> None:
+    def mistaken() -> dict[str, VersionState]:
+        raise ApplicationError("a mistake in a target", non_retryable=True)
+
+    async with fleet_rig(client, tmp_path, SERVICES, fleet=IN_TWOS) as made:
+        rollback = await first_part_ended(made, AbortMode.RESTORE)
+        await made.until(rollback, State.NEEDS_HUMAN)
+        mended(made)
+        world = made.worlds["b"]
+        right, world.versions = world.versions, mistaken  # type: ignore[method-assign]
+        assert await made.answer(rollback, "retry_step", "part-1")
+        status = await made.until(rollback, lambda now: "a mistake in a target" in now.waits_for)
+        assert "part-1: not tried again, it could not be planned" in status.waits_for
+        world.versions = right  # type: ignore[method-assign]
+        assert await made.answer(rollback, "retry_step", "part-1")
+        outcome = await rollback.result()
+        assert (outcome.result, outcome.well) == (Result.VERIFIED, made.names(*"abcz"))
+        await made.replay(rollback)
 
 
 async def test_an_abort_while_a_part_is_asked_about_again_leaves_it_as_it_is(

@@ -36,6 +36,7 @@ class Sent(Value):
     confirm: Text = ""
     incident: Text = ""
     until: Annotated[str, StringConstraints(max_length=40, strip_whitespace=True)] = ""
+    word: Annotated[str, StringConstraints(pattern="^(rollback|fix_forward|monitor)?$")] = ""
     rollbacks_too: Annotated[str, StringConstraints(pattern="^(yes)?$")] = ""
 
 

@@ -4,17 +4,25 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
+from rollback_manager.authority.level import SecurityLevel
 from rollback_manager.client.incidents import ListedIncident
+from rollback_manager.contract import incident_id
 from rollback_manager.decision.engine import Decision
+from rollback_manager.decision.facts import Action
 from rollback_manager.incidents.incident_status import SeenIncident
 from rollback_manager.rendering import evidence_line, terminal_incident, words
 from rollback_manager.rendering.layout import foreign
 from rollback_manager.rendering.report_parts import Section, Table
+from starters.gateway.asking import decide_incident
+from starters.gateway.doors import Doors
 from starters.gateway.identity import Known, Who
 from starters.gateway.pages import rendered
+from starters.gateway.pages.forms import Form
 from starters.gateway.pages.seen import Part
 from starters.gateway.pages.status_view import ACT, RUN, WAIT, Badge
+from starters.gateway.problems import Refused
 
 router = APIRouter(route_class=rendered.PageRoute)
 MOST = 100
@@ -52,8 +60,34 @@ async def incident(
         because=foreign(seen.status.because) or words.UNKNOWN,
         rollback=seen.status.rollback,
         sections=tuple(sections(seen)),
-        commands=tuple(terminal_incident.next_steps(seen)),
+        asks=seen.asks,
+        commands=tuple(_next_steps(known, seen)),
     )
+
+
+@router.post("/incident/{env}/{service}/{version}/decide")
+async def decide(
+    env: Part, service: Part, version: Part, known: Known, person: Who, sent: Form
+) -> Response:
+    """A person's word; then the page again, which says how it stands."""
+    if not sent.word or not sent.reason:
+        then = "Go back, say why in a sentence, and decide there."
+        raise Refused(422, "not-understood", "a word on an incident says why", next_step=then)
+    release, word = (env, service, version), Action(sent.word)
+    got = await decide_incident(known, person, release, word, sent.reason)
+    where = "/" + incident_id(*release)
+    if not got.applied:
+        then = f"See how it stands: {where}"
+        raise Refused(409, "not-applied", f"it is not applied: {got.because}", next_step=then)
+    return RedirectResponse(where, 303, dict(rendered.HEADERS))
+
+
+def _next_steps(known: Doors, seen: SeenIncident) -> Iterator[str]:
+    """Where words are signed none counts that is typed: there the form is left."""
+    environment = known.catalogue.environments.get(seen.status.incident.env)
+    is_signed = environment is not None and environment.security is SecurityLevel.SECURED
+    if not (seen.asks and is_signed):
+        yield from terminal_incident.next_steps(seen)
 
 
 def rows(runs: Iterable[ListedIncident]) -> list[Row]:

@@ -158,6 +158,7 @@ async def test_past_the_gateway_nothing_is_frozen_and_nothing_lifted(at: Secured
     code, document, talk = await typed(at.gate.rig, "freeze", at.service, *words)
     assert (code, document["error"]) == (4, "NotPermitted"), talk
     assert "ROLLBACK_GATEWAY" in talk
+    assert f"on the page /services/test/{at.service}" in document["next_step"]
     await at.freeze(ANA)
     straight = at.gate.rig.rollbacks
     lift = LiftFreezes(env="test", service=at.service, by=ANA)

@@ -187,7 +187,7 @@ def hostile_lists(badge: status_view.Badge) -> Iterator[tuple[str, dict[str, Any
         incident=known, because=HOSTILE, decision=decide(facts(), POLICY), refused=refused
     )
     page = {"id": HOSTILE, "badge": badge, "since": HOSTILE, "because": HOSTILE}
-    page |= {"rollback": HOSTILE, "commands": (HOSTILE,)}
+    page |= {"rollback": HOSTILE, "asks": True, "commands": (HOSTILE,)}
     page |= {"sections": tuple(incidents.sections(SeenIncident(status=told)))}
     yield "incident.html", page
 

@@ -24,7 +24,9 @@ from rollback_manager.release import Standing
 from starters.gateway import recording
 from tests.commands import typed
 from tests.incident_rig import alarm, end_budget, give, incident, until
-from tests.starters.gateway.conftest import ANA, BO, EVE, Secured
+from tests.rig import Rig
+from tests.starters.gateway.conftest import ANA, BO, EVE, ORIGIN, Secured
+from tests.starters.gateway.test_pages import fields
 
 
 async def post(at: Secured, by: str, path: str, **body: Any) -> httpx.Response:
@@ -119,13 +121,47 @@ async def test_what_is_held_is_given_back_by_a_commander(at: Secured) -> None:
     assert (await post(at, BO, path, reason="git is mended")).status_code == 404
 
 
-async def test_a_word_on_an_incident_by_the_gateway_is_followed(at: Secured) -> None:
+async def asking(at: Secured) -> Rig:
+    """An incident that asks a person."""
     made = at.gate.rig
     made.world.shares_now = {"v1": 50, "v2": 50}
     await end_budget(made.client)
     odd: dict[str, Any] = {"trigger": TriggerKind.FEATURE_REGRESSION, "size": None}
     await give(made, alarm(made, source=Source.CLIENT, **odd))
     await until(made, Status.DECISION_MADE)
+    return made
+
+
+async def test_an_incident_is_answered_on_its_page_where_no_typed_word_counts(at: Secured) -> None:
+    made = await asking(at)
+    where = f"/{incident_id('test', made.service, 'v2')}"
+    ana, bo = at.as_(ANA), at.as_(BO)
+    page = (await at.gate.http.get(where, headers=ana)).text
+    assert "incident decide" not in page
+    form = fields(page, f"{where}/decide") | {"reason": "leave it", "word": "monitor"}
+
+    async def sent(by: dict[str, str], **more: str) -> httpx.Response:
+        said = {**by, "Origin": ORIGIN}
+        return await at.gate.http.post(f"{where}/decide", data=form | more, headers=said)
+
+    for by, wrong, status in (
+        (bo, {}, 403),  # the form of somebody else
+        (ana, {"word": "manual_review"}, 422),
+        (ana, {"word": ""}, 422),
+        (ana, {"reason": " "}, 422),
+    ):
+        answer = await sent(by, **wrong)
+        assert answer.status_code == status, (wrong, answer.text)
+    counted = await sent(ana)
+    assert (counted.status_code, counted.headers.get("location")) == (303, where), counted.text
+    await until(made, Status.MONITORING)
+    late = await sent(ana, word="rollback", token="")
+    assert late.status_code == 403
+    await incident(made).terminate()
+
+
+async def test_a_word_on_an_incident_by_the_gateway_is_followed(at: Secured) -> None:
+    made = await asking(at)
     where = f"{incident_id('test', made.service, 'v2')}/decisions"
     refused = await post(at, EVE, where, word="monitor", reason="leave it")
     assert refused.status_code == 403, refused.text
