@@ -100,7 +100,7 @@ def in_words(mistakes: Sequence[ErrorDetails], schema: Schema) -> str:
 def _wanted(mistake: ErrorDetails) -> str:
     """Where the value is of the wrong type or none of a few words: what is wanted."""
     if mistake["type"] in ("literal_error", "enum"):
-        return re.sub(r"<[^:>]+: ([^>]+)>", r"\1", str(mistake["ctx"]["expected"]))
+        return re.sub(r"<[^<:>]+: ([^<>]+)>", r"\1", str(mistake["ctx"]["expected"]))
     return WANTED.get(mistake["type"], "")
 
 

@@ -20,7 +20,7 @@ ABOUT_EMPTY = re.compile(
 OF_ALL = re.compile(
     r"(?P<which>all|any|none)\(\s*result\s*,\s*(?:\{\s*)?#(?P<rest>[^{}#]*)(?:\}\s*)?\)"
 )
-WITH_DEFAULT = re.compile(r"default\(\s*result(?:\[0\])?\s*,\s*[^)]*\)")
+WITH_DEFAULT = re.compile(r"default\(\s*result(?:\[0\])?\s*,[^()]*\)")
 
 
 class Brought(NamedTuple):
