@@ -62,7 +62,7 @@ STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 
 TASK = timedelta(seconds=1)
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 """How long a test waits for a state: many times what it takes on a loaded machine."""
 
 

@@ -108,6 +108,7 @@ def passed(status: StayStatus) -> list[str]:
     return [str(one.stayed.verdict) for one in status.checks if one.due]
 
 
+@pytest.mark.long
 async def test_self_heal_is_held_and_given_back_once_git_agrees(
     cluster: Cluster, client: Client, namespace: str, tmp_path: Path, argo: None
 ) -> None:
