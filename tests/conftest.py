@@ -28,7 +28,7 @@ from tests.rig import Rig
 from workers.temporal_binary import find_binary
 from workers.temporal_server import TemporalServer
 
-BOTH_WAYS = ("rollback",)
+BOTH_WAYS = ("rollback", "secured")
 """Files of tests/workflows whose tests run with a cache, too. Elsewhere a full replay at each task,
 which is the harder of the two, is enough; `-m long` carries out the others as well."""
 OF_THEIR_OWN = {"kill": "whole_matrix", "long": "long", "claims": "claims"}
